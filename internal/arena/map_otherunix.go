@@ -1,0 +1,13 @@
+//go:build unix && !linux && !race
+
+package arena
+
+import "golang.org/x/sys/unix"
+
+const (
+	mapNoReserve   = 0
+	adviceGiveBack = unix.MADV_FREE
+)
+
+// wantHugePages does nothing: this system chooses its page sizes itself.
+func wantHugePages([]byte) {}
