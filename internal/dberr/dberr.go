@@ -1,0 +1,48 @@
+// Package dberr is the home of the errors that more than one package returns.
+// Package godwit shows them to users under the same names; match them with
+// errors.Is and errors.As.
+package dberr
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrCorrupt is matched by every CorruptionError.
+	ErrCorrupt = errors.New("godwit: data is corrupt")
+	// ErrLogFailed: a write or sync of the log failed. What was not released
+	// may be lost; the database takes no more writes until it is reopened.
+	ErrLogFailed = errors.New("godwit: the log failed; no more writes are taken until the database is reopened")
+	// ErrDiskFull: the disk has no room for the log. Writes are refused until
+	// there is room again, then go on by themselves.
+	ErrDiskFull = errors.New("godwit: no space left for the log; writes are refused until there is")
+	// ErrLocked: another process, or another DB in this one, has the data
+	// folder open.
+	ErrLocked = errors.New("godwit: the data folder is in use")
+	// ErrNewerFormat: the data was written by a later version of Godwit.
+	ErrNewerFormat = errors.New("godwit: the data was written by a newer version")
+	// ErrMemoryFull: the memory limit is reached. Delete data, close snapshots
+	// or raise Options.MemoryLimit.
+	ErrMemoryFull = errors.New("godwit: memory limit reached; delete data, close snapshots or raise Options.MemoryLimit")
+)
+
+// CorruptionError says where stored bytes are not what was written.
+type CorruptionError struct {
+	File   string // path as opened
+	Offset int64  // byte offset in File where the damaged unit begins
+	Reason string // what is wrong there
+}
+
+// Error names file and offset.
+func (e *CorruptionError) Error() string {
+	return fmt.Sprintf("godwit: %s is corrupt at offset %d: %s", e.File, e.Offset, e.Reason)
+}
+
+// Is makes every CorruptionError match ErrCorrupt.
+func (e *CorruptionError) Is(target error) bool { return target == ErrCorrupt }
+
+// Corrupt returns a CorruptionError.
+func Corrupt(file string, offset int64, format string, args ...any) error {
+	return &CorruptionError{File: file, Offset: offset, Reason: fmt.Sprintf(format, args...)}
+}
