@@ -22,6 +22,20 @@ var (
 	ErrLocked = errors.New("godwit: the data folder is in use")
 	// ErrNewerFormat: the data was written by a later version of Godwit.
 	ErrNewerFormat = errors.New("godwit: the data was written by a newer version")
+	// ErrNotFound: the key does not exist.
+	ErrNotFound = errors.New("godwit: key not found")
+	// ErrExists: Insert found the key present.
+	ErrExists = errors.New("godwit: key exists already")
+	// ErrNoTable: there is no such table, or it was dropped.
+	ErrNoTable = errors.New("godwit: no such table")
+	// ErrReadOnly: a write in View or in a snapshot.
+	ErrReadOnly = errors.New("godwit: the transaction is read-only")
+	// ErrTooLarge: a key, a value or a transaction is beyond its limit.
+	ErrTooLarge = errors.New("godwit: too large")
+	// ErrNoOrder: a range operation on a hashed table.
+	ErrNoOrder = errors.New("godwit: the table is hashed and has no order")
+	// ErrTxDone: a Tx was used after its function returned.
+	ErrTxDone = errors.New("godwit: the transaction is over")
 	// ErrMemoryFull: the memory limit is reached. Delete data, close snapshots
 	// or raise Options.MemoryLimit.
 	ErrMemoryFull = errors.New("godwit: memory limit reached; delete data, close snapshots or raise Options.MemoryLimit")
