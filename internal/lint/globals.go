@@ -40,8 +40,11 @@ func checkGlobals(t *Tree) []Problem {
 			if !ok || gen.Tok != token.VAR {
 				continue
 			}
-			for _, spec := range gen.Specs {
-				spec := spec.(*ast.ValueSpec)
+			for _, s := range gen.Specs {
+				spec, ok := s.(*ast.ValueSpec)
+				if !ok {
+					continue
+				}
 				for i, name := range spec.Names {
 					var value ast.Expr
 					if i < len(spec.Values) {
@@ -50,7 +53,7 @@ func checkGlobals(t *Tree) []Problem {
 					if name.Name == "_" || embedded(gen.Doc) || embedded(spec.Doc) {
 						continue
 					}
-					why := ""
+					var why string
 					switch {
 					case isError(name.Name) && isSelector(value):
 						continue // another package's error under this one's name
