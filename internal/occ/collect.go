@@ -1,0 +1,236 @@
+package occ
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/record"
+)
+
+const (
+	// limboBatch is how many retired objects gather before a commit looks
+	// whether they can be freed.
+	limboBatch = 128
+	// maintainBatch is how many objects Maintain looks at before it lets
+	// commits through.
+	maintainBatch = 256
+)
+
+// keptVersion is an old version in a record's chain: the newest from one
+// timestamp until another.
+type keptVersion struct {
+	rec, version arena.Ref
+	from, until  hlc.Timestamp
+}
+
+// tombstone is a record whose key was deleted at a timestamp.
+type tombstone struct {
+	table *Table
+	rec   arena.Ref
+	at    hlc.Timestamp
+}
+
+// collect does a bounded part of the garbage collection. The stream is locked.
+func (w *Worker) collect(most int) {
+	if w.tombs.len() > 0 {
+		w.collectTombstones(most)
+	}
+	if w.mem.Limbo.Len() >= limboBatch {
+		w.engine.domain.Advance()
+		w.mem.Limbo.Collect(w.mem.Cache, 2*limboBatch)
+	}
+}
+
+// collectTombstones takes records that were deleted for good out of the index.
+func (w *Worker) collectTombstones(most int) {
+	released := w.engine.released()
+	for ; most > 0 && w.tombs.len() > 0; most-- {
+		t := w.tombs.front()
+		if t.at > released {
+			return // they are in order
+		}
+		w.removeTombstone(w.tombs.pop())
+	}
+}
+
+// removeTombstone takes a deleted record out of the index, unless its key was
+// put again, or postpones that if a snapshot needs what it was.
+func (w *Worker) removeTombstone(t tombstone) {
+	p := unsafe.Add(w.engine.arena.Base(), t.rec)
+	word := (*uint64)(p)
+	gone := uint64(record.WordOf(t.at, true))
+	if !atomic.CompareAndSwapUint64(word, gone, gone|uint64(record.Locked)) {
+		if record.Word(atomic.LoadUint64(word)) == record.Word(gone)|record.Locked {
+			w.tombs.push(t) // somebody looks at it just now
+		}
+		return
+	}
+	if atomic.LoadUint64((*uint64)(unsafe.Add(p, record.PrevOffset))) != 0 {
+		atomic.StoreUint64(word, gone)
+		w.tombs.push(t)
+		return
+	}
+	t.table.remove(w.mem, t.rec)
+	atomic.StoreUint64(word, gone|uint64(record.Dead))
+	w.mem.Limbo.Retire(t.rec, record.Meta(arena.Load64(unsafe.Add(p, record.MetaOffset))).Bytes())
+}
+
+// collectKept goes through at most most kept versions and frees those that no
+// snapshot needs. It returns how many it has freed.
+func (w *Worker) collectKept(open []hlc.Timestamp, most int) int {
+	freed := 0
+	for n := min(most, w.kept.len()); n > 0; n-- {
+		k := w.kept.pop()
+		if w.engine.needed(open, k.from, k.until) || !w.unlink(k) {
+			w.kept.push(k)
+			continue
+		}
+		freed++
+	}
+	return freed
+}
+
+// unlink takes a version out of its record's chain. It returns false if the
+// record is locked just now.
+func (w *Worker) unlink(k keptVersion) bool {
+	base := w.engine.arena.Base()
+	p := unsafe.Add(base, k.rec)
+	word := (*uint64)(p)
+	v := atomic.LoadUint64(word)
+	if v&uint64(record.Locked) != 0 || !atomic.CompareAndSwapUint64(word, v, v|uint64(record.Locked)) {
+		return false
+	}
+	link := (*uint64)(unsafe.Add(p, record.PrevOffset))
+	for {
+		ref := arena.Ref(atomic.LoadUint64(link))
+		at := unsafe.Add(base, ref)
+		if ref == k.version {
+			atomic.StoreUint64(link, atomic.LoadUint64((*uint64)(unsafe.Add(at, record.PrevOffset))))
+			break
+		}
+		link = (*uint64)(unsafe.Add(at, record.PrevOffset))
+	}
+	atomic.StoreUint64(word, v)
+	retireVersion(w, k.version)
+	return true
+}
+
+// retireVersion retires a version block and the block of its value.
+func retireVersion(w *Worker, version arena.Ref) {
+	p := unsafe.Add(w.engine.arena.Base(), version)
+	meta := record.Meta(arena.Load64(unsafe.Add(p, record.MetaOffset)))
+	if meta.External() {
+		w.mem.Limbo.Retire(arena.Ref(arena.Load64(record.Value(p, meta))), meta.ValueBytes())
+	}
+	w.mem.Limbo.Retire(version, meta.Bytes())
+}
+
+// Maintain does the garbage collection that commits leave over: what idle
+// workers hold, versions of closed snapshots, dropped tables. It is to be called
+// every few milliseconds by one goroutine, and returns whether there is more to
+// do soon.
+func (e *Engine) Maintain() bool {
+	e.domain.Advance()
+	busy := e.freeDropped()
+	e.keeper.Lock()
+	e.keeper.mem.Limbo.Collect(e.keeper.mem.Cache, maintainBatch)
+	busy = busy || e.keeper.mem.Limbo.Len() > 0
+	e.keeper.Unlock()
+	var buf [16]hlc.Timestamp
+	for _, w := range e.workers {
+		// The closed snapshots are counted before the open ones are listed: one
+		// that closes in between is looked at again.
+		closed := e.closedSnaps.Load()
+		open := e.openSnapshots(buf[:0])
+		w.stream.Lock()
+		again := w.kept.len() > 0 && w.looked != closed
+		left := 0
+		if again {
+			left = w.kept.len()
+		}
+		w.collectTombstones(maintainBatch)
+		w.mem.Limbo.Collect(w.mem.Cache, maintainBatch)
+		busy = busy || w.tombs.len() > 0 || w.mem.Limbo.Len() > 0
+		w.stream.Unlock()
+		for left > 0 {
+			n := min(left, maintainBatch)
+			w.stream.Lock()
+			w.collectKept(open, n)
+			w.mem.Limbo.Collect(w.mem.Cache, 2*maintainBatch)
+			w.stream.Unlock()
+			left -= n
+			busy = true
+		}
+		if again {
+			w.stream.Lock()
+			w.looked = closed
+			w.stream.Unlock()
+		}
+	}
+	return busy
+}
+
+// freeDropped frees one dropped table that no snapshot can read any more.
+func (e *Engine) freeDropped() bool {
+	open := e.openSnapshots(nil)
+	e.tables.Lock()
+	var t *Table
+	for i, d := range e.tables.dropped {
+		if len(open) == 0 || open[0] >= hlc.Timestamp(d.droppedAt.Load()) {
+			t = d
+			e.tables.dropped = append(e.tables.dropped[:i], e.tables.dropped[i+1:]...)
+			break
+		}
+	}
+	e.tables.Unlock()
+	if t == nil {
+		return false
+	}
+	e.freeTable(t)
+	return true
+}
+
+// freeTable frees the memory of a table that no new transaction can use and no
+// snapshot can read.
+func (e *Engine) freeTable(t *Table) {
+	// What the workers keep of the table goes first: it refers to records.
+	// All of the table's kept versions were replaced before it was dropped, so
+	// that none is needed; nobody locks its records any more.
+	open := e.openSnapshots(nil)
+	for _, w := range e.workers {
+		w.stream.Lock()
+		w.collectKept(open, w.kept.len())
+		for n := w.tombs.len(); n > 0; n-- {
+			if tomb := w.tombs.pop(); tomb.table != t {
+				w.tombs.push(tomb)
+			}
+		}
+		w.stream.Unlock()
+	}
+	e.keeper.Lock()
+	defer e.keeper.Unlock()
+	mem := e.keeper.mem
+	freed := 0
+	each := func(rec arena.Ref) {
+		p := unsafe.Add(e.arena.Base(), rec)
+		meta := record.Meta(arena.Load64(unsafe.Add(p, record.MetaOffset)))
+		if meta.External() {
+			mem.Limbo.Retire(arena.Ref(arena.Load64(record.Value(p, meta))), meta.ValueBytes())
+		}
+		mem.Limbo.Retire(rec, meta.Bytes())
+		if freed++; freed%limboBatch == 0 {
+			e.domain.Advance()
+			mem.Limbo.Collect(mem.Cache, 4*limboBatch)
+		}
+		if record.Word(atomic.LoadUint64((*uint64)(p)))&record.Absent == 0 {
+			e.freedRecords.Add(1)
+		}
+	}
+	if t.tree != nil {
+		t.tree.Free(mem, each)
+	} else {
+		t.hash.Free(mem, each)
+	}
+}

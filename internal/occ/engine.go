@@ -1,0 +1,120 @@
+package occ
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/epoch"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/index"
+	"github.com/godwitdb/godwit/internal/wal"
+)
+
+// Config is what an engine is built on.
+type Config struct {
+	Arena *arena.Arena
+	Clock *hlc.Clock
+	// Streams are the log streams, one per worker.
+	Streams []*wal.Stream
+	// Logged tells whether commits are appended to the streams. Without, the
+	// streams serve as the workers' locks alone.
+	Logged bool
+	// Released returns the timestamp up to which everything is released.
+	Released func() hlc.Timestamp
+}
+
+// Engine is the tables of one database and the workers that commit to them.
+type Engine struct {
+	arena    *arena.Arena
+	clock    *hlc.Clock
+	domain   *epoch.Domain
+	released func() hlc.Timestamp
+	logged   bool
+	seed     maphash.Seed
+	workers  []*Worker
+	next     atomic.Uint32 // round robin over workers, for Begin
+
+	// snapMax is the largest timestamp of an open snapshot, 0 without one and
+	// the largest possible while one is being opened. Written under
+	// snaps.Mutex; commits read it inside their commit phase.
+	snapMax atomic.Uint64
+	snaps   struct {
+		sync.Mutex
+		open []hlc.Timestamp // in order
+	}
+	// closedSnaps counts closed snapshots, so that workers look again at the
+	// versions that they kept.
+	closedSnaps atomic.Uint64
+
+	tables struct {
+		sync.RWMutex
+		byID    map[TableID]*Table
+		dropped []*Table // not yet freed
+	}
+	// freedRecords counts keys that went with their tables.
+	freedRecords atomic.Int64
+	// keeper is the memory of work that belongs to no worker.
+	keeper struct {
+		sync.Mutex
+		mem index.Mem
+	}
+}
+
+// New returns an engine without tables.
+func New(c Config) *Engine {
+	e := &Engine{
+		arena:    c.Arena,
+		clock:    c.Clock,
+		domain:   epoch.NewDomain(),
+		released: c.Released,
+		logged:   c.Logged,
+		seed:     maphash.MakeSeed(),
+	}
+	e.tables.byID = map[TableID]*Table{}
+	e.keeper.mem = index.Mem{Cache: c.Arena.NewCache(), Limbo: e.domain.NewLimbo()}
+	for i, s := range c.Streams {
+		e.workers = append(e.workers, newWorker(e, i, s))
+	}
+	return e
+}
+
+// Workers returns how many workers the engine has.
+func (e *Engine) Workers() int { return len(e.workers) }
+
+// Stats are counts since the engine was made.
+type Stats struct {
+	Commits   uint64 // transactions that wrote and committed
+	Conflicts uint64 // attempts, of readers too, that have to run again
+	Records   int64  // keys present
+	Versions  int64  // old versions kept for snapshots
+	Deleted   int64  // deleted records that are still in an index
+	Retired   int64  // bytes that wait for a grace period
+	Snapshots int    // open snapshots
+	// OldestSnapshot is the timestamp of the oldest open snapshot, 0 if none.
+	OldestSnapshot hlc.Timestamp
+}
+
+// Stats adds up what the workers have counted.
+func (e *Engine) Stats() Stats {
+	var s Stats
+	for _, w := range e.workers {
+		w.stream.Lock()
+		s.Commits += w.commits
+		s.Records += w.records
+		s.Versions += int64(w.kept.len())
+		s.Deleted += int64(w.tombs.len())
+		s.Retired += w.mem.Limbo.Bytes()
+		w.stream.Unlock()
+		s.Conflicts += w.conflicts.Load()
+	}
+	s.Records -= e.freedRecords.Load()
+	e.snaps.Lock()
+	defer e.snaps.Unlock()
+	s.Snapshots = len(e.snaps.open)
+	if s.Snapshots > 0 {
+		s.OldestSnapshot = e.snaps.open[0]
+	}
+	return s
+}

@@ -1,0 +1,32 @@
+package occ
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/dberr"
+)
+
+// ErrConflict says that the attempt cannot commit and has to run again. Callers
+// of this package retry; it does not reach users.
+var ErrConflict = errors.New("occ: conflict with another transaction")
+
+// The errors that users see have their home in package dberr.
+var (
+	ErrNotFound = dberr.ErrNotFound
+	ErrExists   = dberr.ErrExists
+	ErrNoTable  = dberr.ErrNoTable
+	ErrReadOnly = dberr.ErrReadOnly
+	ErrTooLarge = dberr.ErrTooLarge
+	ErrNoOrder  = dberr.ErrNoOrder
+	ErrTxDone   = dberr.ErrTxDone
+)
+
+// memoryFull gives the arena's error the name that users know it by.
+func memoryFull(err error) error {
+	if errors.Is(err, arena.ErrFull) {
+		return dberr.ErrMemoryFull
+	}
+	return fmt.Errorf("occ: allocate: %w", err)
+}

@@ -1,0 +1,134 @@
+package occ
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/record"
+	"github.com/godwitdb/godwit/internal/wal"
+)
+
+// collectPerCommit is how many garbage objects a commit looks at, more than it
+// makes, so that garbage does not grow with load.
+const collectPerCommit = 8
+
+// prepareAll allocates what installing the locked writes needs, and returns the
+// length of their log record, 0 if none is locked. After an error undo frees what it
+// has allocated.
+func (w *Worker) prepareAll(tx *Tx) (int, error) {
+	// Inside the commit phase: a snapshot that opens now either is seen here or
+	// waits for this phase to end before it takes its timestamp.
+	snapMax := hlc.Timestamp(w.engine.snapMax.Load())
+	bytes, any := wal.TxHeaderBytes, false
+	for i := range tx.writes.entries {
+		x := &tx.writes.entries[i]
+		if !x.locked {
+			continue
+		}
+		any = true
+		bytes += wal.WriteBytes(len(x.key), len(x.value))
+		if err := w.prepare(tx, x, snapMax); err != nil {
+			return 0, memoryFull(err)
+		}
+	}
+	if !any {
+		return 0, nil
+	}
+	return bytes, nil
+}
+
+func (w *Worker) prepare(tx *Tx, x *write, snapMax hlc.Timestamp) error {
+	var err error
+	meta := tx.meta(x.rec)
+	if !x.del && len(x.value) > meta.Room() {
+		if x.blob, err = w.mem.Cache.Alloc(len(x.value)); err != nil {
+			return err
+		}
+		copy(unsafe.Slice((*byte)(tx.ptr(x.blob)), len(x.value)), x.value)
+	}
+	if !x.created && x.word.Timestamp() <= snapMax {
+		if x.version, err = w.mem.Cache.Alloc(versionBytes(tx, x)); err != nil {
+			x.version = 0
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) meta(rec arena.Ref) record.Meta {
+	return record.Meta(arena.Load64(unsafe.Add(tx.ptr(rec), record.MetaOffset)))
+}
+
+// versionMeta returns the shape of the block that keeps the version which x
+// replaces.
+func versionMeta(tx *Tx, x *write) record.Meta {
+	meta := tx.meta(x.rec)
+	switch {
+	case x.word&record.Absent != 0:
+		return record.MakeMeta(0, 0, 0, false)
+	case meta.External():
+		return record.MakeMeta(0, 8, meta.ValueBytes(), true)
+	}
+	return record.MakeMeta(0, record.Pad(meta.ValueBytes()), meta.ValueBytes(), false)
+}
+
+func versionBytes(tx *Tx, x *write) int { return versionMeta(tx, x).Bytes() }
+
+// installAll makes the locked writes the newest versions and unlocks them.
+func (w *Worker) installAll(tx *Tx, ts hlc.Timestamp) {
+	for i := range tx.writes.entries {
+		if x := &tx.writes.entries[i]; x.locked {
+			w.install(tx, x, ts)
+		}
+	}
+}
+
+func (w *Worker) install(tx *Tx, x *write, ts hlc.Timestamp) {
+	p := tx.ptr(x.rec)
+	meta := tx.meta(x.rec)
+	at := record.Value(p, meta)
+	wasAbsent := x.word&record.Absent != 0
+	if x.version != 0 {
+		w.keepVersion(tx, x, p, meta, ts)
+	} else if meta.External() && !wasAbsent {
+		w.mem.Limbo.Retire(arena.Ref(arena.Load64(at)), meta.ValueBytes())
+	}
+	switch {
+	case x.del:
+		meta = record.MakeMeta(meta.KeyBytes(), meta.Room(), 0, false)
+	case x.blob != 0:
+		arena.Store64(at, uint64(x.blob))
+		meta = record.MakeMeta(meta.KeyBytes(), meta.Room(), len(x.value), true)
+	default:
+		arena.CopyIn(at, x.value)
+		meta = record.MakeMeta(meta.KeyBytes(), meta.Room(), len(x.value), false)
+	}
+	arena.Store64(unsafe.Add(p, record.MetaOffset), uint64(meta))
+	// The store publishes everything above and unlocks.
+	atomic.StoreUint64((*uint64)(p), uint64(record.WordOf(ts, x.del)))
+	switch {
+	case x.del:
+		if !wasAbsent { // replay may delete what it has not seen yet
+			w.records--
+		}
+		w.tombs.push(tombstone{x.table, x.rec, ts})
+	case wasAbsent:
+		w.records++
+	}
+}
+
+// keepVersion copies the version that is about to be overwritten into the block
+// that prepare allocated, and links it behind the record.
+func (w *Worker) keepVersion(tx *Tx, x *write, p unsafe.Pointer, meta record.Meta, ts hlc.Timestamp) {
+	v := tx.ptr(x.version)
+	vm := versionMeta(tx, x)
+	prev := (*uint64)(unsafe.Add(p, record.PrevOffset))
+	atomic.StoreUint64((*uint64)(v), uint64(x.word))
+	atomic.StoreUint64((*uint64)(unsafe.Add(v, record.PrevOffset)), atomic.LoadUint64(prev))
+	arena.Store64(unsafe.Add(v, record.MetaOffset), uint64(vm))
+	arena.MoveWords(record.Value(v, vm), record.Value(p, meta), vm.Room()/8)
+	atomic.StoreUint64(prev, uint64(x.version))
+	w.kept.push(keptVersion{rec: x.rec, version: x.version, from: x.word.Timestamp(), until: ts})
+}

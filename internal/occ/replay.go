@@ -1,0 +1,109 @@
+package occ
+
+import (
+	"runtime"
+	"sync/atomic"
+
+	"github.com/godwitdb/godwit/internal/cpu"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/record"
+)
+
+// Replayer applies logged or checkpointed writes, outside of any transaction.
+// There is one for each goroutine that replays, and they need no coordination:
+// of each key the newest timestamp wins (the Thomas write rule), so the order
+// does not matter and applying twice does no harm. Deletions leave their
+// timestamps behind in the index until Maintain takes them out.
+type Replayer struct {
+	w  *Worker
+	tx *Tx
+}
+
+// NewReplayer returns the replayer of worker i, whose commit phase it occupies
+// until Close.
+func (e *Engine) NewReplayer(i int) *Replayer {
+	w := e.workers[i]
+	w.stream.Lock()
+	return &Replayer{w, newTx(e, w)}
+}
+
+// Close ends the replay.
+func (r *Replayer) Close() {
+	r.tx.pin.Drop()
+	r.w.stream.Unlock()
+}
+
+// Begin is to be called before a series of writes, End after it: in between,
+// memory that is replaced is not freed.
+func (r *Replayer) Begin() { r.tx.pin.Enter() }
+
+// End is the counterpart of Begin.
+func (r *Replayer) End() {
+	r.tx.pin.Exit()
+	if r.w.mem.Limbo.Len() >= limboBatch {
+		r.w.engine.domain.Advance()
+		r.w.mem.Limbo.Collect(r.w.mem.Cache, 1<<20)
+	}
+}
+
+// Put applies a write at ts.
+func (r *Replayer) Put(t *Table, key, value []byte, ts hlc.Timestamp) error {
+	x := write{table: t, key: key, value: value}
+	return r.apply(&x, ts)
+}
+
+// Delete applies a deletion at ts.
+func (r *Replayer) Delete(t *Table, key []byte, ts hlc.Timestamp) error {
+	x := write{table: t, key: key, del: true}
+	return r.apply(&x, ts)
+}
+
+func (r *Replayer) apply(x *write, ts hlc.Timestamp) error {
+	x.rec = x.table.get(x.key).Rec
+	for !x.locked {
+		if x.rec == 0 {
+			made, err := r.w.place(r.tx, x)
+			if err != nil {
+				return err
+			}
+			if made {
+				break
+			}
+		}
+		r.lock(x)
+	}
+	if !x.created && x.word.Timestamp() >= ts {
+		atomic.StoreUint64((*uint64)(r.tx.ptr(x.rec)), uint64(x.word))
+		return nil
+	}
+	if err := r.w.prepare(r.tx, x, hlc.Timestamp(r.w.engine.snapMax.Load())); err != nil {
+		r.tx.writes.entries = append(r.tx.writes.entries[:0], *x)
+		r.w.undo(r.tx)
+		r.tx.writes.entries = r.tx.writes.entries[:0]
+		return memoryFull(err)
+	}
+	r.w.install(r.tx, x, ts)
+	return nil
+}
+
+// lock locks the record of x, or finds that the key has none any more.
+func (r *Replayer) lock(x *write) {
+	word := (*uint64)(r.tx.ptr(x.rec))
+	for n := 0; ; n++ {
+		v := record.Word(atomic.LoadUint64(word))
+		if v&record.Locked != 0 {
+			if cpu.Pause(); n%lockSpinsHot == lockSpinsHot-1 {
+				runtime.Gosched()
+			}
+			continue
+		}
+		if v&record.Dead != 0 {
+			x.rec = x.table.get(x.key).Rec
+			return
+		}
+		if atomic.CompareAndSwapUint64(word, uint64(v), uint64(v|record.Locked)) {
+			x.word, x.locked = v, true
+			return
+		}
+	}
+}

@@ -1,0 +1,264 @@
+package occ
+
+import (
+	"bytes"
+	"unsafe"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/cpu"
+	"github.com/godwitdb/godwit/internal/index"
+	"github.com/godwitdb/godwit/internal/record"
+)
+
+// Range says which keys a scan visits: From ≤ key < To, nil being no bound.
+type Range struct {
+	From, To []byte
+	Reverse  bool // from the largest key down
+	Limit    int  // keys at most, 0 for all
+}
+
+// scanAhead is how many records a scan prefetches.
+const scanAhead = 4
+
+// scan is the state of one running scan. A transaction keeps a few for the
+// next scans.
+type scan struct {
+	page index.Page
+	// from and to are copies: the caller may change its own while the scan
+	// runs.
+	from, to []byte
+	key      []byte // the last key shown
+	own      ownWrites
+}
+
+// ownWrites walks the transaction's own writes in a range, in order.
+type ownWrites struct {
+	set      *writeSet
+	table    *Table
+	from, to []byte
+	step     int
+	count    int // writes when the scan began
+	sorted   int // set.sorts when at was right
+	at       int // place in set.sorted
+	current  int // place in set.entries, -1 at the end
+}
+
+func (o *ownWrites) start(tx *Tx, t *Table, from, to []byte, reverse bool) {
+	set := &tx.writes
+	*o = ownWrites{set: set, table: t, from: from, to: to, step: 1, count: len(set.entries), current: -1}
+	if o.count == 0 {
+		return
+	}
+	set.sort()
+	o.sorted = set.sorts
+	switch {
+	case !reverse:
+		o.at = set.seek(t, from)
+	case to == nil:
+		o.step, o.at = -1, set.seekEnd(t)-1
+	default:
+		o.step, o.at = -1, set.seek(t, to)-1
+	}
+	o.load()
+}
+
+func (o *ownWrites) load() {
+	o.current = -1
+	if o.at < 0 || o.at >= len(o.set.sorted) {
+		return
+	}
+	i := o.set.sorted[o.at]
+	w := &o.set.entries[i]
+	if w.table != o.table || o.step < 0 && bytes.Compare(w.key, o.from) < 0 ||
+		o.step > 0 && o.to != nil && bytes.Compare(w.key, o.to) >= 0 {
+		return
+	}
+	o.current = int(i)
+}
+
+// peek returns the next own write, nil at the end.
+func (o *ownWrites) peek() *write {
+	if o.current < 0 {
+		return nil
+	}
+	return &o.set.entries[o.current]
+}
+
+func (o *ownWrites) next() {
+	if o.sorted != o.set.sorts { // a nested scan has sorted later writes in
+		o.at = o.set.seek(o.table, o.set.entries[o.current].key)
+		o.sorted = o.set.sorts
+	}
+	o.at += o.step
+	o.load()
+}
+
+// Scan shows the keys of a range and their values in order until show returns
+// false. Both slices are good until show returns. The transaction's own writes
+// from before the scan are seen; of those that it makes while the scan runs,
+// changes to keys that existed are seen.
+func (tx *Tx) Scan(t *Table, r Range, show func(key, value []byte) bool) error {
+	if err := tx.enter(t, r.From); err != nil {
+		return err
+	}
+	if t.tree == nil {
+		return ErrNoOrder
+	}
+	if r.To != nil && bytes.Compare(r.From, r.To) >= 0 {
+		return nil
+	}
+	s := tx.pushScan()
+	defer tx.popScan()
+	s.from = append(s.from[:0], r.From...)
+	to := r.To
+	if to != nil {
+		s.to = append(s.to[:0], to...)
+		to = s.to
+	}
+	left := r.Limit
+	if left <= 0 {
+		left = int(^uint(0) >> 1)
+	}
+	s.own.start(tx, t, s.from, to, r.Reverse)
+	if r.Reverse {
+		t.tree.Descend(&s.page, s.from, to)
+	} else {
+		t.tree.Ascend(&s.page, s.from, to)
+	}
+	for {
+		if tx.mode != modeSnapshot && !tx.nodes.add(s.page.Node, s.page.Version) {
+			return tx.fail(ErrConflict)
+		}
+		more, err := tx.showPage(t, s, r.Reverse, &left, show)
+		if !more || err != nil {
+			return err
+		}
+		if !t.tree.Next(&s.page) {
+			break
+		}
+	}
+	for s.own.peek() != nil {
+		if more, err := tx.showOwn(s, &left, show); !more || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tx *Tx) pushScan() *scan {
+	if tx.depth == len(tx.scans) {
+		tx.scans = append(tx.scans, &scan{})
+	}
+	s := tx.scans[tx.depth]
+	tx.depth++
+	return s
+}
+
+func (tx *Tx) popScan() {
+	if tx.depth > 0 { // an attempt that was restarted inside a scan has none
+		tx.depth--
+	}
+}
+
+// showPage shows the records of the current page, with own writes merged in.
+func (tx *Tx) showPage(t *Table, s *scan, reverse bool, left *int, show func(key, value []byte) bool) (bool, error) {
+	recs := s.page.Recs
+	for i := range min(scanAhead, len(recs)) {
+		cpu.Prefetch192(tx.ptr(recs[i]))
+	}
+	for i, rec := range recs {
+		if i+scanAhead < len(recs) {
+			cpu.Prefetch192(tx.ptr(recs[i+scanAhead]))
+		}
+		p := tx.ptr(rec)
+		key := record.Key(p)
+		replaced := false
+		for own := s.own.peek(); own != nil; own = s.own.peek() {
+			c := bytes.Compare(own.key, key)
+			if reverse {
+				c = -c
+			}
+			if c > 0 {
+				break
+			}
+			replaced = replaced || c == 0
+			if more, err := tx.showOwn(s, left, show); !more || err != nil {
+				return false, err
+			}
+		}
+		if replaced {
+			continue
+		}
+		if more, err := tx.showRecord(t, s, rec, p, left, show); !more || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// showOwn shows the next own write and moves on.
+func (tx *Tx) showOwn(s *scan, left *int, show func(key, value []byte) bool) (bool, error) {
+	w := *s.own.peek()
+	s.own.next()
+	if w.del {
+		return true, nil
+	}
+	return tx.show(s, w.key, w.value, left, show)
+}
+
+// showRecord shows a record that the index has found, unless a write made
+// while the scan runs replaces it.
+func (tx *Tx) showRecord(t *Table, s *scan, rec arena.Ref, p unsafe.Pointer, left *int, show func(key, value []byte) bool) (bool, error) {
+	mark := tx.scratch
+	var value []byte
+	var word record.Word
+	var err error
+	if tx.mode == modeSnapshot {
+		value, word, err = tx.snapshotRecord(rec)
+	} else {
+		if len(tx.writes.entries) > s.own.count {
+			key := record.Key(p)
+			if w := tx.writes.find(tx.hash(t, key), t, key); w != nil {
+				if w.del {
+					return true, nil
+				}
+				return tx.show(s, key, w.value, left, show)
+			}
+		}
+		if value, word, err = tx.readRecord(rec); err == nil && word&record.Dead != 0 {
+			// It left the index after the page was read: the page is stale.
+			err = tx.fail(ErrConflict)
+		}
+	}
+	if err != nil {
+		return false, err
+	}
+	if tx.mode != modeSnapshot {
+		key := record.Key(p)
+		tx.remember(tx.hash(t, key), rec, word)
+		tx.noteRead(rec, word)
+	}
+	if word&(record.Absent|record.Dead) != 0 {
+		return true, nil
+	}
+	more, err := tx.show(s, record.Key(p), value, left, show)
+	if tx.scratch.chunk == mark.chunk && tx.scratch.used == mark.used+(len(value)+7)&^7 {
+		tx.scratch.used = mark.used // nothing was put behind the value: use its place again
+	}
+	return more, err
+}
+
+func (tx *Tx) show(s *scan, key, value []byte, left *int, show func(key, value []byte) bool) (bool, error) {
+	s.key = append(s.key[:0], key...)
+	*left--
+	more := show(s.key, value)
+	if tx.err != nil {
+		return false, tx.err
+	}
+	if tx.ops++; tx.ops%ctxCheckOps == 0 && tx.ctx != nil {
+		if err := tx.ctx.Err(); err != nil {
+			return false, tx.fail(err)
+		}
+	}
+	return more && *left > 0, nil
+}

@@ -1,0 +1,160 @@
+package occ
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync/atomic"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/index"
+	"github.com/godwitdb/godwit/internal/record"
+)
+
+// Snapshot is the state of all tables at one timestamp. It keeps the versions
+// that it needs for as long as it is open, and blocks nobody.
+type Snapshot struct {
+	engine *Engine
+	at     hlc.Timestamp
+	closed atomic.Bool
+}
+
+// OpenSnapshot returns a snapshot of everything that is executed now. Close
+// must follow.
+func (e *Engine) OpenSnapshot() *Snapshot {
+	e.snaps.Lock()
+	defer e.snaps.Unlock()
+	// From here on every commit phase that begins keeps what it overwrites;
+	// those that began before end before the timestamp is taken.
+	e.snapMax.Store(math.MaxUint64)
+	e.passCommitPhases()
+	s := &Snapshot{engine: e, at: e.clock.Next()}
+	e.snaps.open = append(e.snaps.open, s.at)
+	e.snapMax.Store(uint64(s.at))
+	return s
+}
+
+// Timestamp returns the snapshot's place in the serial order: it sees exactly the
+// transactions at or below.
+func (s *Snapshot) Timestamp() hlc.Timestamp { return s.at }
+
+// Close lets the snapshot's versions go. It may be called more than once.
+func (s *Snapshot) Close() {
+	if s.closed.Swap(true) {
+		return
+	}
+	e := s.engine
+	e.snaps.Lock()
+	defer e.snaps.Unlock()
+	i, _ := slices.BinarySearch(e.snaps.open, s.at)
+	e.snaps.open = slices.Delete(e.snaps.open, i, i+1)
+	var largest hlc.Timestamp
+	if n := len(e.snaps.open); n > 0 {
+		largest = e.snaps.open[n-1]
+	}
+	e.snapMax.Store(uint64(largest))
+	e.closedSnaps.Add(1)
+}
+
+// Begin returns a transaction that reads from the snapshot. End must follow,
+// before the snapshot is closed.
+func (s *Snapshot) Begin(ctx context.Context) *Tx {
+	tx := s.engine.begin(ctx, modeSnapshot)
+	tx.at = s.at
+	return tx
+}
+
+// needed tells whether an open snapshot sees a version that was the newest from
+// one timestamp until another.
+func (e *Engine) needed(open []hlc.Timestamp, from, until hlc.Timestamp) bool {
+	i, _ := slices.BinarySearch(open, from)
+	return i < len(open) && open[i] < until
+}
+
+// openSnapshots appends the timestamps of the open snapshots to buf. It waits
+// while one is being opened.
+func (e *Engine) openSnapshots(buf []hlc.Timestamp) []hlc.Timestamp {
+	e.snaps.Lock()
+	defer e.snaps.Unlock()
+	return append(buf, e.snaps.open...)
+}
+
+// EachHashed shows all keys and values of a hashed table as of the transaction's
+// snapshot, in no order; a key may be shown twice. The slices are good until
+// show returns. The transaction's pin is left now and then, so that a walk of
+// any length delays no reclamation.
+func (tx *Tx) EachHashed(t *Table, show func(key, value []byte) error) error {
+	if err := tx.enter(t, nil); err != nil {
+		return err
+	}
+	var refs []arena.Ref
+	var cursor uint64
+	for {
+		var more bool
+		refs, cursor, more = t.hash.ReadBuckets(cursor, refs[:0])
+		for _, rec := range refs {
+			v, word, err := tx.snapshotRecord(rec)
+			if err != nil {
+				return err
+			}
+			if word&(record.Absent|record.Dead) != 0 {
+				continue
+			}
+			if err := show(record.Key(tx.ptr(rec)), v); err != nil {
+				return err
+			}
+		}
+		if !more {
+			return nil
+		}
+		tx.repin()
+		if err := tx.alive(); err != nil {
+			return err
+		}
+	}
+}
+
+// EachOrdered does the same for an ordered table, in order and each key once.
+func (tx *Tx) EachOrdered(t *Table, show func(key, value []byte) error) error {
+	if err := tx.enter(t, nil); err != nil {
+		return err
+	}
+	var page index.Page
+	t.tree.Ascend(&page, nil, nil)
+	for {
+		for _, rec := range page.Recs {
+			v, word, err := tx.snapshotRecord(rec)
+			if err != nil {
+				return err
+			}
+			if word&(record.Absent|record.Dead) != 0 {
+				continue
+			}
+			if err := show(record.Key(tx.ptr(rec)), v); err != nil {
+				return err
+			}
+		}
+		tx.repin()
+		if err := tx.alive(); err != nil {
+			return err
+		}
+		if !t.tree.Next(&page) {
+			return nil
+		}
+	}
+}
+
+// repin lets go of all memory that the transaction has seen so far.
+func (tx *Tx) repin() {
+	tx.scratch.reset()
+	tx.pin.Exit()
+	tx.pin.Enter()
+}
+
+func (tx *Tx) alive() error {
+	if tx.ctx == nil {
+		return nil
+	}
+	return tx.ctx.Err()
+}

@@ -1,0 +1,175 @@
+package occ
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/index"
+)
+
+// TableID names a table in the log. It is never used again for another table.
+// Its lowest bit says which index the table has, so that replay can make a
+// table whose catalog entry it has not seen yet.
+type TableID uint32
+
+// hashedBit is set in the ids of tables without order.
+const hashedBit TableID = 1
+
+// MakeTableID returns the id of the nth table.
+func MakeTableID(n uint32, ordered bool) TableID {
+	id := TableID(n) << 1
+	if !ordered {
+		id |= hashedBit
+	}
+	return id
+}
+
+// Ordered tells whether the table's keys are kept in order.
+func (id TableID) Ordered() bool { return id&hashedBit == 0 }
+
+// Number returns the n that the id was made from.
+func (id TableID) Number() uint32 { return uint32(id >> 1) }
+
+// Table is a named key space.
+type Table struct {
+	id     TableID
+	engine *Engine
+	tree   *index.Tree // one of the two
+	hash   *index.Hash
+	// closed is set before the table is dropped: transactions that have not
+	// entered their commit phase by then fail. The dropper writes it.
+	closed atomic.Bool
+	// droppedAt is the timestamp of the transaction that dropped the table, 0
+	// before. Snapshots at or after it do not see the table.
+	droppedAt atomic.Uint64
+}
+
+// ID returns the table's id.
+func (t *Table) ID() TableID { return t.id }
+
+// Ordered tells whether the table's keys are kept in order.
+func (t *Table) Ordered() bool { return t.tree != nil }
+
+func (t *Table) get(key []byte) index.Found {
+	if t.tree != nil {
+		return t.tree.Get(key)
+	}
+	return t.hash.Get(key)
+}
+
+func (t *Table) getMany(keys [][]byte, out []index.Found) {
+	if t.tree != nil {
+		t.tree.GetMany(keys, out)
+	} else {
+		t.hash.GetMany(keys, out)
+	}
+}
+
+func (t *Table) insert(m index.Mem, rec arena.Ref, changes []index.Change) (arena.Ref, []index.Change, error) {
+	if t.tree != nil {
+		return t.tree.Insert(m, rec, changes)
+	}
+	return t.hash.Insert(m, rec, changes)
+}
+
+func (t *Table) remove(m index.Mem, rec arena.Ref) bool {
+	if t.tree != nil {
+		return t.tree.Remove(m, rec)
+	}
+	return t.hash.Remove(m, rec)
+}
+
+// AddTable makes an empty table, or returns the one that has the id.
+func (e *Engine) AddTable(id TableID) (*Table, error) {
+	if t := e.TableByID(id); t != nil {
+		return t, nil
+	}
+	e.tables.Lock()
+	defer e.tables.Unlock()
+	if t := e.tables.byID[id]; t != nil {
+		return t, nil
+	}
+	e.keeper.Lock()
+	defer e.keeper.Unlock()
+	t := &Table{id: id, engine: e}
+	var err error
+	if id.Ordered() {
+		t.tree, err = index.NewTree(e.arena, e.keeper.mem)
+	} else {
+		t.hash, err = index.NewHash(e.arena, e.keeper.mem)
+	}
+	if err != nil {
+		return nil, memoryFull(err)
+	}
+	e.tables.byID[id] = t
+	return t, nil
+}
+
+// TableByID returns a table, nil if there is none.
+func (e *Engine) TableByID(id TableID) *Table {
+	e.tables.RLock()
+	defer e.tables.RUnlock()
+	return e.tables.byID[id]
+}
+
+// Tables returns all tables that are not dropped.
+func (e *Engine) Tables() []*Table {
+	e.tables.RLock()
+	defer e.tables.RUnlock()
+	all := make([]*Table, 0, len(e.tables.byID))
+	for _, t := range e.tables.byID {
+		all = append(all, t)
+	}
+	return all
+}
+
+// CloseTable makes transactions on the table fail from now on: on return none
+// that uses it can commit any more. It tells whether this call was the one that
+// closed it.
+func (e *Engine) CloseTable(t *Table) bool {
+	if t.closed.Swap(true) {
+		return false
+	}
+	e.passCommitPhases()
+	return true
+}
+
+// ReopenTable takes CloseTable back, when dropping the table did not work out.
+func (e *Engine) ReopenTable(t *Table) { t.closed.Store(false) }
+
+// DropTable forgets a closed table whose catalog entry was removed at ts. Its
+// memory is freed by Maintain, once no snapshot can read it.
+func (e *Engine) DropTable(t *Table, ts hlc.Timestamp) {
+	t.droppedAt.Store(uint64(ts))
+	e.tables.Lock()
+	defer e.tables.Unlock()
+	delete(e.tables.byID, t.id)
+	e.tables.dropped = append(e.tables.dropped, t)
+}
+
+// passCommitPhases returns when every commit phase that was running has ended.
+func (e *Engine) passCommitPhases() {
+	for _, w := range e.workers {
+		w.stream.Lock()
+		w.stream.Unlock() //nolint:staticcheck // the empty section is the point
+	}
+}
+
+// usable returns an error unless the transaction may use the table.
+func (t *Table) usable(tx *Tx) error {
+	if t.engine != tx.engine {
+		return fmt.Errorf("%w: it belongs to another database", ErrNoTable)
+	}
+	if tx.mode == modeSnapshot {
+		if at := hlc.Timestamp(t.droppedAt.Load()); at != 0 && at <= tx.at {
+			return ErrNoTable
+		}
+		return nil
+	}
+	if t.closed.Load() {
+		return ErrNoTable
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package occ
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"runtime"
+	"unsafe"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/cpu"
+	"github.com/godwitdb/godwit/internal/epoch"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/index"
+	"github.com/godwitdb/godwit/internal/record"
+)
+
+const (
+	// KeyBytesMax is the longest key, ValueBytesMax the longest value.
+	KeyBytesMax   = record.KeyBytesMax
+	ValueBytesMax = 64 << 20
+	// TxBytesMax bounds the keys and values that one transaction writes.
+	TxBytesMax = 1 << 30
+
+	// lockSpinsMax is how often a locked record is looked at before the
+	// transaction gives up; lockSpinsHot of them without leaving the
+	// processor.
+	lockSpinsMax = 400
+	lockSpinsHot = 200
+
+	// ctxCheckOps is how many operations pass between looks at the context.
+	ctxCheckOps = 64
+
+	// recentReads is how many reads a transaction remembers by key, so that
+	// a write to a key just read needs no second lookup. A power of two.
+	recentReads = 64
+)
+
+type mode uint8
+
+const (
+	modeDone mode = iota
+	modeUpdate
+	modeView
+	modeSnapshot
+)
+
+// Tx executes transactions, one after the other. It serves one goroutine at a
+// time.
+type Tx struct {
+	engine *Engine
+	worker *Worker // the one whose pool it came from, tried first at commit
+	arena  *arena.Arena
+	pin    *epoch.Pin
+	ctx    context.Context
+	mode   mode
+	at     hlc.Timestamp // of the snapshot, in modeSnapshot
+	ops    uint
+	err    error // why the attempt cannot commit; sticky
+
+	reads   []readEntry
+	nodes   nodeSet
+	writes  writeSet
+	tables  []*Table
+	maxRead hlc.Timestamp // largest timestamp of a version read
+	scratch scratch
+
+	recent    [recentReads]recentRead
+	recentGen uint32
+
+	found   []index.Found  // of GetMany
+	changes []index.Change // of inserts at commit
+	order   []int32        // writes in the order of locking
+	scans   []*scan        // of nested scans
+	depth   int
+	onlyDel bool // all writes so far delete
+}
+
+type readEntry struct {
+	rec  arena.Ref
+	word record.Word
+}
+
+type recentRead struct {
+	hash uint64
+	rec  arena.Ref
+	word record.Word
+	gen  uint32
+}
+
+// Begin returns a transaction that may write. End must follow.
+func (e *Engine) Begin(ctx context.Context) *Tx { return e.begin(ctx, modeUpdate) }
+
+// BeginView returns a transaction that only reads, from the newest versions; it
+// has to be validated. End must follow.
+func (e *Engine) BeginView(ctx context.Context) *Tx { return e.begin(ctx, modeView) }
+
+func (e *Engine) begin(ctx context.Context, m mode) *Tx {
+	w := e.workers[e.next.Add(1)%uint32(len(e.workers))]
+	tx := w.takeTx()
+	tx.start(ctx, m)
+	return tx
+}
+
+func newTx(e *Engine, w *Worker) *Tx {
+	return &Tx{engine: e, worker: w, arena: e.arena, pin: e.domain.NewPin()}
+}
+
+func (tx *Tx) start(ctx context.Context, m mode) {
+	tx.ctx, tx.mode = ctx, m
+	tx.pin.Enter()
+	tx.clear()
+}
+
+// Restart makes the transaction ready for another attempt.
+func (tx *Tx) Restart() {
+	tx.pin.Exit()
+	tx.pin.Enter()
+	tx.clear()
+}
+
+func (tx *Tx) clear() {
+	tx.err = nil
+	tx.ops = 0
+	tx.reads = keepSmall(tx.reads)
+	if len(tx.nodes.entries) > 0 {
+		tx.nodes.reset()
+	}
+	if len(tx.writes.entries) > 0 {
+		tx.writes.reset()
+	}
+	tx.tables = tx.tables[:0]
+	tx.maxRead = 0
+	tx.scratch.reset()
+	tx.recentGen++
+	tx.depth = 0
+	tx.onlyDel = true
+}
+
+// End gives the transaction back. Nothing of it may be used afterwards.
+func (tx *Tx) End() {
+	tx.Finish()
+	tx.worker.putTx(tx)
+}
+
+// Finish makes a transaction that its owner keeps (NewTx) inactive.
+func (tx *Tx) Finish() {
+	tx.mode = modeDone
+	tx.clear()
+	tx.ctx = nil
+	tx.pin.Exit()
+}
+
+// Err returns why the attempt cannot commit, nil if nothing is known to be in
+// its way.
+func (tx *Tx) Err() error { return tx.err }
+
+// MaxRead returns the largest timestamp of a version that the attempt has
+// read: its results may be shown once that is released (Invariant I2).
+func (tx *Tx) MaxRead() hlc.Timestamp { return tx.maxRead }
+
+// fail makes the attempt end with err.
+func (tx *Tx) fail(err error) error {
+	if tx.err == nil {
+		tx.err = err
+		if err == ErrConflict { //nolint:errorlint // the sentinel itself, on a hot path
+			tx.worker.conflicts.Add(1)
+		}
+	}
+	return tx.err
+}
+
+// enter is passed by every operation.
+func (tx *Tx) enter(t *Table, key []byte) error {
+	if tx.err != nil {
+		return tx.err
+	}
+	if tx.mode == modeDone {
+		return ErrTxDone
+	}
+	if len(key) > KeyBytesMax {
+		return fmt.Errorf("%w: key of %d bytes, the longest allowed is %d", ErrTooLarge, len(key), KeyBytesMax)
+	}
+	tx.ops++
+	if tx.ops%ctxCheckOps == 0 && tx.ctx != nil {
+		if err := tx.ctx.Err(); err != nil {
+			return tx.fail(err)
+		}
+	}
+	return tx.use(t)
+}
+
+// use notes that the transaction uses the table.
+func (tx *Tx) use(t *Table) error {
+	for _, u := range tx.tables {
+		if u == t {
+			return nil
+		}
+	}
+	if t == nil {
+		return ErrNoTable
+	}
+	if err := t.usable(tx); err != nil {
+		return err
+	}
+	tx.tables = append(tx.tables, t)
+	return nil
+}
+
+func (tx *Tx) hash(t *Table, key []byte) uint64 {
+	return maphash.Bytes(tx.engine.seed, key) ^ uint64(t.id)*0x9e3779b97f4a7c15
+}
+
+func (tx *Tx) ptr(r arena.Ref) unsafe.Pointer { return unsafe.Add(tx.arena.Base(), r) }
+
+// spin waits a moment for a lock to be given up. It returns false when the
+// transaction should wait no longer.
+func spin(n *int) bool {
+	*n++
+	if *n > lockSpinsMax {
+		return false
+	}
+	if *n <= lockSpinsHot {
+		cpu.Pause()
+	} else {
+		runtime.Gosched()
+	}
+	return true
+}
+
+// remember notes a read for a write that may follow.
+func (tx *Tx) remember(hash uint64, rec arena.Ref, word record.Word) {
+	tx.recent[hash%recentReads] = recentRead{hash, rec, word, tx.recentGen}
+}

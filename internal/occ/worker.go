@@ -1,0 +1,122 @@
+package occ
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/godwitdb/godwit/internal/index"
+	"github.com/godwitdb/godwit/internal/wal"
+)
+
+// Worker is an execution slot: a stream, a memory cache, and the garbage that
+// its commits leave. Its commit phase is entered by one goroutine at a time,
+// with the stream locked.
+type Worker struct {
+	engine *Engine
+	id     int
+	stream *wal.Stream
+
+	// Under the stream's lock:
+	mem     index.Mem
+	kept    fifo[keptVersion] // old versions that a snapshot may need
+	tombs   fifo[tombstone]   // deleted records still in an index
+	looked  uint64            // engine.closedSnaps when kept was last gone through
+	commits uint64
+	records int64 // keys added less keys removed by this worker
+
+	conflicts atomic.Uint64
+
+	// pool holds transactions that are not in use.
+	pool struct {
+		sync.Mutex
+		idle []*Tx
+	}
+	_ [64]byte
+}
+
+func newWorker(e *Engine, id int, s *wal.Stream) *Worker {
+	return &Worker{
+		engine: e,
+		id:     id,
+		stream: s,
+		mem:    index.Mem{Cache: e.arena.NewCache(), Limbo: e.domain.NewLimbo()},
+	}
+}
+
+func (w *Worker) takeTx() *Tx {
+	w.pool.Lock()
+	defer w.pool.Unlock()
+	if n := len(w.pool.idle); n > 0 {
+		tx := w.pool.idle[n-1]
+		w.pool.idle = w.pool.idle[:n-1]
+		return tx
+	}
+	return newTx(w.engine, w)
+}
+
+func (w *Worker) putTx(tx *Tx) {
+	w.pool.Lock()
+	defer w.pool.Unlock()
+	w.pool.idle = append(w.pool.idle, tx)
+}
+
+// Bound is a transaction that one goroutine keeps, tied to one worker: the
+// path without any pool, for programs that run transactions in loops.
+type Bound struct{ tx *Tx }
+
+// NewBound returns a transaction tied to worker i. Drop must follow.
+func (e *Engine) NewBound(i int) Bound { return Bound{newTx(e, e.workers[i%len(e.workers)])} }
+
+// Begin starts a transaction; Finish must follow.
+func (b Bound) Begin() *Tx { b.tx.start(nil, modeUpdate); return b.tx } //nolint:staticcheck // no context is looked at
+
+// BeginView starts a read-only transaction; Finish must follow.
+func (b Bound) BeginView() *Tx { b.tx.start(nil, modeView); return b.tx } //nolint:staticcheck // no context is looked at
+
+// Drop gives up the transaction for good.
+func (b Bound) Drop() { b.tx.pin.Drop() }
+
+// SetContext makes the transaction's operations fail when ctx ends.
+func (tx *Tx) SetContext(ctx context.Context) { tx.ctx = ctx }
+
+// lockWorker enters the commit phase on a worker: the transaction's own if it
+// is free, else another.
+func (tx *Tx) lockWorker() *Worker {
+	w := tx.worker
+	if w.stream.TryLock() {
+		return w
+	}
+	all := tx.engine.workers
+	for i := 1; i < len(all); i++ {
+		other := all[(w.id+i)%len(all)]
+		if other.stream.TryLock() {
+			return other
+		}
+	}
+	w.stream.Lock()
+	return w
+}
+
+// fifo is a queue that reuses its memory.
+type fifo[E any] struct {
+	items []E
+	head  int
+}
+
+func (q *fifo[E]) len() int  { return len(q.items) - q.head }
+func (q *fifo[E]) push(e E)  { q.items = append(q.items, e) }
+func (q *fifo[E]) front() *E { return &q.items[q.head] }
+func (q *fifo[E]) clear()    { q.items, q.head = nil, 0 }
+func (q *fifo[E]) pop() (e E) {
+	e = q.items[q.head]
+	q.head++
+	switch {
+	case q.head == len(q.items):
+		q.items, q.head = q.items[:0], 0
+	case q.head > 1024 && q.head > len(q.items)/2:
+		n := copy(q.items, q.items[q.head:])
+		q.items, q.head = q.items[:n], 0
+	}
+	return e
+}

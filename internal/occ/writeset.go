@@ -1,0 +1,178 @@
+package occ
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/record"
+)
+
+// write is a buffered write of one key, and what committing it needs.
+type write struct {
+	table *Table
+	key   []byte // in the transaction's scratch
+	value []byte // in the transaction's scratch
+	hash  uint64
+	del   bool
+
+	// rec is the key's record if the transaction has met it, read that it
+	// has read it, with the word in word.
+	rec  arena.Ref
+	word record.Word
+	read bool
+
+	// Only during commit:
+	created bool      // rec is a placeholder that this commit put into the index
+	locked  bool      // rec is locked by this commit; word is what it was
+	version arena.Ref // block for the version that is replaced, 0 if none is kept
+	blob    arena.Ref // block for a value too long for the record, 0 if none
+}
+
+// writeSetSmall is how many writes a set searches one by one; above, it keeps a
+// hash table.
+const writeSetSmall = 8
+
+// writeSet is the writes of a transaction, one for each key.
+type writeSet struct {
+	entries []write
+	slots   []int32 // open addressing over hash, entry+1 or 0; used when large
+	// sorted are the first len(sorted) entries in order of (table, key), for
+	// scans.
+	sorted []int32
+	sorts  int // how often sorted has changed
+	bytes  int // keys and values
+}
+
+func (s *writeSet) find(hash uint64, t *Table, key []byte) *write {
+	if len(s.entries) <= writeSetSmall {
+		for i := range s.entries {
+			w := &s.entries[i]
+			if w.hash == hash && w.table == t && bytes.Equal(w.key, key) {
+				return w
+			}
+		}
+		return nil
+	}
+	mask := uint64(len(s.slots) - 1)
+	for i := hash & mask; s.slots[i] != 0; i = (i + 1) & mask {
+		w := &s.entries[s.slots[i]-1]
+		if w.hash == hash && w.table == t && bytes.Equal(w.key, key) {
+			return w
+		}
+	}
+	return nil
+}
+
+// add appends an entry for a key that the set does not have. The pointer is
+// good until the next add.
+func (s *writeSet) add(w write) *write {
+	s.entries = append(s.entries, w)
+	n := len(s.entries)
+	if n > writeSetSmall {
+		if 2*n > len(s.slots) {
+			s.rehash(max(8*writeSetSmall, 2*len(s.slots)))
+		} else {
+			s.place(int32(n - 1))
+		}
+	}
+	return &s.entries[n-1]
+}
+
+func (s *writeSet) place(i int32) {
+	mask := uint64(len(s.slots) - 1)
+	at := s.entries[i].hash & mask
+	for s.slots[at] != 0 {
+		at = (at + 1) & mask
+	}
+	s.slots[at] = i + 1
+}
+
+func (s *writeSet) rehash(size int) {
+	if cap(s.slots) >= size {
+		s.slots = s.slots[:size]
+		clear(s.slots)
+	} else {
+		s.slots = make([]int32, size)
+	}
+	for i := range s.entries {
+		s.place(int32(i))
+	}
+}
+
+func (s *writeSet) compare(a, b int32) int {
+	x, y := &s.entries[a], &s.entries[b]
+	if x.table != y.table {
+		return int(int64(x.table.id) - int64(y.table.id))
+	}
+	return bytes.Compare(x.key, y.key)
+}
+
+// sort brings sorted up to date with all entries.
+func (s *writeSet) sort() {
+	have := len(s.sorted)
+	if have == len(s.entries) {
+		return
+	}
+	s.sorts++
+	for i := have; i < len(s.entries); i++ {
+		s.sorted = append(s.sorted, int32(i))
+	}
+	fresh := s.sorted[have:]
+	if len(fresh)*8 > have {
+		slices.SortFunc(s.sorted, s.compare)
+		return
+	}
+	for i := range fresh {
+		x := s.sorted[have+i]
+		at, _ := slices.BinarySearchFunc(s.sorted[:have+i], x, s.compare)
+		copy(s.sorted[at+1:have+i+1], s.sorted[at:have+i])
+		s.sorted[at] = x
+	}
+}
+
+// seek returns the place in sorted of the first entry of t at or above key;
+// a nil key means the first entry of t. sort must have been called.
+func (s *writeSet) seek(t *Table, key []byte) int {
+	at, _ := slices.BinarySearchFunc(s.sorted, key, func(i int32, key []byte) int {
+		w := &s.entries[i]
+		if w.table != t {
+			return int(int64(w.table.id) - int64(t.id))
+		}
+		return bytes.Compare(w.key, key)
+	})
+	return at
+}
+
+func (s *writeSet) reset() {
+	clear(s.entries) // lets go of scratch memory
+	s.entries = keepSmall(s.entries)
+	if cap(s.slots) > keepMax {
+		s.slots = nil
+	}
+	s.slots = s.slots[:0]
+	s.sorted = keepSmall(s.sorted)
+	s.bytes = 0
+}
+
+// keepMax is how many entries of a slice a finished transaction keeps for the
+// next one.
+const keepMax = 4096
+
+func keepSmall[E any](s []E) []E {
+	if cap(s) > keepMax {
+		return nil
+	}
+	return s[:0]
+}
+
+// seekEnd returns the place in sorted behind the last entry of t.
+func (s *writeSet) seekEnd(t *Table) int {
+	at, _ := slices.BinarySearchFunc(s.sorted, t.id, func(i int32, id TableID) int {
+		if s.entries[i].table.id <= id {
+			return -1
+		}
+		return 1
+	})
+	return at
+}
