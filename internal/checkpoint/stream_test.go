@@ -1,0 +1,677 @@
+package checkpoint
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+var testHeader = Header{
+	Kind:      BackupStream,
+	Database:  DatabaseID{1, 2, 3, 0xff},
+	Timestamp: 1<<60 + 12345,
+}
+
+var testTables = []Table{{ID: 7, Kind: 1, Name: "orders"}, {ID: 1, Kind: 0, Name: "müller's \"things\"\n"}, {ID: 1<<32 - 1, Kind: 255, Name: strings.Repeat("n", TableNameBytesMax)}}
+
+// record is an entry of a test's data.
+type testEntry struct {
+	table      TableID
+	key, value []byte
+}
+
+// nastyEntries returns entries with lengths around every boundary of the
+// format.
+func nastyEntries(rng *rand.Rand) []testEntry {
+	keys := []int{0, 1, 127, 128, 4095, KeyBytesMax}
+	values := []int{0, 1, 127, 128, 16383, 16384, BlockTargetBytes - 9, BlockTargetBytes - 8, BlockTargetBytes - 7,
+		BlockTargetBytes - 5, BlockTargetBytes - 4, BlockTargetBytes, BlockTargetBytes + 1, 1 << 21}
+	var entries []testEntry
+	for _, id := range []TableID{1, 1<<32 - 1, 7, 1} {
+		for _, k := range keys {
+			for _, v := range values {
+				entries = append(entries, testEntry{id, randomBytes(rng, k), randomBytes(rng, v)})
+			}
+		}
+		for range 3000 {
+			entries = append(entries, testEntry{id, randomBytes(rng, rng.IntN(40)), randomBytes(rng, rng.IntN(300))})
+		}
+	}
+	return entries
+}
+
+func randomBytes(rng *rand.Rand, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	return b
+}
+
+// writeStream writes entries as a stream.
+func writeStream(t testing.TB, out io.Writer, h Header, tables []Table, entries []testEntry) Summary {
+	t.Helper()
+	w, err := NewWriter(out, h, tables, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if err := w.BeginTable(e.table); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Add(e.key, e.value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum, err := w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
+// readStream reads a whole stream.
+func readStream(in io.Reader) (tables []Table, entries []testEntry, sum Summary, err error) {
+	r, err := NewReader(in, "test")
+	if err != nil {
+		return nil, nil, Summary{}, err
+	}
+	for r.Next() {
+		e := r.Entries()
+		for e.Next() {
+			entries = append(entries, testEntry{r.Table(), bytes.Clone(e.Key()), bytes.Clone(e.Value())})
+		}
+	}
+	return r.Tables(), entries, r.Summary(), r.Err()
+}
+
+func equalEntries(a, b testEntry) bool {
+	return a.table == b.table && bytes.Equal(a.key, b.key) && bytes.Equal(a.value, b.value)
+}
+
+func TestStreamRoundTrip(t *testing.T) {
+	want := nastyEntries(rand.New(rand.NewPCG(1, 2)))
+	var buf bytes.Buffer
+	written := writeStream(t, &buf, testHeader, testTables, want)
+	if written.Bytes != int64(buf.Len()) || written.Entries != int64(len(want)) {
+		t.Fatalf("summary %+v of %d bytes and %d entries", written, buf.Len(), len(want))
+	}
+	// Whatever follows the footer is left in the reader.
+	buf.WriteString("behind")
+	readers := map[string]func(io.Reader) io.Reader{
+		"whole":      func(r io.Reader) io.Reader { return r },
+		"halves":     iotest.HalfReader,
+		"data + err": iotest.DataErrReader,
+	}
+	for name, wrap := range readers {
+		t.Run(name, func(t *testing.T) {
+			src := bytes.NewReader(buf.Bytes())
+			tables, got, sum, err := readStream(wrap(src))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(tables, testTables) {
+				t.Errorf("tables %v, want %v", tables, testTables)
+			}
+			if sum != written {
+				t.Errorf("summary %+v, want %+v", sum, written)
+			}
+			if !slices.EqualFunc(got, want, equalEntries) {
+				t.Errorf("%d entries are not the %d that were written", len(got), len(want))
+			}
+			if rest, _ := io.ReadAll(src); name == "whole" && string(rest) != "behind" {
+				t.Errorf("reader left %q behind the footer", rest)
+			}
+		})
+	}
+}
+
+func TestLargestValue(t *testing.T) {
+	value := make([]byte, ValueBytesMax)
+	for i := 0; i < len(value); i += 4093 {
+		value[i] = byte(i)
+	}
+	key := bytes.Repeat([]byte("k"), KeyBytesMax)
+	want := []testEntry{{7, []byte("before"), nil}, {7, key, value}, {7, nil, []byte("after")}}
+	var buf bytes.Buffer
+	buf.Grow(ValueBytesMax + BlockTargetBytes)
+	writeStream(t, &buf, testHeader, testTables, want)
+	_, got, _, err := readStream(&buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.EqualFunc(got, want, equalEntries) {
+		t.Error("entries differ")
+	}
+}
+
+func TestEmptyStream(t *testing.T) {
+	for _, tables := range [][]Table{nil, testTables} {
+		var buf bytes.Buffer
+		writeStream(t, &buf, testHeader, tables, nil)
+		gotTables, got, _, err := readStream(&buf)
+		if err != nil || len(got) != 0 || !slices.Equal(gotTables, tables) {
+			t.Errorf("read tables %v, %d entries, error %v", gotTables, len(got), err)
+		}
+	}
+}
+
+// A directory may be larger than a block.
+func TestManyTables(t *testing.T) {
+	var tables []Table
+	for i := range 5000 {
+		tables = append(tables, Table{ID: TableID(i * 3), Name: fmt.Sprintf("%05d%s", i, strings.Repeat("x", 200))})
+	}
+	var buf bytes.Buffer
+	writeStream(t, &buf, testHeader, tables, []testEntry{{3, []byte("k"), []byte("v")}})
+	got, entries, _, err := readStream(&buf)
+	if err != nil || len(entries) != 1 || !slices.Equal(got, tables) {
+		t.Fatalf("read %d tables and %d entries, error %v", len(got), len(entries), err)
+	}
+}
+
+func TestWriterRefuses(t *testing.T) {
+	newWriter := func(t *testing.T) *Writer {
+		w, err := NewWriter(io.Discard, testHeader, testTables, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	t.Run("entry without table", func(t *testing.T) {
+		if err := newWriter(t).Add(nil, nil); err == nil {
+			t.Error("no error")
+		}
+	})
+	t.Run("unknown table", func(t *testing.T) {
+		if err := newWriter(t).BeginTable(2); err == nil {
+			t.Error("no error")
+		}
+	})
+	t.Run("long key and value", func(t *testing.T) {
+		w := newWriter(t)
+		if err := w.BeginTable(7); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Add(make([]byte, KeyBytesMax+1), nil); err == nil {
+			t.Error("long key is taken")
+		}
+		if err := w.Add(nil, make([]byte, ValueBytesMax+1)); err == nil {
+			t.Error("long value is taken")
+		}
+		if err := w.Add([]byte("k"), nil); err != nil {
+			t.Errorf("refusals are not to stop the writer: %v", err)
+		}
+	})
+	t.Run("closed", func(t *testing.T) {
+		w := newWriter(t)
+		if _, err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if w.BeginTable(7) == nil || w.Add(nil, nil) == nil {
+			t.Error("closed writer takes entries")
+		}
+		if _, err := w.Close(); err == nil {
+			t.Error("second Close succeeds")
+		}
+	})
+	for name, tables := range map[string][]Table{
+		"id twice":     {{ID: 1, Name: "a"}, {ID: 1, Name: "b"}},
+		"name twice":   {{ID: 1, Name: "a"}, {ID: 2, Name: "a"}},
+		"no name":      {{ID: 1}},
+		"long name":    {{ID: 1, Name: strings.Repeat("x", TableNameBytesMax+1)}},
+		"not UTF-8":    {{ID: 1, Name: "\xff"}},
+		"too many":     make([]Table, TablesMax+1),
+		"kind of part": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := testHeader
+			if tables == nil {
+				h.Part = 1 // which a backup has not
+			}
+			if _, err := NewWriter(io.Discard, h, tables, nil); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+// failingWriter fails at its nth call.
+type failingWriter struct {
+	calls, failAt int
+	short         bool
+}
+
+var errTest = errors.New("test: no more")
+
+func (f *failingWriter) Write(b []byte) (int, error) {
+	f.calls++
+	if f.calls < f.failAt {
+		return len(b), nil
+	}
+	if f.short {
+		return len(b) / 2, nil
+	}
+	return 0, errTest
+}
+
+func TestWriterReportsWriteErrors(t *testing.T) {
+	entries := nastyEntries(rand.New(rand.NewPCG(3, 4)))[:300]
+	counter := failingWriter{failAt: 1 << 30}
+	writeStream(t, &counter, testHeader, testTables, entries)
+	for failAt := 1; failAt <= counter.calls; failAt++ {
+		for _, short := range []bool{false, true} {
+			want := errTest
+			if short {
+				want = io.ErrShortWrite
+			}
+			err := func() error {
+				w, err := NewWriter(&failingWriter{failAt: failAt, short: short}, testHeader, testTables, nil)
+				if err != nil {
+					return err
+				}
+				for _, e := range entries {
+					if err = w.BeginTable(e.table); err == nil {
+						err = w.Add(e.key, e.value)
+					}
+					if err != nil {
+						if _, closeErr := w.Close(); closeErr == nil {
+							return errors.New("Close succeeds after a failed write")
+						}
+						return err
+					}
+				}
+				_, err = w.Close()
+				return err
+			}()
+			if !errors.Is(err, want) {
+				t.Fatalf("write %d failed (short: %v), error is %v", failAt, short, err)
+			}
+		}
+	}
+}
+
+func TestAfterBlock(t *testing.T) {
+	var bytesSeen, entriesSeen int64
+	calls := 0
+	w, err := NewWriter(io.Discard, testHeader, testTables, func(bytes, entries int64) error {
+		calls++
+		bytesSeen += bytes
+		entriesSeen += entries
+		if calls == 4 {
+			return errTest
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.BeginTable(7); err != nil {
+		t.Fatal(err)
+	}
+	value := make([]byte, 1000)
+	for err == nil {
+		err = w.Add([]byte("key"), value)
+	}
+	if !errors.Is(err, errTest) || calls != 4 {
+		t.Fatalf("after %d calls: %v", calls, err)
+	}
+	p := w.Progress()
+	// The directory's block counts as bytes, but not as a block of entries.
+	if p.Blocks != 3 || p.Bytes != bytesSeen+headerBytes || p.Entries != entriesSeen-int64(len(testTables)) {
+		t.Errorf("progress %+v, callbacks saw %d bytes and %d entries", p, bytesSeen, entriesSeen)
+	}
+	if err := w.Add(nil, nil); !errors.Is(err, errTest) {
+		t.Errorf("writer goes on: %v", err)
+	}
+}
+
+// smallStream is a stream of a few blocks of every type.
+func smallStream(t testing.TB) []byte {
+	var buf bytes.Buffer
+	writeStream(t, &buf, testHeader, testTables[:2], []testEntry{
+		{7, nil, nil}, {7, []byte("k"), bytes.Repeat([]byte("v"), 130)}, {1, bytes.Repeat([]byte("k"), 200), []byte("x")}, {7, []byte("z"), nil},
+	})
+	return buf.Bytes()
+}
+
+func TestTruncationIsNoticed(t *testing.T) {
+	whole := smallStream(t)
+	for n := range whole {
+		_, _, _, err := readStream(bytes.NewReader(whole[:n]))
+		var corrupt *dberr.CorruptionError
+		if !errors.As(err, &corrupt) {
+			t.Fatalf("cut after %d of %d bytes: %v", n, len(whole), err)
+		}
+		if corrupt.File != "test" || corrupt.Offset > int64(n) {
+			t.Errorf("cut after %d bytes: error names %s at %d", n, corrupt.File, corrupt.Offset)
+		}
+	}
+}
+
+func TestEveryFlippedBitIsNoticed(t *testing.T) {
+	whole := smallStream(t)
+	for i := range whole {
+		for bit := range 8 {
+			b := bytes.Clone(whole)
+			b[i] ^= 1 << bit
+			_, _, _, err := readStream(bytes.NewReader(b))
+			var corrupt *dberr.CorruptionError
+			if !errors.As(err, &corrupt) {
+				t.Fatalf("bit %d of byte %d flipped: %v", bit, i, err)
+			}
+			if corrupt.Offset > int64(i) {
+				t.Errorf("byte %d is damaged, error names offset %d", i, corrupt.Offset)
+			}
+		}
+	}
+}
+
+// streamBlocks returns where the blocks of a stream begin and, last, where it
+// ends.
+func streamBlocks(t testing.TB, stream []byte) []int64 {
+	s, err := openScanner("test", bytes.NewReader(stream), int64(len(stream)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var starts []int64
+	for {
+		b, err := s.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		starts = append(starts, b.offset)
+		if b.kind == footerBlock {
+			return append(starts, int64(len(stream)))
+		}
+	}
+}
+
+// Blocks that are intact but not where they belong.
+func TestMisplacedBlocks(t *testing.T) {
+	stream := smallStream(t)
+	at := streamBlocks(t, stream)
+	head := stream[:at[0]]
+	blocks := func(s []byte, order ...int) []byte {
+		out := bytes.Clone(s[:at[0]])
+		for _, i := range order {
+			out = append(out, s[at[i]:at[i+1]]...)
+		}
+		return out
+	}
+	if len(at) != 6 {
+		t.Fatalf("stream has %d blocks", len(at)-1)
+	}
+	if _, _, _, err := readStream(bytes.NewReader(blocks(stream, 0, 1, 2, 3, 4))); err != nil {
+		t.Fatal(err)
+	}
+
+	other := testHeader
+	other.Timestamp++
+	otherHead := other.encode()
+	newer := append(otherHead[:], stream[len(head):]...)
+
+	// The same blocks but for one value, which no length or count tells.
+	var buf bytes.Buffer
+	writeStream(t, &buf, testHeader, testTables[:2], []testEntry{
+		{7, nil, nil}, {7, []byte("k"), bytes.Repeat([]byte("w"), 130)}, {1, bytes.Repeat([]byte("k"), 200), []byte("x")}, {7, []byte("z"), nil},
+	})
+	twin := buf.Bytes()
+	if len(twin) != len(stream) {
+		t.Fatal("streams differ in length")
+	}
+	mixed := append(bytes.Clone(twin[:at[4]]), stream[at[4]:]...)
+
+	for name, b := range map[string][]byte{
+		"missing":             blocks(stream, 0, 1, 3, 4),
+		"twice":               blocks(stream, 0, 1, 1, 2, 3, 4),
+		"swapped":             blocks(stream, 0, 2, 1, 3, 4),
+		"no directory":        blocks(stream, 1, 2, 3, 4),
+		"late directory":      blocks(stream, 1, 0, 2, 3, 4),
+		"early footer":        blocks(stream, 0, 1, 2, 4),
+		"of another snapshot": newer,
+		"footer of a twin":    mixed,
+	} {
+		if _, _, _, err := readStream(bytes.NewReader(b)); !errors.Is(err, dberr.ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// forge builds streams whose checksums are right and whose content is not.
+type forge struct {
+	out     []byte
+	framing framing
+}
+
+func newForge(h Header) *forge {
+	b := h.encode()
+	return &forge{out: b[:], framing: newFraming(&b)}
+}
+
+func (f *forge) block(h blockHeader, body []byte) *forge {
+	h.sequence = f.framing.sequence
+	h.bodyCRC = crc32.Checksum(body, castagnoli)
+	var b [blockHeaderBytes]byte
+	h.encode(b[:], f.framing.streamCRC)
+	f.framing.advance(h, b[:])
+	f.out = append(append(f.out, b[:]...), body...)
+	return f
+}
+
+func (f *forge) tables(tables ...Table) *forge {
+	var body []byte
+	for _, t := range tables {
+		body = appendTable(body, t)
+	}
+	return f.block(blockHeader{kind: tablesBlock, entries: uint32(len(tables)), raw: uint32(len(body)), stored: uint32(len(body))}, body)
+}
+
+func (f *forge) data(table TableID, entries int, body []byte) *forge {
+	return f.block(blockHeader{kind: entriesBlock, table: table, entries: uint32(entries), raw: uint32(len(body)), stored: uint32(len(body))}, body)
+}
+
+func (f *forge) footer() *forge {
+	body := f.framing.footer()
+	return f.block(blockHeader{kind: footerBlock, raw: footerBodyBytes, stored: footerBodyBytes}, body[:])
+}
+
+func TestForgedStreams(t *testing.T) {
+	table := Table{ID: 1, Name: "t"}
+	one := []byte{1, 1, 'k', 'v'}
+	good := func() *forge { return newForge(testHeader).tables(table) }
+	if _, entries, _, err := readStream(bytes.NewReader(good().data(1, 1, one).footer().out)); err != nil || len(entries) != 1 {
+		t.Fatalf("the forge makes bad streams: %v", err)
+	}
+	h := blockHeader{kind: entriesBlock, table: 1, entries: 1, raw: 4, stored: 4}
+	with := func(change func(*blockHeader)) *forge {
+		h := h
+		change(&h)
+		return good().block(h, one)
+	}
+	for name, f := range map[string]*forge{
+		"unknown table":        good().data(2, 1, one),
+		"no entries":           good().data(1, 0, one),
+		"more entries":         good().data(1, 2, one),
+		"fewer entries":        good().data(1, 1, append(one, one...)),
+		"impossible count":     good().data(1, 1<<31, one),
+		"long key":             good().data(1, 1, append([]byte{0x81, 0x20, 0}, make([]byte, KeyBytesMax+1)...)),
+		"key beyond the end":   good().data(1, 1, []byte{5, 0, 'k'}),
+		"value beyond the end": good().data(1, 1, []byte{1, 0xff, 0xff, 3, 'k'}),
+		"value above limit":    good().data(1, 1, []byte{0, 0x81, 0x80, 0x80, 0x20, 1, 2}),
+		"endless length":       good().data(1, 1, bytes.Repeat([]byte{0xff}, 20)),
+		"table twice":          good().tables(Table{ID: 1, Name: "u"}),
+		"name twice":           good().tables(Table{ID: 2, Name: "t"}),
+		"no name":              newForge(testHeader).tables(Table{ID: 1}),
+		"short table key":      newForge(testHeader).block(blockHeader{kind: tablesBlock, entries: 1, raw: 4, stored: 4}, one),
+		"unknown codec":        with(func(h *blockHeader) { h.codec = 1 }),
+		"unknown type":         with(func(h *blockHeader) { h.kind = 9 }),
+		"raw is not stored":    with(func(h *blockHeader) { h.raw = 5 }),
+		"above limit":          with(func(h *blockHeader) { h.raw, h.stored = blockBytesMax+1, blockBytesMax+1 }),
+		"footer with entries":  good().block(blockHeader{kind: footerBlock, entries: 1, raw: footerBodyBytes, stored: footerBodyBytes}, make([]byte, footerBodyBytes)),
+		"short footer":         good().block(blockHeader{kind: footerBlock, raw: 4, stored: 4}, one),
+		"wrong footer":         good().block(blockHeader{kind: footerBlock, raw: footerBodyBytes, stored: footerBodyBytes}, make([]byte, footerBodyBytes)),
+	} {
+		// A stream that is cut is corrupt too: the footer lets only the forgery
+		// be wrong.
+		_, _, _, err := readStream(bytes.NewReader(f.footer().out))
+		var corrupt *dberr.CorruptionError
+		if !errors.As(err, &corrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestHeaderVersions(t *testing.T) {
+	reseal := func(change func(b *[headerBytes]byte)) []byte {
+		b := testHeader.encode()
+		change(&b)
+		crc := crc32.Checksum(b[:headerCRCOffset], castagnoli)
+		b[44], b[45], b[46], b[47] = byte(crc), byte(crc>>8), byte(crc>>16), byte(crc>>24)
+		return b[:]
+	}
+	for name, c := range map[string]struct {
+		stream []byte
+		want   error
+	}{
+		"newer":           {reseal(func(b *[headerBytes]byte) { b[8] = FormatVersion + 1 }), dberr.ErrNewerFormat},
+		"newer elsewhere": {reseal(func(b *[headerBytes]byte) { b[9], b[10], b[40] = 1, 9, 1 }), dberr.ErrNewerFormat},
+		"version 0":       {reseal(func(b *[headerBytes]byte) { b[8] = 0 }), dberr.ErrCorrupt},
+		"kind":            {reseal(func(b *[headerBytes]byte) { b[10] = 3 }), dberr.ErrCorrupt},
+		"reserved":        {reseal(func(b *[headerBytes]byte) { b[41] = 1 }), dberr.ErrCorrupt},
+		"timestamp":       {reseal(func(b *[headerBytes]byte) { b[39] = 0xff }), dberr.ErrCorrupt},
+		"not ours":        {[]byte(strings.Repeat("PK\x03\x04", 20)), dberr.ErrCorrupt},
+	} {
+		if _, err := NewReader(bytes.NewReader(c.stream), "test"); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestExpect(t *testing.T) {
+	r, err := NewReader(bytes.NewReader(smallStream(t)), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Header() != testHeader {
+		t.Errorf("header %+v, want %+v", r.Header(), testHeader)
+	}
+	if err := r.Expect(BackupStream, DatabaseID{}); err != nil {
+		t.Error(err)
+	}
+	if err := r.Expect(BackupStream, testHeader.Database); err != nil {
+		t.Error(err)
+	}
+	if err := r.Expect(BackupStream, DatabaseID{9}); !errors.Is(err, ErrForeignDatabase) || !strings.Contains(err.Error(), testHeader.Database.String()) {
+		t.Errorf("foreign database: %v", err)
+	}
+	if err := r.Expect(PartStream, DatabaseID{}); !errors.Is(err, dberr.ErrCorrupt) {
+		t.Errorf("another kind: %v", err)
+	}
+}
+
+// A read error is not corruption, and is kept.
+func TestReadErrors(t *testing.T) {
+	whole := smallStream(t)
+	for n := range whole {
+		_, _, _, err := readStream(io.MultiReader(bytes.NewReader(whole[:n]), iotest.ErrReader(errTest)))
+		if !errors.Is(err, errTest) || errors.Is(err, dberr.ErrCorrupt) {
+			t.Fatalf("read error after %d bytes: %v", n, err)
+		}
+	}
+}
+
+// A stream that promises much must not make the reader take memory for it.
+func TestPromisedLengthTakesNoMemory(t *testing.T) {
+	f := newForge(testHeader).tables(Table{ID: 1, Name: "t"})
+	f.block(blockHeader{kind: entriesBlock, table: 1, entries: 1, raw: blockBytesMax, stored: blockBytesMax}, make([]byte, 100))
+	r, err := NewReader(bytes.NewReader(f.out), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Next() || !errors.Is(r.Err(), dberr.ErrCorrupt) {
+		t.Fatalf("error %v", r.Err())
+	}
+	if cap(r.body) > 2*readStepBytes {
+		t.Errorf("reader took %d bytes for 100", cap(r.body))
+	}
+}
+
+func TestChecksumDependsOnContent(t *testing.T) {
+	seen := map[uint32]int{}
+	for i := range 100 {
+		value := make([]byte, 100)
+		value[i] = 1
+		sum := writeStream(t, io.Discard, testHeader, testTables, []testEntry{{7, []byte("k"), value}})
+		if j, twice := seen[sum.Checksum]; twice {
+			t.Fatalf("streams %d and %d have the same checksum", i, j)
+		}
+		seen[sum.Checksum] = i
+	}
+	h := testHeader
+	h.Timestamp = hlc.Timestamp(1)
+	sum := writeStream(t, io.Discard, h, testTables, []testEntry{{7, []byte("k"), make([]byte, 100)}})
+	if _, twice := seen[sum.Checksum]; twice {
+		t.Error("the header is not in the checksum")
+	}
+}
+
+func TestAddAndIterationDoNotAllocate(t *testing.T) {
+	var buf bytes.Buffer
+	const blocks = 20
+	buf.Grow(blocks * 2 * BlockTargetBytes)
+	w, err := NewWriter(&buf, testHeader, testTables, func(bytes, entries int64) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, value := make([]byte, 8), make([]byte, 100)
+	large := make([]byte, 300<<10)
+	if got := testing.AllocsPerRun(5, func() {
+		for _, id := range []TableID{1, 7} {
+			if err := w.BeginTable(id); err != nil {
+				t.Fatal(err)
+			}
+			for range BlockTargetBytes / 100 {
+				if err := w.Add(key, value); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := w.Add(key, large); err != nil {
+			t.Fatal(err)
+		}
+	}); got != 0 {
+		t.Errorf("writing allocates %v times", got)
+	}
+	if _, err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewReader(&buf, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The first large block makes the buffer grow.
+	for n := 0; n < 4 && r.Next(); n++ {
+	}
+	seen := 0
+	if got := testing.AllocsPerRun(5, func() {
+		if !r.Next() {
+			t.Fatal(r.Err())
+		}
+		for e := r.Entries(); e.Next(); {
+			seen += len(e.Key()) + len(e.Value())
+		}
+	}); got != 0 || seen == 0 {
+		t.Errorf("reading %d bytes allocates %v times", seen, got)
+	}
+}
