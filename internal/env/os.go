@@ -1,0 +1,163 @@
+package env
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+)
+
+const (
+	// zeroBytes is how much Preallocate writes at once, syncZeroBytes after how
+	// much it syncs: often, so that a sync of another file does not have to wait
+	// behind a whole segment of zeros in the disk's queue.
+	zeroBytes     = 1 << 20
+	syncZeroBytes = 4 << 20
+
+	fileMode = 0o644
+	dirMode  = 0o755
+)
+
+// OS returns the machine's file system.
+func OS() FS { return &osFS{} }
+
+// osFS keeps a buffer of zeros for Preallocate, which is rare and long enough
+// not to mind taking turns.
+type osFS struct {
+	zeros struct {
+		sync.Mutex
+		buf []byte
+	}
+}
+
+func (o *osFS) open(name string, flag int) (File, error) {
+	f, err := os.OpenFile(name, flag, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	return &osFile{File: f, fd: f.Fd(), fs: o}, nil
+}
+
+func (o *osFS) Create(name string) (File, error) {
+	return o.open(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+}
+
+func (o *osFS) Open(name string) (File, error) { return o.open(name, os.O_RDWR) }
+
+func (o *osFS) OpenRead(name string) (File, error) { return o.open(name, os.O_RDONLY) }
+
+func (o *osFS) Rename(from, to string) error { return os.Rename(from, to) }
+
+func (o *osFS) Remove(name string) error { return os.Remove(name) }
+
+func (o *osFS) MkdirAll(dir string) error { return os.MkdirAll(dir, dirMode) }
+
+func (o *osFS) List(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir) // in order
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, nil
+}
+
+func (o *osFS) Stat(name string) (Info, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return Info{}, err
+	}
+	return Info{SizeBytes: info.Size(), IsDir: info.IsDir()}, nil
+}
+
+func (o *osFS) SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return syncDir(d)
+}
+
+func (o *osFS) Lock(name string) (io.Closer, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	// The lock belongs to the open file, not to the process, so it also keeps
+	// out a second caller in this process.
+	if err := lockFile(f); err != nil {
+		f.Close()
+		if errors.Is(err, errWouldBlock) {
+			return nil, fmt.Errorf("%w: %s", dberr.ErrLocked, name)
+		}
+		return nil, &os.PathError{Op: "lock", Path: name, Err: err}
+	}
+	return f, nil
+}
+
+// osFile is a file of the operating system.
+type osFile struct {
+	*os.File
+	fd uintptr // of File, taken once because asking costs an allocation
+	fs *osFS
+}
+
+func (f *osFile) Size() (int64, error) {
+	info, err := f.File.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func (f *osFile) Sync() error {
+	if err := f.syncData(); err != nil {
+		return &os.PathError{Op: "sync", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
+func (f *osFile) Preallocate(sizeBytes int64) error {
+	from, err := f.Size()
+	if err != nil || from >= sizeBytes {
+		return err
+	}
+	// Reserving first finds out at once that the disk is full, and gets one
+	// piece of disk.
+	if err := f.reserve(sizeBytes); err != nil {
+		return &os.PathError{Op: "preallocate", Path: f.Name(), Err: err}
+	}
+	z := &f.fs.zeros
+	z.Lock()
+	defer z.Unlock()
+	if z.buf == nil {
+		z.buf = make([]byte, zeroBytes)
+	}
+	for at, synced := from, from; at < sizeBytes; {
+		n, err := f.WriteAt(z.buf[:min(zeroBytes, sizeBytes-at)], at)
+		if err != nil {
+			return err
+		}
+		at += int64(n)
+		if at-synced >= syncZeroBytes || at == sizeBytes {
+			if err := f.Sync(); err != nil {
+				return err
+			}
+			synced = at
+		}
+	}
+	return nil
+}
+
+// IsDiskFull tells whether err says that the disk, or the user's share of it,
+// has no room left.
+func IsDiskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || isDiskFull(err)
+}

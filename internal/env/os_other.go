@@ -1,0 +1,13 @@
+//go:build !linux
+
+package env
+
+// syncData is what package os does: on darwin F_FULLFSYNC, because fsync stops
+// at the disk's cache there, on Windows FlushFileBuffers.
+func (f *osFile) syncData() error { return f.File.Sync() }
+
+// reserve leaves it to the zeros to take the disk space.
+func (f *osFile) reserve(int64) error { return nil }
+
+// Evict does nothing: the system offers no way.
+func (f *osFile) Evict() error { return nil }

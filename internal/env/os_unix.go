@@ -1,0 +1,30 @@
+//go:build unix
+
+package env
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const errWouldBlock = unix.EWOULDBLOCK
+
+func lockFile(f *os.File) error {
+	return retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+}
+
+func syncDir(d *os.File) error { return d.Sync() }
+
+func isDiskFull(err error) bool { return errors.Is(err, unix.EDQUOT) }
+
+// retry runs a system call again that a signal has interrupted before it did
+// anything.
+func retry(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}

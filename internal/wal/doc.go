@@ -1,0 +1,2 @@
+// Package wal is the log of a database node.
+package wal

@@ -1,0 +1,210 @@
+package wal
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/cpu"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+const (
+	// StreamsMax bounds the streams of one log.
+	StreamsMax = 4096
+
+	// bufferBytesMin is the smallest buffer of a stream.
+	bufferBytesMin = 64 << 10
+	// bufferBytesKept is the largest buffer that a stream keeps for the next
+	// round: what a large transaction or a slow disk needed goes back to the
+	// garbage collector.
+	bufferBytesKept = 4 << 20
+	// reportBytes is after how many bytes a stream adds them to the log's count,
+	// which all streams share: seldom enough for it not to be contended.
+	reportBytes = 64 << 10
+)
+
+// StreamID is the number of a stream within its log.
+type StreamID uint32
+
+// Stream is one worker's part of the log. A worker holds its lock for its whole
+// commit phase:
+//
+//	s.Lock()
+//	... ts := clock.Next() ...
+//	b := s.Reserve(n)
+//	... encode ...
+//	s.Appended(ts)
+//	s.Unlock()
+//
+// That makes the closed timestamp simple: while the flusher holds the lock, no
+// transaction of this stream is between taking its timestamp and appending, so
+// every later one gets a timestamp above the clock's last (Invariant I5).
+//
+// A Stream that no log was opened on yet works as a lock and collects records.
+type Stream struct {
+	_ [cpu.CacheLineBytes]byte
+	// word is 1 while the stream is locked.
+	word atomic.Uint32
+	id   StreamID
+
+	// Under the lock:
+	buf        []byte // the pending batch: complete records
+	reserved   int    // bytes behind buf that Reserve has given out
+	records    int    // in buf
+	unreported int    // bytes in buf that the log does not count yet
+	first      hlc.Timestamp
+	last       hlc.Timestamp // of the newest record, in buf or before
+	closed     hlc.Timestamp
+	spare      []byte // takes the place of buf when the flusher takes that
+	log        *group // nil until a log is opened
+	_          [cpu.CacheLineBytes]byte
+}
+
+// NewStreams returns the streams of a log that is opened later. Until then they
+// serve as locks, for instance during recovery.
+func NewStreams(n int) []*Stream {
+	if n < 1 || n > StreamsMax {
+		panic(fmt.Sprintf("wal: %d streams, allowed are 1 to %d", n, StreamsMax))
+	}
+	streams := make([]*Stream, n)
+	for i := range streams {
+		streams[i] = &Stream{id: StreamID(i)}
+	}
+	return streams
+}
+
+// ID returns the stream's number.
+func (s *Stream) ID() StreamID { return s.id }
+
+// TryLock takes the lock if it is free.
+func (s *Stream) TryLock() bool { return s.word.Load() == 0 && s.word.CompareAndSwap(0, 1) }
+
+// Lock takes the lock. A commit phase is short, so it spins first.
+func (s *Stream) Lock() {
+	if !s.word.CompareAndSwap(0, 1) {
+		s.lockSlow()
+	}
+}
+
+func (s *Stream) lockSlow() {
+	const (
+		spins, yields = 100, 100
+		napMin        = 10 * time.Microsecond
+		napMax        = time.Millisecond
+	)
+	nap := napMin
+	for n := 0; !s.TryLock(); n++ {
+		switch {
+		case n < spins:
+			cpu.Pause()
+		case n < spins+yields:
+			runtime.Gosched() // the holder may be waiting for this processor
+		default: // a commit phase of very many writes
+			time.Sleep(nap)
+			nap = min(2*nap, napMax)
+		}
+	}
+}
+
+// Unlock gives the lock back and wakes the flusher if it sleeps and something
+// is pending.
+//
+// The flusher says that it sleeps, then looks at every stream under its lock,
+// then sleeps; we give the lock back, then look whether it sleeps. One of the
+// two sees the other.
+func (s *Stream) Unlock() {
+	g, pending := s.log, len(s.buf) != 0
+	s.word.Store(0)
+	if g != nil && pending && g.flusher.Load() == flusherIdle {
+		g.wakeFlusher()
+	}
+}
+
+// Reserve returns n bytes at the end of the pending batch for one record. The
+// stream is locked. They are the caller's until Appended, and are not part of
+// the batch without it.
+func (s *Stream) Reserve(n int) []byte {
+	at := len(s.buf)
+	if n > cap(s.buf)-at {
+		s.grow(n)
+	}
+	s.reserved = n
+	return s.buf[at : at+n : at+n]
+}
+
+// grow makes room for n more bytes.
+func (s *Stream) grow(n int) {
+	if n > TxBytesMax {
+		panic(fmt.Sprintf("wal: a record of %d bytes, allowed are %d", n, TxBytesMax))
+	}
+	buf := make([]byte, len(s.buf), max(bufferBytesMin, 2*cap(s.buf), len(s.buf)+n))
+	copy(buf, s.buf)
+	s.buf = buf
+}
+
+// Appended says that the reserved bytes are a complete record with this
+// timestamp, which was taken while the stream was locked.
+func (s *Stream) Appended(ts hlc.Timestamp) {
+	if ts <= s.last || ts <= s.closed {
+		s.panicClosed(ts)
+	}
+	if s.records == 0 {
+		s.first = ts
+	}
+	s.records++
+	s.last = ts
+	s.buf = s.buf[:len(s.buf)+s.reserved]
+	if s.unreported += s.reserved; s.unreported >= reportBytes && s.log != nil {
+		s.log.add(s.unreported)
+		s.unreported = 0
+	}
+	s.reserved = 0
+}
+
+func (s *Stream) panicClosed(ts hlc.Timestamp) {
+	panic(fmt.Sprintf("invariant violated: I5 closed: stream %d: record at %d, but it has closed %d and its last record is at %d",
+		s.id, ts, s.closed, s.last))
+}
+
+// Pending returns the batch that the next round will take. The stream is
+// locked; the batch is valid until it is unlocked.
+func (s *Stream) Pending() Batch {
+	return Batch{Stream: s.id, Closed: s.closed, First: s.first, Last: s.lastPending(), Records: s.records, data: s.buf, to: hlc.Max}
+}
+
+func (s *Stream) lastPending() hlc.Timestamp {
+	if s.records == 0 {
+		return 0
+	}
+	return s.last
+}
+
+// gather takes the pending batch and closes the stream at the clock's last
+// timestamp. The stream gets its spare buffer, or none.
+func (s *Stream) gather(clock *hlc.Clock) Batch {
+	s.Lock()
+	s.closed = clock.Last()
+	b := s.Pending()
+	s.buf, s.spare = s.spare, nil
+	s.records, s.first = 0, 0
+	if s.unreported > 0 {
+		s.log.add(s.unreported)
+		s.unreported = 0
+	}
+	s.word.Store(0)
+	return b
+}
+
+// giveBack returns the buffer of a batch that is written.
+func (s *Stream) giveBack(buf []byte) {
+	if cap(buf) > bufferBytesKept {
+		return
+	}
+	s.Lock()
+	if s.spare == nil {
+		s.spare = buf[:0]
+	}
+	s.word.Store(0)
+}
