@@ -1,0 +1,79 @@
+package bench
+
+import (
+	"errors"
+	"time"
+)
+
+const (
+	// DefaultInFlightMax is how many executed transactions a session keeps
+	// unreleased before it waits: enough for 100 ms of the fastest workload.
+	DefaultInFlightMax = 1 << 16
+	// inFlightLimit bounds the memory of a session's window to 24 MiB.
+	inFlightLimit = 1 << 20
+	// sessionsLimit bounds the histograms' memory.
+	sessionsLimit = 1 << 14
+)
+
+// Config is how to drive a workload.
+type Config struct {
+	// Sessions is the number of sessions, each with its goroutine; at least 1.
+	Sessions int
+	// Warmup runs the workload without counting it; 0 is none.
+	Warmup time.Duration
+	// Duration is the measured time; above 0.
+	Duration time.Duration
+	// Interval is the time between two progress reports and the resolution of
+	// the result over time; 0 is one second.
+	Interval time.Duration
+	// InFlightMax bounds the transactions per session that are executed and
+	// not released; 0 is DefaultInFlightMax.
+	InFlightMax int
+	// Yield is how long a session may run before it lets other goroutines have
+	// the processor, which matters when there are as many sessions as
+	// processors: the engine's log writer then waits for the scheduler's
+	// preemption, 10 ms, at every step. 0 is 100 µs; below 0 is never.
+	Yield time.Duration
+	// DrainTimeout is how long the releases may take after the run; 0 is one
+	// minute.
+	DrainTimeout time.Duration
+	// Seed starts the random numbers.
+	Seed uint64
+	// Progress, if set, is called after each interval, from one goroutine.
+	Progress func(Interval)
+}
+
+// withDefaults returns c with its zero fields filled in.
+func (c Config) withDefaults() Config {
+	if c.Interval == 0 {
+		c.Interval = time.Second
+	}
+	if c.InFlightMax == 0 {
+		c.InFlightMax = DefaultInFlightMax
+	}
+	if c.Yield == 0 {
+		c.Yield = 100 * time.Microsecond
+	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = time.Minute
+	}
+	return c
+}
+
+// Validate reports everything that is wrong with c.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Sessions < 1 || c.Sessions > sessionsLimit {
+		errs = append(errs, errors.New("bench: Sessions is not in 1..16384"))
+	}
+	if c.Duration <= 0 {
+		errs = append(errs, errors.New("bench: Duration is not above 0"))
+	}
+	if c.Warmup < 0 || c.Interval < 0 || c.DrainTimeout < 0 {
+		errs = append(errs, errors.New("bench: a time is below 0"))
+	}
+	if c.InFlightMax < 0 || c.InFlightMax > inFlightLimit {
+		errs = append(errs, errors.New("bench: InFlightMax is not in 1..1048576"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,184 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+)
+
+// handoverTimeout is how long the runner waits for a session to end an interval.
+// A session whose transaction takes longer reports with the next interval.
+const handoverTimeout = time.Second
+
+// errSessionEnded tells that a session ended before it was told to; its driver
+// has the reason.
+var errSessionEnded = errors.New("bench: a session ended before the run")
+
+// runner drives the sessions and adds up what they did.
+type runner struct {
+	shared
+	drivers []*driver
+	kinds   []string
+	// window is the sum of the interval that just ended, total of the measured
+	// ones.
+	window, total *tally
+	intervals     []Interval
+}
+
+// Run drives w on e as c says and returns what was measured. The workload's
+// tables are there already. The result has no machine, engine or check in it
+// yet: see Measure.
+func Run(ctx context.Context, e Engine, w Workload, c Config) (*Result, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	r := &runner{kinds: w.Kinds()}
+	r.config = c.withDefaults()
+	r.window, r.total = newTally(len(r.kinds)), newTally(len(r.kinds))
+	err := r.open(e, w)
+	var result *Result
+	if err == nil {
+		result, err = r.measure(ctx)
+	}
+	for _, d := range r.drivers {
+		err = errors.Join(err, d.session.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+func (r *runner) open(e Engine, w Workload) error {
+	for i := range r.config.Sessions {
+		s, err := e.NewSession(i)
+		if err != nil {
+			return err
+		}
+		worker, err := w.NewWorker(s, i, r.config.Sessions, r.config.Seed)
+		if err != nil {
+			return errors.Join(err, s.Close())
+		}
+		r.drivers = append(r.drivers, newDriver(&r.shared, s, worker, len(r.kinds)))
+	}
+	return nil
+}
+
+// measure starts the sessions, follows them through warm-up and measured time,
+// stops them and joins them.
+func (r *runner) measure(ctx context.Context) (*Result, error) {
+	started := time.Now()
+	r.origin = started
+	for _, d := range r.drivers {
+		go d.loop()
+	}
+	// The statistics of the collector are as of its last cycle.
+	runtime.GC()
+	err := r.follow(ctx, r.config.Warmup, false)
+	if err == nil {
+		// What the sessions did between the two phases belongs to neither.
+		err = r.gather(ctx)
+	}
+	begin, before := r.now(), readUsage()
+	if err == nil {
+		err = r.follow(ctx, begin+r.config.Duration, true)
+	}
+	end, after := r.now(), readUsage()
+	if err = r.join(err); err != nil {
+		return nil, err
+	}
+	result := &Result{
+		Schema: ResultSchema, Started: started, Sessions: r.config.Sessions, Seed: r.config.Seed,
+		InFlightMax: r.config.InFlightMax, WarmupSeconds: r.config.Warmup.Seconds(), Intervals: r.intervals,
+	}
+	result.fill(r.kinds, r.total, end-begin)
+	result.Resources = after.since(before, result.Executed+result.Rollbacks)
+	return result, nil
+}
+
+// follow reports interval by interval until the time is up. Measured intervals
+// go into the total; what came before is forgotten.
+func (r *runner) follow(ctx context.Context, until time.Duration, measured bool) error {
+	begin := r.now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for begin < until {
+		timer.Reset(min(begin+r.config.Interval, until) - r.now())
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-timer.C:
+		}
+		if err := r.gather(ctx); err != nil {
+			return err
+		}
+		end := r.now()
+		r.record(end, end-begin, measured)
+		begin = end
+	}
+	return nil
+}
+
+// gather ends an interval: it collects the sessions' tallies into r.window.
+func (r *runner) gather(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, handoverTimeout)
+	defer cancel()
+	r.window.reset()
+	number := r.interval.Add(1)
+	for _, d := range r.drivers {
+		if err := r.collect(ctx, d, number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// collect receives the tallies of one session up to the interval's number.
+func (r *runner) collect(ctx context.Context, d *driver, number uint64) error {
+	for {
+		select {
+		case t := <-d.full:
+			r.window.add(t)
+			last := t.number
+			t.reset()
+			d.spare <- t
+			if last == number {
+				return nil
+			}
+		case <-d.done:
+			return errSessionEnded
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// join stops the sessions and waits for them. It adds their errors to the one
+// that ended the run; with an error nobody waits for releases.
+func (r *runner) join(err error) error {
+	r.abandoned.Store(err != nil)
+	r.interval.Store(stopInterval)
+	if err == errSessionEnded {
+		err = nil // the session's own error says why
+	}
+	for i, d := range r.drivers {
+		<-d.done
+		if d.err != nil {
+			err = errors.Join(err, fmt.Errorf("session %d: %w", i, d.err))
+		}
+	}
+	return err
+}
+
+func (r *runner) record(end, length time.Duration, measured bool) {
+	i := newInterval(r.window, end, length, measured)
+	if measured {
+		r.total.add(r.window)
+	}
+	r.intervals = append(r.intervals, i)
+	if r.config.Progress != nil {
+		r.config.Progress(i)
+	}
+}

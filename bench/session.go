@@ -1,0 +1,189 @@
+package bench
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// stopInterval is the interval number that ends the sessions.
+	stopInterval = ^uint64(0)
+	// spinsBeforeSleep and releasePoll: a session at its bound first only
+	// yields, as a release is usually near, then sleeps between looks.
+	spinsBeforeSleep = 32
+	releasePoll      = 20 * time.Microsecond
+)
+
+// shared is what the runner and its sessions both see.
+type shared struct {
+	// interval is the number of the current interval, written by the runner.
+	// A session that sees a new number hands over its tally of the last one.
+	interval atomic.Uint64
+	_        [56]byte
+	// abandoned is set before the stop when the run has failed.
+	abandoned atomic.Bool
+	origin    time.Time
+	config    Config
+}
+
+// now returns the time since the run began, by the monotonic clock.
+func (r *shared) now() time.Duration { return time.Since(r.origin) }
+
+// driver runs one session: transaction after transaction, counting. Two tallies
+// go round between it and the runner: it fills one while the runner reads the
+// other.
+type driver struct {
+	run     *shared
+	session Session
+	worker  Worker
+	window  window
+	seen    uint64
+	aborts  uint64
+	yielded time.Duration
+	current *tally
+	full    chan *tally
+	spare   chan *tally
+	// done is closed when the driver has ended; err is set before.
+	done chan struct{}
+	err  error
+}
+
+func newDriver(run *shared, session Session, worker Worker, kinds int) *driver {
+	d := &driver{
+		run: run, session: session, worker: worker,
+		window:  newWindow(run.config.InFlightMax),
+		current: newTally(kinds),
+		full:    make(chan *tally, 1),
+		spare:   make(chan *tally, 1),
+		done:    make(chan struct{}),
+	}
+	d.spare <- newTally(kinds)
+	return d
+}
+
+// loop executes until the runner stops it or a transaction fails, then waits for
+// the releases of what it executed.
+func (d *driver) loop() {
+	defer close(d.done)
+	now := d.run.now()
+	for d.goOn() {
+		if d.window.full() {
+			now = d.awaitRoom()
+			continue
+		}
+		end, err := d.transaction(now)
+		if err != nil {
+			d.err = err
+			return
+		}
+		now = d.breathe(end)
+	}
+	d.err = d.drain()
+}
+
+// transaction executes one transaction that starts now and returns its end.
+func (d *driver) transaction(start time.Duration) (time.Duration, error) {
+	kind, ts, err := d.worker.Run()
+	end := d.run.now()
+	k := &d.current.kinds[kind]
+	switch err {
+	case nil:
+		k.executed++
+	case ErrRollback:
+		k.rollbacks++
+	default:
+		return end, err
+	}
+	k.executedLatency.record(end - start)
+	d.window.push(pending{ts: ts, start: start, kind: kind, rolledBack: err != nil})
+	d.release(end)
+	return end, nil
+}
+
+// release takes what is released out of the window and counts it as of now.
+func (d *driver) release(now time.Duration) {
+	released := d.session.Released()
+	for p := d.window.oldest(); p != nil && p.ts <= released; p = d.window.oldest() {
+		k := &d.current.kinds[p.kind]
+		if !p.rolledBack {
+			k.released++
+		}
+		k.releasedLatency.record(now - p.start)
+		d.window.pop()
+	}
+}
+
+// breathe lets other goroutines run when this one has had its time.
+func (d *driver) breathe(now time.Duration) time.Duration {
+	if d.run.config.Yield < 0 || now-d.yielded < d.run.config.Yield {
+		return now
+	}
+	runtime.Gosched()
+	now = d.run.now()
+	d.yielded = now
+	return now
+}
+
+// awaitRoom waits until the window has room or the interval changes.
+func (d *driver) awaitRoom() time.Duration {
+	begin := d.run.now()
+	now := begin
+	for spins := 0; ; spins++ {
+		if spins < spinsBeforeSleep {
+			runtime.Gosched()
+		} else {
+			time.Sleep(releasePoll)
+		}
+		now = d.run.now()
+		d.release(now)
+		if !d.window.full() || d.run.interval.Load() != d.seen {
+			break
+		}
+	}
+	d.current.blocked += now - begin
+	d.yielded = now
+	return now
+}
+
+// goOn hands the tally over when the interval has changed, and reports whether
+// the run goes on.
+func (d *driver) goOn() bool {
+	interval := d.run.interval.Load()
+	if interval == d.seen {
+		return true
+	}
+	if interval == stopInterval {
+		return false
+	}
+	select {
+	case next := <-d.spare:
+		aborts := d.session.Aborts()
+		d.current.aborts, d.aborts = aborts-d.aborts, aborts
+		d.current.inFlight = d.window.len()
+		d.current.number = interval
+		d.full <- d.current // has room: there are two tallies, and one is next
+		d.current, d.seen = next, interval
+	default:
+		// The runner still reads the last one; this interval joins the next.
+	}
+	return true
+}
+
+// drain waits until everything executed is released.
+func (d *driver) drain() error {
+	deadline := d.run.now() + d.run.config.DrainTimeout
+	for {
+		now := d.run.now()
+		d.release(now)
+		if d.window.len() == 0 || d.run.abandoned.Load() {
+			return nil
+		}
+		if now > deadline {
+			return fmt.Errorf("bench: %d executed transactions are not released after %v (timestamp %d, released %d)",
+				d.window.len(), d.run.config.DrainTimeout, d.window.oldest().ts, d.session.Released())
+		}
+		time.Sleep(releasePoll)
+	}
+}
