@@ -1,0 +1,228 @@
+package env_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"reflect"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/env/faultfs"
+)
+
+// eachFS runs a test on the machine's file system and on the one of the tests:
+// they have to agree.
+func eachFS(t *testing.T, test func(t *testing.T, f env.FS, dir string)) {
+	t.Run("os", func(t *testing.T) { test(t, env.OS(), t.TempDir()) })
+	t.Run("faultfs", func(t *testing.T) {
+		f := faultfs.New(1)
+		dir := filepath.Join("some", "dir")
+		if err := f.MkdirAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		test(t, f, dir)
+	})
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func content(t *testing.T, f env.FS, name string) []byte {
+	t.Helper()
+	h, err := f.OpenRead(name)
+	must(t, err)
+	defer h.Close()
+	size, err := h.Size()
+	must(t, err)
+	b, err := io.ReadAll(io.NewSectionReader(h, 0, size))
+	must(t, err)
+	return b
+}
+
+func TestFileReadsWhatWasWritten(t *testing.T) {
+	eachFS(t, func(t *testing.T, f env.FS, dir string) {
+		name := filepath.Join(dir, "a")
+		h, err := f.Create(name)
+		must(t, err)
+		_, err = h.WriteAt([]byte("world"), 6)
+		must(t, err)
+		_, err = h.WriteAt([]byte("hello"), 0)
+		must(t, err)
+		must(t, h.Sync())
+		if got := content(t, f, name); string(got) != "hello\x00world" {
+			t.Fatalf("read %q", got)
+		}
+		b := make([]byte, 8)
+		if n, err := h.ReadAt(b, 6); n != 5 || err != io.EOF {
+			t.Fatalf("read past the end: %d, %v", n, err)
+		}
+		if n, err := h.ReadAt(b, 100); n != 0 || err != io.EOF {
+			t.Fatalf("read behind the end: %d, %v", n, err)
+		}
+		must(t, h.Truncate(3))
+		must(t, h.Truncate(5))
+		if got := content(t, f, name); string(got) != "hel\x00\x00" {
+			t.Fatalf("after truncation: %q", got)
+		}
+		must(t, h.Evict())
+		must(t, h.Close())
+		if err := h.Close(); !errors.Is(err, fs.ErrClosed) {
+			t.Fatalf("second Close: %v", err)
+		}
+		h, err = f.Create(name)
+		must(t, err)
+		defer h.Close()
+		if size, err := h.Size(); size != 0 || err != nil {
+			t.Fatalf("size after Create of an existing file: %d, %v", size, err)
+		}
+	})
+}
+
+func TestPreallocateKeepsContentAndAddsZeros(t *testing.T) {
+	eachFS(t, func(t *testing.T, f env.FS, dir string) {
+		name := filepath.Join(dir, "a")
+		h, err := f.Create(name)
+		must(t, err)
+		defer h.Close()
+		_, err = h.WriteAt([]byte("abc"), 0)
+		must(t, err)
+		const size = 6<<20 + 123
+		must(t, h.Preallocate(size))
+		want := make([]byte, size)
+		copy(want, "abc")
+		if got := content(t, f, name); !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes, not what was expected", len(got))
+		}
+		must(t, h.Preallocate(10))
+		if got, _ := h.Size(); got != size {
+			t.Fatalf("preallocating less changed the size to %d", got)
+		}
+	})
+}
+
+func TestReadOnlyHandleRefusesWrites(t *testing.T) {
+	eachFS(t, func(t *testing.T, f env.FS, dir string) {
+		name := filepath.Join(dir, "a")
+		h, err := f.Create(name)
+		must(t, err)
+		must(t, h.Close())
+		h, err = f.OpenRead(name)
+		must(t, err)
+		defer h.Close()
+		if _, err := h.WriteAt([]byte("x"), 0); err == nil {
+			t.Fatal("a write through OpenRead's handle went through")
+		}
+	})
+}
+
+func TestNames(t *testing.T) {
+	eachFS(t, func(t *testing.T, f env.FS, dir string) {
+		sub := filepath.Join(dir, "x", "y")
+		must(t, f.MkdirAll(sub))
+		must(t, f.MkdirAll(sub))
+		for _, name := range []string{"b", "a", "c"} {
+			h, err := f.Create(filepath.Join(sub, name))
+			must(t, err)
+			_, err = h.WriteAt([]byte(name), 0)
+			must(t, err)
+			must(t, h.Close())
+		}
+		must(t, f.Rename(filepath.Join(sub, "a"), filepath.Join(sub, "c")))
+		must(t, f.SyncDir(sub))
+		names, err := f.List(sub)
+		must(t, err)
+		if want := []string{"b", "c"}; !reflect.DeepEqual(names, want) {
+			t.Fatalf("names %q, want %q", names, want)
+		}
+		if got := content(t, f, filepath.Join(sub, "c")); string(got) != "a" {
+			t.Fatalf("the renamed file holds %q", got)
+		}
+		if err := f.Remove(sub); err == nil {
+			t.Fatal("removed a folder with files")
+		}
+		info, err := f.Stat(filepath.Join(sub, "b"))
+		if err != nil || info.IsDir || info.SizeBytes != 1 {
+			t.Fatalf("Stat of a file: %+v, %v", info, err)
+		}
+		if info, err := f.Stat(sub); err != nil || !info.IsDir {
+			t.Fatalf("Stat of a folder: %+v, %v", info, err)
+		}
+		must(t, f.Remove(filepath.Join(sub, "b")))
+		must(t, f.Remove(filepath.Join(sub, "c")))
+		must(t, f.Remove(sub))
+		if names, err := f.List(filepath.Join(dir, "x")); len(names) != 0 || err != nil {
+			t.Fatalf("an empty folder lists %q, %v", names, err)
+		}
+	})
+}
+
+func TestMissingFilesAreNotExist(t *testing.T) {
+	eachFS(t, func(t *testing.T, f env.FS, dir string) {
+		gone := filepath.Join(dir, "gone")
+		_, open := f.Open(gone)
+		_, openRead := f.OpenRead(gone)
+		_, stat := f.Stat(gone)
+		_, list := f.List(gone)
+		_, create := f.Create(filepath.Join(gone, "a"))
+		for what, err := range map[string]error{
+			"Open": open, "OpenRead": openRead, "Stat": stat, "List": list, "Create": create,
+			"Remove": f.Remove(gone), "Rename": f.Rename(gone, filepath.Join(dir, "b")),
+		} {
+			if !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+}
+
+func TestLockIsExclusive(t *testing.T) {
+	eachFS(t, func(t *testing.T, f env.FS, dir string) {
+		name := filepath.Join(dir, "LOCK")
+		first, err := f.Lock(name)
+		must(t, err)
+		if _, err := f.Lock(name); !errors.Is(err, dberr.ErrLocked) {
+			t.Fatalf("second Lock: %v", err)
+		}
+		must(t, first.Close())
+		second, err := f.Lock(name)
+		must(t, err)
+		must(t, second.Close())
+	})
+}
+
+func TestIsDiskFull(t *testing.T) {
+	if !env.IsDiskFull(&fs.PathError{Op: "write", Path: "a", Err: syscall.ENOSPC}) {
+		t.Error("ENOSPC is a full disk")
+	}
+	if env.IsDiskFull(fs.ErrNotExist) || env.IsDiskFull(nil) {
+		t.Error("not a full disk")
+	}
+}
+
+func TestRealClock(t *testing.T) {
+	c := env.RealClock()
+	before := c.Now()
+	timer := c.NewTimer(time.Hour)
+	timer.Reset(time.Millisecond)
+	<-timer.C()
+	if waited := c.Now().Sub(before); waited < time.Millisecond {
+		t.Fatalf("the timer fired after %v", waited)
+	}
+	timer.Reset(time.Nanosecond)
+	timer.Stop()
+	select {
+	case <-timer.C():
+		t.Fatal("a stopped timer fired")
+	default:
+	}
+}
