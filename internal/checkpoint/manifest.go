@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// PartsMax bounds the parts of a checkpoint.
-	PartsMax = 4096
+	// PartsMax bounds the parts of a checkpoint: Load has all of them open.
+	PartsMax = 256
 	// manifestBytesMax bounds a manifest: every limit reached, with names that
 	// need six bytes for each of theirs.
 	manifestBytesMax = TablesMax*(tableLineBytesMax) + PartsMax*partLineBytesMax + 4096
@@ -151,7 +151,7 @@ func (m *Manifest) validate() error {
 func decodeManifest(file string, b []byte) (Manifest, error) {
 	end := len(b) - endLineBytes
 	if end <= 0 || !bytes.Equal(b[end:], endLine(crc32.Checksum(b[:end], castagnoli))) {
-		return Manifest{}, dberr.Corrupt(file, int64(max(end, 0)), "checksum line of the manifest is missing or does not match")
+		return Manifest{}, dberr.Corrupt(file, 0, "checksum line of the manifest is missing or does not match")
 	}
 	d := manifestDecoder{file: file, rest: b[:end]}
 	m, err := d.decode()

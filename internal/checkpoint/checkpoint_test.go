@@ -1,0 +1,669 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+var testCreated = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func testOptions(ts hlc.Timestamp) Options {
+	return Options{Database: testHeader.Database, Timestamp: ts, Tables: testTables, Godwit: "test"}
+}
+
+// buildParts begins a checkpoint and writes its parts.
+func buildParts(fsys env.FS, dir string, opts Options, parts ...[]testEntry) (*Builder, error) {
+	b, err := Begin(fsys, dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	for _, entries := range parts {
+		if err := buildPart(b, entries); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+func buildPart(b *Builder, entries []testEntry) error {
+	p, err := b.NewPart()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err = p.BeginTable(e.table); err == nil {
+			err = p.Add(e.key, e.value)
+		}
+		if err != nil {
+			p.Abort()
+			return err
+		}
+	}
+	return p.Close()
+}
+
+// build publishes a checkpoint.
+func build(fsys env.FS, dir string, opts Options, parts ...[]testEntry) (Manifest, error) {
+	b, err := buildParts(fsys, dir, opts, parts...)
+	if err != nil {
+		return Manifest{}, err
+	}
+	return b.Publish(testCreated)
+}
+
+func mustBuild(t testing.TB, fsys env.FS, dir string, opts Options, parts ...[]testEntry) Manifest {
+	t.Helper()
+	m, err := build(fsys, dir, opts, parts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// loadAll returns the entries of a checkpoint in the order of tables and keys.
+func loadAll(fsys env.FS, dir string, m *Manifest, workers int) ([]testEntry, error) {
+	byWorker := make([][]testEntry, max(workers, 64))
+	err := Load(fsys, dir, m, workers, func(worker int, table TableID, e *Entries) error {
+		for e.Next() {
+			byWorker[worker] = append(byWorker[worker], testEntry{table, bytes.Clone(e.Key()), bytes.Clone(e.Value())})
+		}
+		return e.Err()
+	}, nil)
+	all := slices.Concat(byWorker...)
+	sortEntries(all)
+	return all, err
+}
+
+func sortEntries(entries []testEntry) {
+	slices.SortFunc(entries, func(a, b testEntry) int {
+		if a.table != b.table {
+			return int(int64(a.table) - int64(b.table))
+		}
+		if c := bytes.Compare(a.key, b.key); c != 0 {
+			return c
+		}
+		return bytes.Compare(a.value, b.value)
+	})
+}
+
+func sorted(parts ...[]testEntry) []testEntry {
+	all := slices.Concat(parts...)
+	sortEntries(all)
+	return all
+}
+
+func TestCheckpointRoundTrip(t *testing.T) {
+	fsys, dir := env.OS(), filepath.Join(t.TempDir(), "data", "checkpoint")
+	if _, found, err := Latest(fsys, dir); found || err != nil {
+		t.Fatalf("nothing was written: %v, %v", found, err)
+	}
+	rng := rand.New(rand.NewPCG(5, 6))
+	all := nastyEntries(rng)
+	parts := [][]testEntry{all[:4000], nil, all[4000:4100], all[4100:]}
+	m := mustBuild(t, fsys, dir, testOptions(77), parts...)
+
+	got, found, err := Latest(fsys, dir)
+	if err != nil || !found || !reflect.DeepEqual(got, m) {
+		t.Fatalf("manifest %+v, want %+v, error %v", got, m, err)
+	}
+	if m.Database != testHeader.Database || m.Timestamp != 77 || !m.Created.Equal(testCreated) || m.Godwit != "test" ||
+		m.Folder != "000000000000004d" || !slices.Equal(m.Tables, testTables) || m.Total().Entries != int64(len(all)) {
+		t.Errorf("manifest %+v", m)
+	}
+	want := sorted(parts...)
+	for _, workers := range []int{0, 1, 2, 3, 9} {
+		entries, err := loadAll(fsys, dir, &m, workers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.EqualFunc(entries, want, equalEntries) {
+			t.Errorf("%d workers loaded %d entries, not the %d that were written", workers, len(entries), len(want))
+		}
+	}
+	checked, err := Check(fsys, dir, m.Database, func(problem error) { t.Error(problem) }, nil)
+	if err != nil || checked.Problems != 0 || !checked.Found || !reflect.DeepEqual(checked.Manifest, m) ||
+		checked.Entries != m.Total().Entries || checked.Blocks != m.Total().Blocks || checked.Bytes != m.Total().Bytes {
+		t.Errorf("checked %+v, error %v", checked, err)
+	}
+}
+
+// Parts are written at the same time and loaded while others are.
+func TestConcurrentParts(t *testing.T) {
+	fsys, dir := env.OS(), t.TempDir()
+	const parts, perPart = 4, 20000
+	var blocks atomic.Int64
+	opts := testOptions(1)
+	opts.AfterBlock = func(bytes, entries int64) error { blocks.Add(1); return nil }
+	b, err := Begin(fsys, dir, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range parts {
+		wg.Go(func() {
+			var entries []testEntry
+			for j := range perPart {
+				key := binary.BigEndian.AppendUint64(nil, uint64(i*perPart+j))
+				entries = append(entries, testEntry{7, key, bytes.Repeat(key, 12)})
+			}
+			if err := buildPart(b, entries); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	m, err := b.Publish(testCreated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if blocks.Load() < m.Total().Blocks {
+		t.Errorf("%d calls for %d blocks", blocks.Load(), m.Total().Blocks)
+	}
+	var seen [parts * perPart]atomic.Bool
+	var count, progressed atomic.Int64
+	workers := make([]atomic.Int32, 3)
+	err = Load(fsys, dir, &m, len(workers), func(worker int, table TableID, e *Entries) error {
+		if workers[worker].Add(1) != 1 {
+			t.Errorf("worker %d is called twice at a time", worker)
+		}
+		defer workers[worker].Add(-1)
+		for e.Next() {
+			i := binary.BigEndian.Uint64(e.Key())
+			if table != 7 || seen[i].Swap(true) || !bytes.Equal(e.Value(), bytes.Repeat(e.Key(), 12)) {
+				t.Errorf("entry %d is wrong or came twice", i)
+			}
+			count.Add(1)
+		}
+		return e.Err()
+	}, func(bytes, entries int64) error { progressed.Add(entries); return nil })
+	if err != nil || count.Load() != parts*perPart || progressed.Load() != parts*perPart {
+		t.Errorf("loaded %d entries, progress of %d, error %v", count.Load(), progressed.Load(), err)
+	}
+}
+
+func TestLoadStopsAtErrors(t *testing.T) {
+	fsys, dir := env.OS(), t.TempDir()
+	entries := nastyEntries(rand.New(rand.NewPCG(7, 8)))
+	m := mustBuild(t, fsys, dir, testOptions(1), entries[:5000], entries[5000:])
+	var calls atomic.Int32
+	failing := func() error {
+		if calls.Add(1) == 5 {
+			return errTest
+		}
+		return nil
+	}
+	none := func(int, TableID, *Entries) error { return nil }
+	if err := Load(fsys, dir, &m, 2, func(int, TableID, *Entries) error { return failing() }, nil); !errors.Is(err, errTest) {
+		t.Errorf("apply failed, Load returns %v", err)
+	}
+	calls.Store(0)
+	if err := Load(fsys, dir, &m, 2, none, func(bytes, entries int64) error { return failing() }); !errors.Is(err, errTest) {
+		t.Errorf("progress failed, Load returns %v", err)
+	}
+	if n := calls.Load(); n > 5+2 {
+		t.Errorf("%d blocks were applied after an error", n-5)
+	}
+	// Entries that apply does not look at are verified all the same.
+	if err := Load(fsys, dir, &m, 2, none, nil); err != nil {
+		t.Error(err)
+	}
+	bad := newForge(Header{Kind: PartStream, Database: m.Database, Timestamp: 1}).tables(testTables...).data(7, 2, []byte{0, 0, 5, 5}).footer()
+	if err := os.WriteFile(filepath.Join(dir, m.Folder, PartFile(0)), bad.out, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Load(fsys, dir, &m, 2, none, nil); !errors.Is(err, dberr.ErrCorrupt) {
+		t.Errorf("malformed block: %v", err)
+	}
+}
+
+// smallCheckpoint is a checkpoint of two small parts.
+func smallCheckpoint(t testing.TB, fsys env.FS, dir string) Manifest {
+	return mustBuild(t, fsys, dir, testOptions(9),
+		[]testEntry{{7, []byte("a"), []byte("1")}, {1, []byte("b"), bytes.Repeat([]byte("2"), 200)}},
+		[]testEntry{{7, []byte("c"), nil}})
+}
+
+// problems runs Check and returns what it reports, and the error of Load.
+func problems(t testing.TB, fsys env.FS, dir string) (found []error, load error) {
+	t.Helper()
+	m, _, load := Latest(fsys, dir)
+	if load == nil {
+		_, load = loadAll(fsys, dir, &m, 2)
+	}
+	checked, err := Check(fsys, dir, DatabaseID{}, func(problem error) { found = append(found, problem) }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if checked.Problems != len(found) {
+		t.Fatalf("%d problems counted, %d reported", checked.Problems, len(found))
+	}
+	return found, load
+}
+
+func TestDamagedFiles(t *testing.T) {
+	fsys, dir := env.OS(), t.TempDir()
+	m := smallCheckpoint(t, fsys, dir)
+	for _, name := range []string{ManifestFile, filepath.Join(m.Folder, PartFile(0)), filepath.Join(m.Folder, PartFile(1))} {
+		path := filepath.Join(dir, name)
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect := func(what string, content []byte, at int) {
+			t.Helper()
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			found, load := problems(t, fsys, dir)
+			for _, err := range append(found[:min(1, len(found))], load) {
+				var corrupt *dberr.CorruptionError
+				if !errors.As(err, &corrupt) || corrupt.File != path || corrupt.Offset > int64(at) {
+					t.Fatalf("%s, %s at %d: %v", name, what, at, err)
+				}
+			}
+			if len(found) == 0 {
+				t.Fatalf("%s, %s at %d: Check finds nothing", name, what, at)
+			}
+		}
+		for n := range whole {
+			expect("cut", whole[:n], n)
+		}
+		for i := range whole {
+			damaged := bytes.Clone(whole)
+			damaged[i] ^= 1 << (i % 8)
+			expect("flip", damaged, i)
+		}
+		expect("longer", append(bytes.Clone(whole), 0), len(whole))
+		if err := os.WriteFile(path, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found, load := problems(t, fsys, dir); len(found) > 0 || load != nil {
+		t.Errorf("repaired: %v, %v", found, load)
+	}
+}
+
+func TestWrongParts(t *testing.T) {
+	fsys := env.OS()
+	other := testOptions(9)
+	other.Database[0]++
+	older := testOptions(8)
+	otherTables := testOptions(9)
+	otherTables.Tables = slices.Clone(testTables)
+	otherTables.Tables[0].Kind++
+	one := []testEntry{{7, []byte("a"), []byte("1")}}
+	for name, c := range map[string]struct {
+		opts  Options
+		part  int
+		want  error
+		parts [][]testEntry
+	}{
+		"other database": {other, 0, ErrForeignDatabase, [][]testEntry{one}},
+		"older":          {older, 0, dberr.ErrCorrupt, [][]testEntry{one}},
+		"other number":   {testOptions(9), 1, dberr.ErrCorrupt, [][]testEntry{one, one}},
+		"other content":  {testOptions(9), 0, dberr.ErrCorrupt, [][]testEntry{{{7, []byte("a"), []byte("2")}}}},
+		"other tables":   {otherTables, 0, dberr.ErrCorrupt, [][]testEntry{one}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, otherDir := t.TempDir(), t.TempDir()
+			m := mustBuild(t, fsys, dir, testOptions(9), one)
+			mOther := mustBuild(t, fsys, otherDir, c.opts, c.parts...)
+			b, err := os.ReadFile(filepath.Join(otherDir, mOther.Folder, PartFile(c.part)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, m.Folder, PartFile(0)), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			found, load := problems(t, fsys, dir)
+			if len(found) == 0 || !errors.Is(found[0], c.want) || !errors.Is(load, c.want) {
+				t.Errorf("Check: %v, Load: %v", found, load)
+			}
+		})
+	}
+	t.Run("missing", func(t *testing.T) {
+		dir := t.TempDir()
+		m := smallCheckpoint(t, fsys, dir)
+		path := filepath.Join(dir, m.Folder, PartFile(1))
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		found, load := problems(t, fsys, dir)
+		var corrupt *dberr.CorruptionError
+		if len(found) != 1 || !errors.As(found[0], &corrupt) || corrupt.File != path || !errors.Is(load, dberr.ErrCorrupt) {
+			t.Errorf("Check: %v, Load: %v", found, load)
+		}
+	})
+	t.Run("foreign checkpoint", func(t *testing.T) {
+		dir := t.TempDir()
+		m := smallCheckpoint(t, fsys, dir)
+		if err := m.ExpectDatabase(DatabaseID{9}); !errors.Is(err, ErrForeignDatabase) {
+			t.Error(err)
+		}
+		if err := m.ExpectDatabase(testHeader.Database); err != nil {
+			t.Error(err)
+		}
+		var found []error
+		if _, err := Check(fsys, dir, DatabaseID{9}, func(p error) { found = append(found, p) }, nil); err != nil ||
+			len(found) != 1 || !errors.Is(found[0], ErrForeignDatabase) {
+			t.Errorf("Check: %v, %v", found, err)
+		}
+	})
+}
+
+// Check finds all damaged blocks of a part, not only the first.
+func TestCheckGoesOn(t *testing.T) {
+	fsys, dir := env.OS(), t.TempDir()
+	var entries []testEntry
+	for i := range 20 {
+		entries = append(entries, testEntry{7, []byte{byte(i)}, bytes.Repeat([]byte{byte(i)}, BlockTargetBytes/2+1)})
+	}
+	m := mustBuild(t, fsys, dir, testOptions(1), entries, entries)
+	var want []string
+	for part := range 2 {
+		path := filepath.Join(dir, m.Folder, PartFile(part))
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := streamBlocks(t, b)
+		for _, i := range []int{0, 1, 7, 20 + part} { // 0 is the table directory, 21 the footer
+			b[at[i]+blockHeaderBytes+3] ^= 1
+			want = append(want, fmt.Sprintf("%s is corrupt at offset %d", path, at[i]))
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, _ := problems(t, fsys, dir)
+	if len(found) != len(want) {
+		t.Fatalf("%d problems, want %d: %v", len(found), len(want), found)
+	}
+	for i := range want {
+		if !strings.Contains(found[i].Error(), want[i]) {
+			t.Errorf("problem %d is %v, want %s", i, found[i], want[i])
+		}
+	}
+	checked, err := Check(fsys, dir, DatabaseID{}, func(error) {}, nil)
+	if err != nil || checked.Blocks != 40-5 || checked.Bytes != m.Total().Bytes {
+		t.Errorf("checked %+v of %+v, error %v", checked, m.Total(), err)
+	}
+
+	// Behind a damaged block header nothing can be found, and that is said.
+	path := filepath.Join(dir, m.Folder, PartFile(0))
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := streamBlocks(t, b)[10]
+	b[at] ^= 1
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found, _ = problems(t, fsys, dir)
+	text := fmt.Sprint(found)
+	if !strings.Contains(text, fmt.Sprintf("corrupt at offset %d", at)) || !strings.Contains(text, fmt.Sprintf("%d bytes from offset %d on", int64(len(b))-at, at)) {
+		t.Errorf("problems %v, want offset %d", text, at)
+	}
+}
+
+func TestCheckCanBeEnded(t *testing.T) {
+	fsys, dir := env.OS(), t.TempDir()
+	smallCheckpoint(t, fsys, dir)
+	if _, err := Check(fsys, dir, DatabaseID{}, func(p error) { t.Error(p) }, func(bytes, entries int64) error { return errTest }); !errors.Is(err, errTest) {
+		t.Errorf("error %v", err)
+	}
+	if checked, err := Check(fsys, t.TempDir(), DatabaseID{}, func(p error) { t.Error(p) }, nil); err != nil || checked.Found {
+		t.Errorf("nothing to check: %+v, %v", checked, err)
+	}
+}
+
+func TestCheckBackup(t *testing.T) {
+	whole := smallStream(t)
+	check := func(b []byte, id DatabaseID) (found []error) {
+		checked, err := CheckBackup(bytes.NewReader(b), "backup", id, func(p error) { found = append(found, p) }, nil)
+		if err != nil || checked.Problems != len(found) {
+			t.Fatalf("checked %+v, error %v", checked, err)
+		}
+		if len(found) == 0 && (checked.Entries != 4 || checked.Blocks != 3 || checked.Bytes != int64(len(whole))) {
+			t.Fatalf("checked %+v", checked)
+		}
+		return found
+	}
+	if found := check(whole, testHeader.Database); len(found) != 0 {
+		t.Fatal(found)
+	}
+	if found := check(whole, DatabaseID{9}); len(found) != 1 || !errors.Is(found[0], ErrForeignDatabase) {
+		t.Fatal(found)
+	}
+	for i := range whole {
+		b := bytes.Clone(whole)
+		b[i] ^= 0x10
+		if found := check(b, DatabaseID{}); len(found) == 0 || !errors.Is(found[0], dberr.ErrCorrupt) {
+			t.Fatalf("byte %d damaged: %v", i, found)
+		}
+		if found := check(whole[:i], DatabaseID{}); len(found) == 0 || !errors.Is(found[0], dberr.ErrCorrupt) {
+			t.Fatalf("cut after %d bytes: %v", i, found)
+		}
+	}
+	// All damaged bodies are found.
+	b := bytes.Clone(whole)
+	at := streamBlocks(t, b)
+	for i := range len(at) - 1 {
+		b[at[i]+blockHeaderBytes] ^= 1
+	}
+	if found := check(b, DatabaseID{}); len(found) != len(at)-1 {
+		t.Errorf("%d of %d damaged blocks found: %v", len(found), len(at)-1, found)
+	}
+}
+
+func TestRestore(t *testing.T) {
+	fsys := env.OS()
+	entries := nastyEntries(rand.New(rand.NewPCG(9, 10)))
+	var backup bytes.Buffer
+	writeStream(t, &backup, testHeader, testTables, entries)
+	want := sorted(entries)
+	newID := DatabaseID{42}
+	for _, id := range []DatabaseID{{}, newID} {
+		dir := filepath.Join(t.TempDir(), "checkpoint")
+		blocks := 0
+		m, err := Restore(fsys, dir, bytes.NewReader(backup.Bytes()), "backup", RestoreOptions{
+			Database: id, Godwit: "test", Created: testCreated,
+			AfterBlock: func(bytes, entries int64) error { blocks++; return nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantID := testHeader.Database
+		if id == newID {
+			wantID = newID
+		}
+		if m.Database != wantID || m.Timestamp != testHeader.Timestamp || !slices.Equal(m.Tables, testTables) || int64(blocks) <= m.Total().Blocks {
+			t.Errorf("manifest %+v after %d blocks", m, blocks)
+		}
+		got, err := loadAll(fsys, dir, &m, 2)
+		if err != nil || !slices.EqualFunc(got, want, equalEntries) {
+			t.Errorf("restored %d entries of %d, error %v", len(got), len(want), err)
+		}
+		if _, err := Restore(fsys, dir, bytes.NewReader(backup.Bytes()), "backup", RestoreOptions{}); !errors.Is(err, errNotEmpty) {
+			t.Errorf("restored over a checkpoint: %v", err)
+		}
+	}
+}
+
+func TestRestoreOfDamagedBackup(t *testing.T) {
+	fsys := env.OS()
+	whole := smallStream(t)
+	part := testHeader
+	part.Kind = PartStream
+	var partStream bytes.Buffer
+	writeStream(t, &partStream, part, testTables, nil)
+	damaged := [][]byte{partStream.Bytes()}
+	for i := 0; i < len(whole); i += 7 {
+		b := bytes.Clone(whole)
+		b[i] ^= 1
+		damaged = append(damaged, b, whole[:i])
+	}
+	for _, b := range damaged {
+		dir := filepath.Join(t.TempDir(), "checkpoint")
+		if _, err := Restore(fsys, dir, bytes.NewReader(b), "backup", RestoreOptions{}); !errors.Is(err, dberr.ErrCorrupt) {
+			t.Fatalf("error %v", err)
+		}
+		if _, found, err := Latest(fsys, dir); found || err != nil {
+			t.Fatalf("damaged backup was published: %v, %v", found, err)
+		}
+		if names, err := fsys.List(dir); err == nil && len(names) > 0 {
+			t.Fatalf("damaged backup left %v", names)
+		}
+	}
+}
+
+func TestSuccessionAndCleanup(t *testing.T) {
+	fsys, dir := env.OS(), filepath.Join(t.TempDir(), "checkpoint")
+	if removed, err := Cleanup(fsys, dir); err != nil || removed != nil {
+		t.Fatalf("nothing is there: %v, %v", removed, err)
+	}
+	first := mustBuild(t, fsys, dir, testOptions(5), []testEntry{{7, []byte("a"), []byte("1")}})
+	// A foreign file stays whatever happens.
+	foreign := filepath.Join(dir, "notes.txt")
+	if err := os.WriteFile(foreign, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// An unchanged database has its timestamp again.
+	second := mustBuild(t, fsys, dir, testOptions(5), []testEntry{{7, []byte("a"), []byte("2")}})
+	if first.Folder == second.Folder {
+		t.Fatalf("folder %s is used twice", first.Folder)
+	}
+	third, err := buildParts(fsys, dir, testOptions(5), []testEntry{{7, []byte("a"), []byte("3")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if third.folder == second.Folder {
+		t.Fatalf("unfinished checkpoint is in the folder of the current one")
+	}
+	if err := os.WriteFile(filepath.Join(dir, manifestTemp), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	removed, err := Cleanup(fsys, dir)
+	if want := []string{third.folder, manifestTemp}; err != nil || !slices.Equal(removed, want) {
+		t.Errorf("removed %v, want %v, error %v", removed, want, err)
+	}
+	names, err := fsys.List(dir)
+	if want := []string{second.Folder, ManifestFile, "notes.txt"}; err != nil || !slices.Equal(names, want) {
+		t.Errorf("left %v, want %v, error %v", names, want, err)
+	}
+	m, _, err := Latest(fsys, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := loadAll(fsys, dir, &m, 1)
+	if err != nil || len(got) != 1 || string(got[0].value) != "2" {
+		t.Errorf("loaded %v, error %v", got, err)
+	}
+	fourth := mustBuild(t, fsys, dir, testOptions(6))
+	if removed, err := Cleanup(fsys, dir); err != nil || !slices.Equal(removed, []string{second.Folder}) {
+		t.Errorf("removed %v, error %v", removed, err)
+	}
+	if got, err := loadAll(fsys, dir, &fourth, 2); err != nil || len(got) != 0 {
+		t.Errorf("empty checkpoint: %v, %v", got, err)
+	}
+	// With a manifest that cannot be read nothing is known to be superfluous.
+	if err := os.WriteFile(filepath.Join(dir, ManifestFile), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if removed, err := Cleanup(fsys, dir); !errors.Is(err, dberr.ErrCorrupt) || len(removed) != 0 {
+		t.Errorf("removed %v without a manifest, error %v", removed, err)
+	}
+}
+
+func TestAbort(t *testing.T) {
+	fsys, dir := env.OS(), t.TempDir()
+	first := smallCheckpoint(t, fsys, dir)
+	b, err := buildParts(fsys, dir, testOptions(10), []testEntry{{7, []byte("a"), nil}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := b.NewPart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Publish(testCreated); !errors.Is(err, errPartsOpen) {
+		t.Errorf("published with a part open: %v", err)
+	}
+	if err := b.Abort(); !errors.Is(err, errPartsOpen) {
+		t.Errorf("aborted with a part open: %v", err)
+	}
+	p.Abort()
+	p.Abort()
+	if err := p.Close(); err == nil {
+		t.Error("aborted part is closed without error")
+	}
+	if _, err := b.Publish(testCreated); err == nil {
+		t.Error("published with a part aborted")
+	}
+	if err := b.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Publish(testCreated); err == nil {
+		t.Error("published what was aborted")
+	}
+	if names, err := fsys.List(dir); err != nil || !slices.Equal(names, []string{first.Folder, ManifestFile}) {
+		t.Errorf("left %v, error %v", names, err)
+	}
+
+	b, err = buildParts(fsys, dir, testOptions(10), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := b.Publish(testCreated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.NewPart(); err == nil {
+		t.Error("a published checkpoint takes parts")
+	}
+	if _, err := b.Publish(testCreated); err == nil {
+		t.Error("published twice")
+	}
+	if _, err := loadAll(fsys, dir, &m, 1); err != nil {
+		t.Errorf("Abort harmed a published checkpoint: %v", err)
+	}
+}
+
+func TestPartsAreBounded(t *testing.T) {
+	fsys, dir := env.OS(), t.TempDir()
+	b, err := Begin(fsys, dir, testOptions(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range PartsMax {
+		if err := buildPart(b, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.NewPart(); err == nil {
+		t.Error("more parts than a manifest may name")
+	}
+	if m, err := b.Publish(testCreated); err != nil || len(m.Parts) != PartsMax {
+		t.Errorf("%d parts, error %v", len(m.Parts), err)
+	}
+}
