@@ -34,6 +34,8 @@ var (
 	ErrTooLarge = errors.New("godwit: too large")
 	// ErrNoOrder: a range operation on a hashed table.
 	ErrNoOrder = errors.New("godwit: the table is hashed and has no order")
+	// ErrClosed: the database, session or snapshot is closed.
+	ErrClosed = errors.New("godwit: closed")
 	// ErrTxDone: a Tx was used after its function returned.
 	ErrTxDone = errors.New("godwit: the transaction is over")
 	// ErrMemoryFull: the memory limit is reached. Delete data, close snapshots

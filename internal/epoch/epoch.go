@@ -108,6 +108,16 @@ func (d *Domain) Safe() uint64 {
 	return safe
 }
 
+// Empty tells whether no reader is inside.
+func (d *Domain) Empty() bool {
+	for _, p := range *d.pins.Load() {
+		if p.Inside() {
+			return false
+		}
+	}
+	return true
+}
+
 // entry is an unlinked object.
 type entry struct {
 	ref   arena.Ref

@@ -32,6 +32,7 @@ func (tx *Tx) Commit() (hlc.Timestamp, error) {
 	w := tx.lockWorker()
 	ts, err := w.commit(tx)
 	w.stream.Unlock()
+	tx.wrote = err == nil
 	return ts, err
 }
 

@@ -2,8 +2,10 @@ package occ
 
 import (
 	"hash/maphash"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/epoch"
@@ -35,6 +37,9 @@ type Engine struct {
 	seed     maphash.Seed
 	workers  []*Worker
 	next     atomic.Uint32 // round robin over workers, for Begin
+
+	// closed is set by Close; whoever enters afterwards is turned away.
+	closed atomic.Bool
 
 	// snapMax is the largest timestamp of an open snapshot, 0 without one and
 	// the largest possible while one is being opened. Written under
@@ -118,3 +123,19 @@ func (e *Engine) Stats() Stats {
 	}
 	return s
 }
+
+// Close turns new transactions away and returns when those that run have ended.
+// The engine's memory may be unmapped then.
+func (e *Engine) Close() {
+	e.closed.Store(true)
+	for n := 0; !e.domain.Empty(); n++ {
+		if n < 100 {
+			runtime.Gosched()
+		} else {
+			time.Sleep(closePoll)
+		}
+	}
+}
+
+// closePoll is how often Close looks whether transactions have ended.
+const closePoll = time.Millisecond

@@ -21,6 +21,7 @@ var (
 	ErrTooLarge = dberr.ErrTooLarge
 	ErrNoOrder  = dberr.ErrNoOrder
 	ErrTxDone   = dberr.ErrTxDone
+	ErrClosed   = dberr.ErrClosed
 )
 
 // memoryFull gives the arena's error the name that users know it by.

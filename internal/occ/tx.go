@@ -48,15 +48,17 @@ const (
 // Tx executes transactions, one after the other. It serves one goroutine at a
 // time.
 type Tx struct {
-	engine *Engine
-	worker *Worker // the one whose pool it came from, tried first at commit
-	arena  *arena.Arena
-	pin    *epoch.Pin
-	ctx    context.Context
-	mode   mode
-	at     hlc.Timestamp // of the snapshot, in modeSnapshot
-	ops    uint
-	err    error // why the attempt cannot commit; sticky
+	engine   *Engine
+	worker   *Worker // the one whose pool it came from, tried first at commit
+	arena    *arena.Arena
+	pin      *epoch.Pin
+	ctx      context.Context
+	mode     mode
+	at       hlc.Timestamp // of the snapshot, in modeSnapshot
+	snapshot *Snapshot
+	wrote    bool // the last attempt has committed writes
+	ops      uint
+	err      error // why the attempt cannot commit; sticky
 
 	reads   []readEntry
 	nodes   nodeSet
@@ -88,28 +90,40 @@ type recentRead struct {
 	gen  uint32
 }
 
-// Begin returns a transaction that may write. End must follow.
-func (e *Engine) Begin(ctx context.Context) *Tx { return e.begin(ctx, modeUpdate) }
+// Begin returns a transaction that may write. End must follow. The only error
+// is ErrClosed.
+func (e *Engine) Begin(ctx context.Context) (*Tx, error) { return e.begin(ctx, modeUpdate) }
 
 // BeginView returns a transaction that only reads, from the newest versions; it
-// has to be validated. End must follow.
-func (e *Engine) BeginView(ctx context.Context) *Tx { return e.begin(ctx, modeView) }
+// has to be validated. End must follow. The only error is ErrClosed.
+func (e *Engine) BeginView(ctx context.Context) (*Tx, error) { return e.begin(ctx, modeView) }
 
-func (e *Engine) begin(ctx context.Context, m mode) *Tx {
+func (e *Engine) begin(ctx context.Context, m mode) (*Tx, error) {
 	w := e.workers[e.next.Add(1)%uint32(len(e.workers))]
 	tx := w.takeTx()
-	tx.start(ctx, m)
-	return tx
+	if !tx.start(ctx, m) {
+		w.putTx(tx)
+		return nil, ErrClosed
+	}
+	return tx, nil
 }
 
 func newTx(e *Engine, w *Worker) *Tx {
 	return &Tx{engine: e, worker: w, arena: e.arena, pin: e.domain.NewPin()}
 }
 
-func (tx *Tx) start(ctx context.Context, m mode) {
-	tx.ctx, tx.mode = ctx, m
+// start begins a transaction, unless the engine is closed.
+func (tx *Tx) start(ctx context.Context, m mode) bool {
 	tx.pin.Enter()
+	// Close sets closed, then waits for pins that are inside: either it sees
+	// ours or we see that it has begun.
+	if tx.engine.closed.Load() {
+		tx.pin.Exit()
+		return false
+	}
+	tx.ctx, tx.mode = ctx, m
 	tx.clear()
+	return true
 }
 
 // Restart makes the transaction ready for another attempt.
@@ -121,6 +135,7 @@ func (tx *Tx) Restart() {
 
 func (tx *Tx) clear() {
 	tx.err = nil
+	tx.wrote = false
 	tx.ops = 0
 	tx.reads = keepSmall(tx.reads)
 	if len(tx.nodes.entries) > 0 {
@@ -143,13 +158,19 @@ func (tx *Tx) End() {
 	tx.worker.putTx(tx)
 }
 
-// Finish makes a transaction that its owner keeps (NewTx) inactive.
+// Finish makes a transaction that its owner keeps (Bound) inactive.
 func (tx *Tx) Finish() {
 	tx.mode = modeDone
-	tx.clear()
 	tx.ctx = nil
 	tx.pin.Exit()
+	if tx.snapshot != nil {
+		tx.snapshot.leave()
+		tx.snapshot = nil
+	}
 }
+
+// Wrote tells whether the transaction has committed writes.
+func (tx *Tx) Wrote() bool { return tx.wrote }
 
 // Err returns why the attempt cannot commit, nil if nothing is known to be in
 // its way.
@@ -232,3 +253,7 @@ func spin(n *int) bool {
 func (tx *Tx) remember(hash uint64, rec arena.Ref, word record.Word) {
 	tx.recent[hash%recentReads] = recentRead{hash, rec, word, tx.recentGen}
 }
+
+// Fail makes the attempt end with err: it does not commit. A second call
+// changes nothing.
+func (tx *Tx) Fail(err error) { _ = tx.fail(err) }

@@ -1,7 +1,6 @@
 package occ
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 
@@ -65,20 +64,31 @@ func (w *Worker) putTx(tx *Tx) {
 // path without any pool, for programs that run transactions in loops.
 type Bound struct{ tx *Tx }
 
-// NewBound returns a transaction tied to worker i. Drop must follow.
-func (e *Engine) NewBound(i int) Bound { return Bound{newTx(e, e.workers[i%len(e.workers)])} }
+// NewBound returns a transaction tied to worker i. Drop must follow. The only
+// error is ErrClosed.
+func (e *Engine) NewBound(i int) (Bound, error) {
+	if e.closed.Load() {
+		return Bound{}, ErrClosed
+	}
+	return Bound{newTx(e, e.workers[i%len(e.workers)])}, nil
+}
 
-// Begin starts a transaction; Finish must follow.
-func (b Bound) Begin() *Tx { b.tx.start(nil, modeUpdate); return b.tx } //nolint:staticcheck // no context is looked at
+// Begin starts a transaction; Finish must follow. The only error is ErrClosed.
+func (b Bound) Begin() (*Tx, error) { return b.begin(modeUpdate) }
 
-// BeginView starts a read-only transaction; Finish must follow.
-func (b Bound) BeginView() *Tx { b.tx.start(nil, modeView); return b.tx } //nolint:staticcheck // no context is looked at
+// BeginView starts a read-only transaction; Finish must follow. The only error
+// is ErrClosed.
+func (b Bound) BeginView() (*Tx, error) { return b.begin(modeView) }
+
+func (b Bound) begin(m mode) (*Tx, error) {
+	if !b.tx.start(nil, m) { //nolint:staticcheck // no context is looked at
+		return nil, ErrClosed
+	}
+	return b.tx, nil
+}
 
 // Drop gives up the transaction for good.
 func (b Bound) Drop() { b.tx.pin.Drop() }
-
-// SetContext makes the transaction's operations fail when ctx ends.
-func (tx *Tx) SetContext(ctx context.Context) { tx.ctx = ctx }
 
 // lockWorker enters the commit phase on a worker: the transaction's own if it
 // is free, else another.

@@ -1,0 +1,90 @@
+package occ
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/wal"
+)
+
+// newEngine returns an engine without a log.
+func newEngine(t testing.TB, limitBytes int64, workers int) *Engine {
+	t.Helper()
+	a, err := arena.New(limitBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := &hlc.Clock{}
+	clock.Observe(1)
+	e := New(Config{Arena: a, Clock: clock, Streams: wal.NewStreams(workers), Released: clock.Last})
+	t.Cleanup(func() {
+		e.Close()
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+func newTable(t testing.TB, e *Engine, n uint32, ordered bool) *Table {
+	t.Helper()
+	table, err := e.AddTable(MakeTableID(n, ordered))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// begin and friends return transactions that the test drives itself.
+func begin(t testing.TB, e *Engine) *Tx {
+	t.Helper()
+	tx, err := e.Begin(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tx
+}
+
+// update runs fn until it commits.
+func update(t testing.TB, e *Engine, fn func(tx *Tx) error) hlc.Timestamp {
+	t.Helper()
+	tx := begin(t, e)
+	defer tx.End()
+	for {
+		err := fn(tx)
+		if err == nil {
+			var ts hlc.Timestamp
+			if ts, err = tx.Commit(); err == nil {
+				return ts
+			}
+		}
+		if !errors.Is(err, ErrConflict) {
+			t.Fatal(err)
+		}
+		tx.Restart()
+	}
+}
+
+func put(t testing.TB, e *Engine, table *Table, key, value string) hlc.Timestamp {
+	t.Helper()
+	return update(t, e, func(tx *Tx) error { return tx.Put(table, []byte(key), []byte(value)) })
+}
+
+// dump returns what a scan shows, as "k=v k=v".
+func dump(t testing.TB, tx *Tx, table *Table, r Range) string {
+	t.Helper()
+	var b bytes.Buffer
+	err := tx.Scan(table, r, func(k, v []byte) bool {
+		fmt.Fprintf(&b, "%s=%s ", k, v)
+		return true
+	})
+	if err != nil {
+		t.Fatalf("scan: %v", err)
+	}
+	return b.String()
+}
