@@ -49,8 +49,9 @@ var (
 	errPublished = errors.New("checkpoint: already published, or tried to")
 )
 
-// Begin starts a checkpoint in dir, which it makes if it is missing. What it
-// writes counts only once Publish returns nil. If it is given up, Abort removes it.
+// Begin starts a checkpoint in dir, which it makes if it is missing; the folder
+// above is the caller's to make durable. What it writes counts only once
+// Publish returns nil. If it is given up, Abort removes it.
 func Begin(fsys env.FS, dir string, opts Options) (*Builder, error) {
 	b := &Builder{fs: fsys, dir: dir, opts: opts}
 	if err := fsys.MkdirAll(dir); err != nil {
@@ -157,6 +158,8 @@ func (b *Builder) Publish(created time.Time) (Manifest, error) {
 	}
 	temp := filepath.Join(b.dir, manifestTemp)
 	if err := writeFile(b.fs, temp, text); err != nil {
+		// Better no half of a file, but Cleanup would remove it too.
+		_ = b.fs.Remove(temp)
 		return Manifest{}, fmt.Errorf("checkpoint: write %s: %w", temp, err)
 	}
 	b.mu.published = true

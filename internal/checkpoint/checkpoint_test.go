@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/env/faultfs"
 	"github.com/godwitdb/godwit/internal/hlc"
 )
 
@@ -198,7 +198,7 @@ func TestConcurrentParts(t *testing.T) {
 }
 
 func TestLoadStopsAtErrors(t *testing.T) {
-	fsys, dir := env.OS(), t.TempDir()
+	fsys, dir := faultfs.New(1), "data/checkpoint"
 	entries := nastyEntries(rand.New(rand.NewPCG(7, 8)))
 	m := mustBuild(t, fsys, dir, testOptions(1), entries[:5000], entries[5000:])
 	var calls atomic.Int32
@@ -224,7 +224,7 @@ func TestLoadStopsAtErrors(t *testing.T) {
 		t.Error(err)
 	}
 	bad := newForge(Header{Kind: PartStream, Database: m.Database, Timestamp: 1}).tables(testTables...).data(7, 2, []byte{0, 0, 5, 5}).footer()
-	if err := os.WriteFile(filepath.Join(dir, m.Folder, PartFile(0)), bad.out, 0o600); err != nil {
+	if err := fsys.WriteFile(filepath.Join(dir, m.Folder, PartFile(0)), bad.out); err != nil {
 		t.Fatal(err)
 	}
 	if err := Load(fsys, dir, &m, 2, none, nil); !errors.Is(err, dberr.ErrCorrupt) {
@@ -257,17 +257,17 @@ func problems(t testing.TB, fsys env.FS, dir string) (found []error, load error)
 }
 
 func TestDamagedFiles(t *testing.T) {
-	fsys, dir := env.OS(), t.TempDir()
+	fsys, dir := faultfs.New(1), "data/checkpoint"
 	m := smallCheckpoint(t, fsys, dir)
 	for _, name := range []string{ManifestFile, filepath.Join(m.Folder, PartFile(0)), filepath.Join(m.Folder, PartFile(1))} {
 		path := filepath.Join(dir, name)
-		whole, err := os.ReadFile(path)
+		whole, err := fsys.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		expect := func(what string, content []byte, at int) {
 			t.Helper()
-			if err := os.WriteFile(path, content, 0o600); err != nil {
+			if err := fsys.WriteFile(path, content); err != nil {
 				t.Fatal(err)
 			}
 			found, load := problems(t, fsys, dir)
@@ -290,7 +290,7 @@ func TestDamagedFiles(t *testing.T) {
 			expect("flip", damaged, i)
 		}
 		expect("longer", append(bytes.Clone(whole), 0), len(whole))
-		if err := os.WriteFile(path, whole, 0o600); err != nil {
+		if err := fsys.WriteFile(path, whole); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -300,7 +300,7 @@ func TestDamagedFiles(t *testing.T) {
 }
 
 func TestWrongParts(t *testing.T) {
-	fsys := env.OS()
+	fsys := faultfs.New(1)
 	other := testOptions(9)
 	other.Database[0]++
 	older := testOptions(8)
@@ -321,14 +321,14 @@ func TestWrongParts(t *testing.T) {
 		"other tables":   {otherTables, 0, dberr.ErrCorrupt, [][]testEntry{one}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir, otherDir := t.TempDir(), t.TempDir()
+			dir, otherDir := "a/"+name, "b/"+name
 			m := mustBuild(t, fsys, dir, testOptions(9), one)
 			mOther := mustBuild(t, fsys, otherDir, c.opts, c.parts...)
-			b, err := os.ReadFile(filepath.Join(otherDir, mOther.Folder, PartFile(c.part)))
+			b, err := fsys.ReadFile(filepath.Join(otherDir, mOther.Folder, PartFile(c.part)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, m.Folder, PartFile(0)), b, 0o600); err != nil {
+			if err := fsys.WriteFile(filepath.Join(dir, m.Folder, PartFile(0)), b); err != nil {
 				t.Fatal(err)
 			}
 			found, load := problems(t, fsys, dir)
@@ -338,10 +338,10 @@ func TestWrongParts(t *testing.T) {
 		})
 	}
 	t.Run("missing", func(t *testing.T) {
-		dir := t.TempDir()
+		dir := t.Name()
 		m := smallCheckpoint(t, fsys, dir)
 		path := filepath.Join(dir, m.Folder, PartFile(1))
-		if err := os.Remove(path); err != nil {
+		if err := fsys.Remove(path); err != nil {
 			t.Fatal(err)
 		}
 		found, load := problems(t, fsys, dir)
@@ -351,7 +351,7 @@ func TestWrongParts(t *testing.T) {
 		}
 	})
 	t.Run("foreign checkpoint", func(t *testing.T) {
-		dir := t.TempDir()
+		dir := t.Name()
 		m := smallCheckpoint(t, fsys, dir)
 		if err := m.ExpectDatabase(DatabaseID{9}); !errors.Is(err, ErrForeignDatabase) {
 			t.Error(err)
@@ -369,7 +369,7 @@ func TestWrongParts(t *testing.T) {
 
 // Check finds all damaged blocks of a part, not only the first.
 func TestCheckGoesOn(t *testing.T) {
-	fsys, dir := env.OS(), t.TempDir()
+	fsys, dir := faultfs.New(1), "data/checkpoint"
 	var entries []testEntry
 	for i := range 20 {
 		entries = append(entries, testEntry{7, []byte{byte(i)}, bytes.Repeat([]byte{byte(i)}, BlockTargetBytes/2+1)})
@@ -378,7 +378,7 @@ func TestCheckGoesOn(t *testing.T) {
 	var want []string
 	for part := range 2 {
 		path := filepath.Join(dir, m.Folder, PartFile(part))
-		b, err := os.ReadFile(path)
+		b, err := fsys.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -387,7 +387,7 @@ func TestCheckGoesOn(t *testing.T) {
 			b[at[i]+blockHeaderBytes+3] ^= 1
 			want = append(want, fmt.Sprintf("%s is corrupt at offset %d", path, at[i]))
 		}
-		if err := os.WriteFile(path, b, 0o600); err != nil {
+		if err := fsys.WriteFile(path, b); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -407,13 +407,13 @@ func TestCheckGoesOn(t *testing.T) {
 
 	// Behind a damaged block header nothing can be found, and that is said.
 	path := filepath.Join(dir, m.Folder, PartFile(0))
-	b, err := os.ReadFile(path)
+	b, err := fsys.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := streamBlocks(t, b)[10]
 	b[at] ^= 1
-	if err := os.WriteFile(path, b, 0o600); err != nil {
+	if err := fsys.WriteFile(path, b); err != nil {
 		t.Fatal(err)
 	}
 	found, _ = problems(t, fsys, dir)
@@ -424,12 +424,12 @@ func TestCheckGoesOn(t *testing.T) {
 }
 
 func TestCheckCanBeEnded(t *testing.T) {
-	fsys, dir := env.OS(), t.TempDir()
+	fsys, dir := faultfs.New(1), "data/checkpoint"
 	smallCheckpoint(t, fsys, dir)
 	if _, err := Check(fsys, dir, DatabaseID{}, func(p error) { t.Error(p) }, func(bytes, entries int64) error { return errTest }); !errors.Is(err, errTest) {
 		t.Errorf("error %v", err)
 	}
-	if checked, err := Check(fsys, t.TempDir(), DatabaseID{}, func(p error) { t.Error(p) }, nil); err != nil || checked.Found {
+	if checked, err := Check(fsys, "nothing", DatabaseID{}, func(p error) { t.Error(p) }, nil); err != nil || checked.Found {
 		t.Errorf("nothing to check: %+v, %v", checked, err)
 	}
 }
@@ -474,7 +474,7 @@ func TestCheckBackup(t *testing.T) {
 }
 
 func TestRestore(t *testing.T) {
-	fsys := env.OS()
+	fsys := faultfs.New(1)
 	entries := nastyEntries(rand.New(rand.NewPCG(9, 10)))
 	var backup bytes.Buffer
 	writeStream(t, &backup, testHeader, testTables, entries)
@@ -508,7 +508,7 @@ func TestRestore(t *testing.T) {
 }
 
 func TestRestoreOfDamagedBackup(t *testing.T) {
-	fsys := env.OS()
+	fsys := faultfs.New(1)
 	whole := smallStream(t)
 	part := testHeader
 	part.Kind = PartStream
@@ -520,8 +520,8 @@ func TestRestoreOfDamagedBackup(t *testing.T) {
 		b[i] ^= 1
 		damaged = append(damaged, b, whole[:i])
 	}
-	for _, b := range damaged {
-		dir := filepath.Join(t.TempDir(), "checkpoint")
+	for i, b := range damaged {
+		dir := fmt.Sprintf("restored%d/checkpoint", i)
 		if _, err := Restore(fsys, dir, bytes.NewReader(b), "backup", RestoreOptions{}); !errors.Is(err, dberr.ErrCorrupt) {
 			t.Fatalf("error %v", err)
 		}
@@ -535,14 +535,14 @@ func TestRestoreOfDamagedBackup(t *testing.T) {
 }
 
 func TestSuccessionAndCleanup(t *testing.T) {
-	fsys, dir := env.OS(), filepath.Join(t.TempDir(), "checkpoint")
+	fsys, dir := faultfs.New(1), "data/checkpoint"
 	if removed, err := Cleanup(fsys, dir); err != nil || removed != nil {
 		t.Fatalf("nothing is there: %v, %v", removed, err)
 	}
 	first := mustBuild(t, fsys, dir, testOptions(5), []testEntry{{7, []byte("a"), []byte("1")}})
 	// A foreign file stays whatever happens.
 	foreign := filepath.Join(dir, "notes.txt")
-	if err := os.WriteFile(foreign, []byte("mine"), 0o600); err != nil {
+	if err := fsys.WriteFile(foreign, []byte("mine")); err != nil {
 		t.Fatal(err)
 	}
 	// An unchanged database has its timestamp again.
@@ -557,7 +557,7 @@ func TestSuccessionAndCleanup(t *testing.T) {
 	if third.folder == second.Folder {
 		t.Fatalf("unfinished checkpoint is in the folder of the current one")
 	}
-	if err := os.WriteFile(filepath.Join(dir, manifestTemp), []byte("{"), 0o600); err != nil {
+	if err := fsys.WriteFile(filepath.Join(dir, manifestTemp), []byte("{")); err != nil {
 		t.Fatal(err)
 	}
 	removed, err := Cleanup(fsys, dir)
@@ -584,7 +584,7 @@ func TestSuccessionAndCleanup(t *testing.T) {
 		t.Errorf("empty checkpoint: %v, %v", got, err)
 	}
 	// With a manifest that cannot be read nothing is known to be superfluous.
-	if err := os.WriteFile(filepath.Join(dir, ManifestFile), []byte("{}"), 0o600); err != nil {
+	if err := fsys.WriteFile(filepath.Join(dir, ManifestFile), []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 	if removed, err := Cleanup(fsys, dir); !errors.Is(err, dberr.ErrCorrupt) || len(removed) != 0 {
@@ -593,7 +593,7 @@ func TestSuccessionAndCleanup(t *testing.T) {
 }
 
 func TestAbort(t *testing.T) {
-	fsys, dir := env.OS(), t.TempDir()
+	fsys, dir := faultfs.New(1), "data/checkpoint"
 	first := smallCheckpoint(t, fsys, dir)
 	b, err := buildParts(fsys, dir, testOptions(10), []testEntry{{7, []byte("a"), nil}})
 	if err != nil {
@@ -650,7 +650,7 @@ func TestAbort(t *testing.T) {
 }
 
 func TestPartsAreBounded(t *testing.T) {
-	fsys, dir := env.OS(), t.TempDir()
+	fsys, dir := faultfs.New(1), "data/checkpoint"
 	b, err := Begin(fsys, dir, testOptions(1))
 	if err != nil {
 		t.Fatal(err)
