@@ -16,7 +16,7 @@ const (
 	// loadHalves is how many records, in halves, a bucket should hold on
 	// average. Buckets that are still to be split hold up to twice as many as
 	// the others.
-	loadHalves = 9
+	loadHalves = 7
 	// splitsMax bounds what one insert does for the growth. A counted record
 	// is worth sampleOneIn*2/loadHalves splits.
 	splitsMax = 8
