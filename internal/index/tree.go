@@ -35,7 +35,7 @@ func NewTree(a *arena.Arena, m Mem) (*Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("index: new tree: %w", err)
 	}
-	t.initNode(r, makeMeta(0, 0, 0, false))
+	t.initNode(r, makeMeta(0, 0, 0, false)).clearHeads(0)
 	t.root.Store(uint64(r))
 	return t, nil
 }
@@ -123,10 +123,14 @@ func (t *Tree) Get(key []byte) Found {
 	k := makeProbe(key)
 	for {
 		n, v := t.findLeaf(&k)
-		_, slot, ok := t.search(n, v, n.meta(), &k)
-		if ok && n.word() == v {
-			return Found{Rec: slotRef(slot), Node: t.refOf(n), Version: v}
+		slot, ask, ok := t.find(n, v, n.meta(), &k)
+		if !ok || n.word() != v {
+			continue
 		}
+		if ask && !t.hasKey(slot, key) {
+			slot = 0
+		}
+		return Found{Rec: slotRef(slot), Node: t.refOf(n), Version: v}
 	}
 }
 
