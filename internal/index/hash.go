@@ -284,14 +284,11 @@ func (h *Hash) GetMany(keys [][]byte, out []Found) {
 // getSlowly marks in the version of a Found that the key needs getSlow.
 const getSlowly = bucketLocked
 
+// getGroup keeps what it knows of a lookup in its Found: first hash, bucket and
+// bucket number, then the record that carries the tag, bucket and version.
 func (h *Hash) getGroup(keys [][]byte, out []Found) {
-	var at [getManyMax]struct {
-		hv, number, version uint64
-		bucket              unsafe.Pointer
-	}
 	out = out[:len(keys)]
 	for k, key := range keys {
-		a := &at[k&(getManyMax-1)]
 		var hv uint64
 		if len(key) == 8 {
 			hv = h.seeds.hashWord(load64(key))
@@ -300,33 +297,31 @@ func (h *Hash) getGroup(keys [][]byte, out []Found) {
 		}
 		i := h.bucketOf(hv)
 		node := h.bucketRef(i)
-		a.hv, a.number, a.bucket = hv, i, h.ptr(node)
-		out[k].Node = node
-	}
-	// No load waits for another.
-	for k := range keys {
-		a := &at[k&(getManyMax-1)]
-		a.version = atomic.LoadUint64((*uint64)(a.bucket))
+		out[k] = Found{arena.Ref(hv), node, i}
+		cpu.Prefetch64(h.ptr(node))
 	}
 	for k := range out {
-		f, a := &out[k], &at[k&(getManyMax-1)]
-		match := matchTag(a.bucket, tagOf(a.hv))
-		last := arena.Load64(unsafe.Add(a.bucket, lastSlot))
-		f.Rec, f.Version = arena.Ref(match&slotRefMask), a.version
-		if a.version&bucketBusy != 0 || !belongs(a.hv, a.number, a.version) || atomic.LoadUint64((*uint64)(a.bucket)) != a.version {
+		f := &out[k]
+		hv, i := uint64(f.Rec), f.Version
+		p := h.ptr(f.Node)
+		v := atomic.LoadUint64((*uint64)(p))
+		match := matchTag(p, tagOf(hv))
+		last := arena.Load64(unsafe.Add(p, lastSlot))
+		f.Rec, f.Version = arena.Ref(match&slotRefMask), v
+		if v&bucketBusy != 0 || !belongs(hv, i, v) || atomic.LoadUint64((*uint64)(p)) != v {
 			f.Version |= getSlowly
 		}
 		if match != 0 {
 			cpu.Prefetch192(h.ptr(f.Rec))
 		} else if isLink(last) {
-			cpu.Prefetch64(h.ptr(arena.Ref(last)))
 			f.Version |= getSlowly
+			cpu.Prefetch64(h.ptr(arena.Ref(last)))
 		}
 	}
 	for k, key := range keys {
 		f := &out[k]
 		if f.Version&getSlowly != 0 || f.Rec != 0 && !keyEqual(h.ptr(f.Rec), key) {
-			*f = h.getSlow(at[k&(getManyMax-1)].hv, key)
+			*f = h.getSlow(h.seeds.hash(key), key)
 			if f.Rec != 0 {
 				cpu.Prefetch192(h.ptr(f.Rec))
 			}

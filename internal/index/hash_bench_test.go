@@ -28,7 +28,7 @@ func hashBenchKeys(n int) [][]byte {
 
 // newHashBench returns an index of records of 100-byte values, and the keys in
 // another order than that of the inserts, but side by side in memory.
-func newHashBench(b *testing.B, count, keyBytes int) (*hashRig, [][]byte) {
+func newHashBench(b testing.TB, count, keyBytes int) (*hashRig, [][]byte) {
 	r := newHashRig(b, 1<<30)
 	short := hashBenchKeys(count)
 	all := make([]byte, keyBytes*len(short))
