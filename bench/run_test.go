@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -209,6 +210,23 @@ func (s *probeSession) Update(fn func(bench.Tx) error) (bench.Timestamp, error) 
 	return ts, err
 }
 
+// standsStill waits until nothing has executed for many turns of the scheduler,
+// as all sessions are at their bound or drain. It returns false after stop.
+func (p boundProbe) standsStill(stop <-chan struct{}) bool {
+	for still, last := 0, p.Executed(); still < 200; still++ {
+		select {
+		case <-stop:
+			return false
+		default:
+			runtime.Gosched()
+		}
+		if now := p.Executed(); now != last {
+			still, last = 0, now
+		}
+	}
+	return true
+}
+
 // TestInFlightIsBounded holds all releases back. The sessions must stop at the
 // bound, go on when everything is released, and wait for the releases at the end.
 func TestInFlightIsBounded(t *testing.T) {
@@ -227,17 +245,9 @@ func TestInFlightIsBounded(t *testing.T) {
 	releases := 0
 	go func() {
 		defer close(stopped)
-		// Everything in flight is released at once whenever a session is full,
-		// and at the end, when the run drains.
-		for ; ; time.Sleep(100 * time.Microsecond) {
-			select {
-			case <-stop:
-				return
-			default:
-				if e.ReleaseAll() > 0 {
-					releases++
-				}
-			}
+		for e.standsStill(stop) {
+			e.ReleaseAll()
+			releases++
 		}
 	}()
 	r, err := bench.Run(t.Context(), e, w, bench.Config{Sessions: 2, Duration: 100 * time.Millisecond, InFlightMax: bound})

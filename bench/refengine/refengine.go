@@ -103,6 +103,9 @@ func (e *Engine) OpenTable(name string) (bench.Table, error) {
 // Name implements bench.Table.
 func (t *Table) Name() string { return t.name }
 
+// Executed counts the transactions that have changed the database.
+func (e *Engine) Executed() uint64 { return e.clock.Load() }
+
 // ReleaseAll releases everything executed so far and returns how much that was.
 func (e *Engine) ReleaseAll() uint64 {
 	for {
