@@ -223,8 +223,9 @@ func TestLoadStopsAtErrors(t *testing.T) {
 	if err := Load(fsys, dir, &m, 2, none, nil); err != nil {
 		t.Error(err)
 	}
-	bad := newForge(Header{Kind: PartStream, Database: m.Database, Timestamp: 1}).tables(testTables...).data(7, 2, []byte{0, 0, 5, 5}).footer()
-	if err := fsys.WriteFile(filepath.Join(dir, m.Folder, PartFile(0)), bad.out); err != nil {
+	bad := newForge(Header{Kind: PartStream, Database: m.Database, Timestamp: 1}).tables(testTables...).data(7, 2, []byte{0, 0, 5, 5})
+	m.Parts[0].Summary = bad.summary()
+	if err := fsys.WriteFile(filepath.Join(dir, m.Folder, PartFile(0)), bad.footer().out); err != nil {
 		t.Fatal(err)
 	}
 	if err := Load(fsys, dir, &m, 2, none, nil); !errors.Is(err, dberr.ErrCorrupt) {
@@ -335,8 +336,21 @@ func TestWrongParts(t *testing.T) {
 			if len(found) == 0 || !errors.Is(found[0], c.want) || !errors.Is(load, c.want) {
 				t.Errorf("Check: %v, Load: %v", found, load)
 			}
+			// What the header tells is noticed before anything is applied.
+			var corrupt *dberr.CorruptionError
+			if early := c.opts.Timestamp != m.Timestamp || c.part != 0; early && (!errors.As(load, &corrupt) || corrupt.Offset != 0) {
+				t.Errorf("Load: %v, want offset 0", load)
+			}
 		})
 	}
+	t.Run("tables of the manifest", func(t *testing.T) {
+		dir := t.Name()
+		m := mustBuild(t, fsys, dir, testOptions(9), one)
+		m.Tables = otherTables.Tables
+		if _, err := loadAll(fsys, dir, &m, 1); !errors.Is(err, dberr.ErrCorrupt) {
+			t.Errorf("Load: %v", err)
+		}
+	})
 	t.Run("missing", func(t *testing.T) {
 		dir := t.Name()
 		m := smallCheckpoint(t, fsys, dir)

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -34,15 +35,21 @@ type testEntry struct {
 // format.
 func nastyEntries(rng *rand.Rand) []testEntry {
 	keys := []int{0, 1, 127, 128, 4095, KeyBytesMax}
-	values := []int{0, 1, 127, 128, 16383, 16384, BlockTargetBytes - 9, BlockTargetBytes - 8, BlockTargetBytes - 7,
-		BlockTargetBytes - 5, BlockTargetBytes - 4, BlockTargetBytes, BlockTargetBytes + 1, 1 << 21}
+	values := []int{0, 1, 127, 128, 16383, 16384}
+	largeKeys := []int{0, 127, KeyBytesMax}
+	largeValues := []int{BlockTargetBytes - 9, BlockTargetBytes - 8, BlockTargetBytes - 7, BlockTargetBytes - 5, BlockTargetBytes - 4,
+		BlockTargetBytes, BlockTargetBytes + 1, 1 << 20}
 	var entries []testEntry
-	for _, id := range []TableID{1, 1<<32 - 1, 7, 1} {
+	cross := func(id TableID, keys, values []int) {
 		for _, k := range keys {
 			for _, v := range values {
 				entries = append(entries, testEntry{id, randomBytes(rng, k), randomBytes(rng, v)})
 			}
 		}
+	}
+	cross(1, largeKeys, largeValues)
+	for _, id := range []TableID{1, 1<<32 - 1, 7, 1} {
+		cross(id, keys, values)
 		for range 3000 {
 			entries = append(entries, testEntry{id, randomBytes(rng, rng.IntN(40)), randomBytes(rng, rng.IntN(300))})
 		}
@@ -51,11 +58,11 @@ func nastyEntries(rng *rand.Rand) []testEntry {
 }
 
 func randomBytes(rng *rand.Rand, n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(rng.Uint32())
+	b := make([]byte, n+8)
+	for i := 0; i < n; i += 8 {
+		binary.LittleEndian.PutUint64(b[i:], rng.Uint64())
 	}
-	return b
+	return b[:n]
 }
 
 // writeStream writes entries as a stream.
@@ -432,18 +439,23 @@ func TestMisplacedBlocks(t *testing.T) {
 	}
 	mixed := append(bytes.Clone(twin[:at[4]]), stream[at[4]:]...)
 
-	for name, b := range map[string][]byte{
-		"missing":             blocks(stream, 0, 1, 3, 4),
-		"twice":               blocks(stream, 0, 1, 1, 2, 3, 4),
-		"swapped":             blocks(stream, 0, 2, 1, 3, 4),
-		"no directory":        blocks(stream, 1, 2, 3, 4),
-		"late directory":      blocks(stream, 1, 0, 2, 3, 4),
-		"early footer":        blocks(stream, 0, 1, 2, 4),
-		"of another snapshot": newer,
-		"footer of a twin":    mixed,
+	for name, c := range map[string]struct {
+		stream []byte
+		offset int64
+	}{
+		"missing":             {blocks(stream, 0, 1, 3, 4), at[2]},
+		"twice":               {blocks(stream, 0, 1, 1, 2, 3, 4), at[2]},
+		"swapped":             {blocks(stream, 0, 2, 1, 3, 4), at[1]},
+		"no directory":        {blocks(stream, 1, 2, 3, 4), at[0]},
+		"late directory":      {blocks(stream, 1, 0, 2, 3, 4), at[0]},
+		"early footer":        {blocks(stream, 0, 1, 2, 4), at[3]},
+		"of another snapshot": {newer, at[0]},
+		"footer of a twin":    {mixed, at[4]},
 	} {
-		if _, _, _, err := readStream(bytes.NewReader(b)); !errors.Is(err, dberr.ErrCorrupt) {
-			t.Errorf("%s: %v", name, err)
+		_, _, _, err := readStream(bytes.NewReader(c.stream))
+		var corrupt *dberr.CorruptionError
+		if !errors.As(err, &corrupt) || corrupt.Offset != c.offset {
+			t.Errorf("%s: %v, want offset %d", name, err, c.offset)
 		}
 	}
 }
@@ -479,6 +491,14 @@ func (f *forge) tables(tables ...Table) *forge {
 
 func (f *forge) data(table TableID, entries int, body []byte) *forge {
 	return f.block(blockHeader{kind: entriesBlock, table: table, entries: uint32(entries), raw: uint32(len(body)), stored: uint32(len(body))}, body)
+}
+
+// summary returns what a stream holds to which footer will be added.
+func (f *forge) summary() Summary {
+	sum := f.framing.total
+	sum.Bytes += footerBytes
+	sum.Checksum = f.framing.chain
+	return sum
 }
 
 func (f *forge) footer() *forge {
