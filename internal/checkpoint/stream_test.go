@@ -524,7 +524,7 @@ func TestForgedStreams(t *testing.T) {
 		"no entries":           good().data(1, 0, one),
 		"more entries":         good().data(1, 2, one),
 		"fewer entries":        good().data(1, 1, append(one, one...)),
-		"impossible count":     good().data(1, 1<<31, one),
+		"impossible count":     good().data(1, 1<<30, one),
 		"long key":             good().data(1, 1, append([]byte{0x81, 0x20, 0}, make([]byte, KeyBytesMax+1)...)),
 		"key beyond the end":   good().data(1, 1, []byte{5, 0, 'k'}),
 		"value beyond the end": good().data(1, 1, []byte{1, 0xff, 0xff, 3, 'k'}),
