@@ -8,7 +8,6 @@ import (
 	"unsafe"
 
 	"github.com/godwitdb/godwit/internal/arena"
-	"github.com/godwitdb/godwit/internal/epoch"
 	"github.com/godwitdb/godwit/internal/record"
 )
 
@@ -39,11 +38,7 @@ func benchWorld(b *testing.B, n, keyBytes int) *treeWorld {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { a.Close() })
-	w := &treeWorld{t: b, arena: a, domain: epoch.NewDomain()}
-	w.mem = w.newMem()
-	if w.tree, err = NewTree(a, w.mem); err != nil {
-		b.Fatal(err)
-	}
+	w := newTreeIn(b, a)
 	buf := make([]byte, 0, 64)
 	for i := range n {
 		w.benchInsert(benchKey(buf, uint64(i), keyBytes))

@@ -41,8 +41,8 @@ const (
 
 	headBytes = 8
 	// noHead stands behind the last entry's head.
-	noHead = 1<<64 - 1
-	refMask   = 1<<arena.RefBits - 1
+	noHead  = 1<<64 - 1
+	refMask = 1<<arena.RefBits - 1
 )
 
 // The entries fill the node.

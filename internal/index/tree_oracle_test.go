@@ -36,8 +36,14 @@ func newTreeWorld(t testing.TB, limit int64) *treeWorld {
 			t.Error(err)
 		}
 	})
+	return newTreeIn(t, a)
+}
+
+func newTreeIn(t testing.TB, a *arena.Arena) *treeWorld {
+	t.Helper()
 	w := &treeWorld{t: t, arena: a, domain: epoch.NewDomain()}
 	w.mem = w.newMem()
+	var err error
 	if w.tree, err = NewTree(a, w.mem); err != nil {
 		t.Fatal(err)
 	}
