@@ -57,7 +57,6 @@ type Stream struct {
 	first      hlc.Timestamp
 	last       hlc.Timestamp // of the newest record, in buf or before
 	closed     hlc.Timestamp
-	spare      []byte // takes the place of buf when the flusher takes that
 	log        *group // nil until a log is opened
 	_          [cpu.CacheLineBytes]byte
 }
@@ -182,29 +181,16 @@ func (s *Stream) lastPending() hlc.Timestamp {
 }
 
 // gather takes the pending batch and closes the stream at the clock's last
-// timestamp. The stream gets its spare buffer, or none.
-func (s *Stream) gather(clock *hlc.Clock) Batch {
+// timestamp. The stream goes on with the buffer spare, which may be nil.
+func (s *Stream) gather(clock *hlc.Clock, spare []byte) Batch {
 	s.Lock()
 	s.closed = clock.Last()
 	b := s.Pending()
-	s.buf, s.spare = s.spare, nil
-	s.records, s.first = 0, 0
+	s.buf, s.records, s.first = spare[:0], 0, 0
 	if s.unreported > 0 {
 		s.log.add(s.unreported)
 		s.unreported = 0
 	}
 	s.word.Store(0)
 	return b
-}
-
-// giveBack returns the buffer of a batch that is written.
-func (s *Stream) giveBack(buf []byte) {
-	if cap(buf) > bufferBytesKept {
-		return
-	}
-	s.Lock()
-	if s.spare == nil {
-		s.spare = buf[:0]
-	}
-	s.word.Store(0)
 }
