@@ -33,6 +33,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	root.AddCommand(
 		newVersionCommand(),
+		newCheckCommand(),
 		newCLICommand(),
 		newBackupCommand(),
 		newRestoreCommand(),
