@@ -3,15 +3,13 @@ package bench
 import "errors"
 
 var (
-	// ErrNotFound is what Tx.Get returns for a key that is not there. Adapters
-	// return this very value, unwrapped, so that workloads can compare it
-	// without the cost of errors.Is.
+	// ErrNotFound is what Tx.Get returns for a key that is not there.
 	ErrNotFound = errors.New("bench: key not found")
 	// ErrExists is what Tx.Insert returns for a key that is there already.
 	ErrExists = errors.New("bench: key exists")
 	// ErrRollback is what a workload's transaction returns to take back its own
-	// writes. Session.Update passes it on unwrapped and does not retry; the
-	// runner counts it.
+	// writes. Session.Update passes it on and does not retry; the runner
+	// counts it.
 	ErrRollback = errors.New("bench: rolled back by the workload")
 )
 

@@ -234,7 +234,7 @@ func TestInFlightIsBounded(t *testing.T) {
 	e := boundProbe{refengine.New(refengine.Options{ManualRelease: true}), new(atomic.Int64)}
 	w := &counting{}
 	loaded := make(chan error, 1)
-	go func() { loaded <- w.Load(context.Background(), e, 1) }()
+	go func() { loaded <- w.Load(t.Context(), e, 1) }()
 	for len(loaded) == 0 {
 		e.ReleaseAll()
 	}
@@ -262,7 +262,7 @@ func TestInFlightIsBounded(t *testing.T) {
 	if r.BlockedFraction <= 0 || r.BlockedFraction > 1 || r.ReleasedLatency.P50 <= r.ExecutedLatency.P50 {
 		t.Errorf("blocked %v, released %v, executed %v, %d releases", r.BlockedFraction, r.ReleasedLatency, r.ExecutedLatency, releases)
 	}
-	if err := w.Check(context.Background(), e, 1); err != nil {
+	if err := w.Check(t.Context(), e, 1); err != nil {
 		t.Error(err)
 	}
 }
@@ -350,6 +350,26 @@ func TestFailingTransactionEndsTheRun(t *testing.T) {
 	_, err := bench.Measure(t.Context(), refengine.New(refengine.Options{}), w, bench.Config{Sessions: 2, Duration: time.Hour}, nil)
 	if !errors.Is(err, errPlanted) || time.Since(begin) > time.Minute {
 		t.Errorf("error %v after %v", err, time.Since(begin))
+	}
+}
+
+func TestBesideRunsWithTheSessions(t *testing.T) {
+	w, e := &counting{}, refengine.New(refengine.Options{})
+	if err := w.Load(t.Context(), e, 1); err != nil {
+		t.Fatal(err)
+	}
+	ended := false
+	c := bench.Config{Sessions: 1, Duration: 20 * time.Millisecond, Beside: func(ctx context.Context) error {
+		<-ctx.Done()
+		ended = true
+		return nil
+	}}
+	if _, err := bench.Run(t.Context(), e, w, c); err != nil || !ended {
+		t.Errorf("companion ended %v, error %v", ended, err)
+	}
+	c.Beside = func(context.Context) error { return errPlanted }
+	if _, err := bench.Run(t.Context(), e, w, c); !errors.Is(err, errPlanted) {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package tpcc
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/godwitdb/godwit/bench"
@@ -89,7 +90,7 @@ func TestProceduresDoNotAllocate(t *testing.T) {
 		"delivery": worker.delivery.run, "stock-level": worker.stockLevel.run,
 	} {
 		allocs := testing.AllocsPerRun(500, func() {
-			if _, err := run(); err != nil && err != bench.ErrRollback {
+			if _, err := run(); err != nil && !errors.Is(err, bench.ErrRollback) {
 				t.Error(name, err)
 			}
 		})
@@ -108,7 +109,7 @@ func BenchmarkProcedures(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := bw.Run(); err != nil && err != bench.ErrRollback {
+		if _, _, err := bw.Run(); err != nil && !errors.Is(err, bench.ErrRollback) {
 			b.Fatal(err)
 		}
 	}

@@ -10,10 +10,25 @@ import (
 	"github.com/godwitdb/godwit/bench/refengine"
 )
 
-// edit changes one row in a transaction.
-func edit(t *testing.T, s bench.Session, table bench.Table, key []byte, change func(row []byte)) {
-	t.Helper()
-	_, err := s.Update(func(tx bench.Tx) error {
+// damage changes a database behind the workload's back.
+type damage struct {
+	t *testing.T
+	w *Workload
+	s bench.Session
+}
+
+// update is one transaction, which must succeed: a planting that changes nothing
+// tests nothing.
+func (d damage) update(fn func(bench.Tx) error) {
+	d.t.Helper()
+	if _, err := d.s.Update(fn); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d damage) edit(table bench.Table, key []byte, change func(row []byte)) {
+	d.t.Helper()
+	d.update(func(tx bench.Tx) error {
 		row, err := tx.Get(table, key)
 		if err != nil {
 			return err
@@ -22,43 +37,35 @@ func edit(t *testing.T, s bench.Session, table bench.Table, key []byte, change f
 		change(row)
 		return tx.Put(table, key, row)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
-func remove(t *testing.T, s bench.Session, table bench.Table, key []byte) {
-	t.Helper()
-	_, err := s.Update(func(tx bench.Tx) error {
+func (d damage) remove(table bench.Table, key []byte) {
+	d.t.Helper()
+	d.update(func(tx bench.Tx) error {
 		if _, err := tx.Get(table, key); err != nil {
-			return err // planting must change something
+			return err
 		}
 		return tx.Delete(table, key)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
-func insert(t *testing.T, s bench.Session, table bench.Table, key, row []byte) {
-	t.Helper()
-	if _, err := s.Update(func(tx bench.Tx) error { return tx.Insert(table, key, row) }); err != nil {
-		t.Fatal(err)
-	}
+func (d damage) insert(table bench.Table, key, row []byte) {
+	d.t.Helper()
+	d.update(func(tx bench.Tx) error { return tx.Insert(table, key, row) })
 }
 
 // firstKey returns the first key of a district in a table, whose keys have the
 // district in the third byte.
-func firstKey(t *testing.T, s bench.Session, table bench.Table, w warehouseID, d districtID) (first []byte) {
-	t.Helper()
-	_, err := s.View(func(tx bench.Tx) error {
-		return tx.Scan(table, districtKey(nil, w, d), districtKey(nil, w, d+1), false, 1, func(key, _ []byte) bool {
+func (d damage) firstKey(table bench.Table, w warehouseID, district districtID) (first []byte) {
+	d.t.Helper()
+	_, err := d.s.View(func(tx bench.Tx) error {
+		return tx.Scan(table, districtKey(nil, w, district), districtKey(nil, w, district+1), false, 1, func(key, _ []byte) bool {
 			first = slices.Clone(key)
 			return false
 		})
 	})
 	if err != nil || first == nil {
-		t.Fatalf("no first key of %s: %v", table.Name(), err)
+		d.t.Fatalf("no first key of %s: %v", table.Name(), err)
 	}
 	return first
 }
@@ -68,11 +75,6 @@ func firstKey(t *testing.T, s bench.Session, table bench.Table, w warehouseID, d
 // a district is not; no planting meets another one's condition by chance, as each
 // has a database of its own.
 func TestCheckFindsPlantedViolations(t *testing.T) {
-	w, e := loaded(t, small(), 1, refengine.Options{})
-	s, err := e.NewSession(0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	lastOrder := orderID(small().Customers)
 	line := func(o orderID) []byte { return orderLineKey(nil, 1, 2, o, 1) }
 	addCents := func(at int) func([]byte) {
@@ -80,92 +82,91 @@ func TestCheckFindsPlantedViolations(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name  string
-		plant func(t *testing.T)
+		plant func(damage)
 		want  string
 	}{
-		{"W_YTD", func(t *testing.T) { edit(t, s, w.t.warehouse, warehouseKey(nil, 2), addCents(warehouseYTD)) }, "3.3.2.1 3.3.2.8"},
-		{"D_YTD", func(t *testing.T) { edit(t, s, w.t.district, districtKey(nil, 2, 3), addCents(districtYTD)) }, "3.3.2.1 3.3.2.9"},
-		{"D_NEXT_O_ID", func(t *testing.T) {
-			edit(t, s, w.t.district, districtKey(nil, 1, 10), func(row []byte) { row[districtNextOrder]++ })
+		{"W_YTD", func(d damage) { d.edit(d.w.t.warehouse, warehouseKey(nil, 2), addCents(warehouseYTD)) }, "3.3.2.1 3.3.2.8"},
+		{"D_YTD", func(d damage) { d.edit(d.w.t.district, districtKey(nil, 2, 3), addCents(districtYTD)) }, "3.3.2.1 3.3.2.9"},
+		{"D_NEXT_O_ID", func(d damage) {
+			d.edit(d.w.t.district, districtKey(nil, 1, 10), func(row []byte) { row[districtNextOrder]++ })
 		}, "3.3.2.2"},
-		{"a payment of another amount", func(t *testing.T) {
-			edit(t, s, w.t.history, firstKey(t, s, w.t.history, 0, 0), func(row []byte) { row[historyAmount]++ })
+		{"a payment of another amount", func(d damage) {
+			d.edit(d.w.t.history, d.firstKey(d.w.t.history, 0, 0), func(row []byte) { row[historyAmount]++ })
 		}, "3.3.2.10 3.3.2.8 3.3.2.9"},
-		{"a lost payment", func(t *testing.T) {
-			remove(t, s, w.t.history, firstKey(t, s, w.t.history, 0, 0))
+		{"a lost payment", func(d damage) {
+			d.remove(d.w.t.history, d.firstKey(d.w.t.history, 0, 0))
 		}, "3.3.2.10 3.3.2.8 3.3.2.9 executed"},
-		{"a gap in NEW-ORDER", func(t *testing.T) { remove(t, s, w.t.newOrder, orderKey(nil, 1, 2, lastOrder-1)) }, "3.3.2.11 3.3.2.3 3.3.2.5"},
-		{"last of NEW-ORDER lost", func(t *testing.T) { remove(t, s, w.t.newOrder, orderKey(nil, 1, 2, lastOrder)) }, "3.3.2.11 3.3.2.2 3.3.2.5"},
-		{"a new order that is delivered", func(t *testing.T) { insert(t, s, w.t.newOrder, orderKey(nil, 1, 2, 1), nil) }, "3.3.2.11 3.3.2.3 3.3.2.5"},
-		{"a new order without order", func(t *testing.T) { insert(t, s, w.t.newOrder, orderKey(nil, 1, 2, lastOrder+1), nil) }, "3.3.2.11 3.3.2.2 3.3.2.5"},
-		{"O_OL_CNT", func(t *testing.T) {
-			edit(t, s, w.t.order, orderKey(nil, 1, 2, 1), func(row []byte) { row[orderLines]++ })
+		{"a gap in NEW-ORDER", func(d damage) { d.remove(d.w.t.newOrder, orderKey(nil, 1, 2, lastOrder-1)) }, "3.3.2.11 3.3.2.3 3.3.2.5"},
+		{"last of NEW-ORDER lost", func(d damage) { d.remove(d.w.t.newOrder, orderKey(nil, 1, 2, lastOrder)) }, "3.3.2.11 3.3.2.2 3.3.2.5"},
+		{"a new order that is delivered", func(d damage) { d.insert(d.w.t.newOrder, orderKey(nil, 1, 2, 1), nil) }, "3.3.2.11 3.3.2.3 3.3.2.5"},
+		{"a new order without order", func(d damage) { d.insert(d.w.t.newOrder, orderKey(nil, 1, 2, lastOrder+1), nil) }, "3.3.2.11 3.3.2.2 3.3.2.5"},
+		{"O_OL_CNT", func(d damage) {
+			d.edit(d.w.t.order, orderKey(nil, 1, 2, 1), func(row []byte) { row[orderLines]++ })
 		}, "3.3.2.4 3.3.2.6"},
-		{"O_OL_CNT moved between orders", func(t *testing.T) {
-			edit(t, s, w.t.order, orderKey(nil, 1, 2, 1), func(row []byte) { row[orderLines]++ })
-			edit(t, s, w.t.order, orderKey(nil, 1, 2, 2), func(row []byte) { row[orderLines]-- })
+		{"O_OL_CNT moved between orders", func(d damage) {
+			d.edit(d.w.t.order, orderKey(nil, 1, 2, 1), func(row []byte) { row[orderLines]++ })
+			d.edit(d.w.t.order, orderKey(nil, 1, 2, 2), func(row []byte) { row[orderLines]-- })
 		}, "3.3.2.6"},
-		{"a lost order line", func(t *testing.T) { remove(t, s, w.t.orderLine, line(1)) }, "3.3.2.4 3.3.2.6"},
-		{"an order line without order", func(t *testing.T) {
-			insert(t, s, w.t.orderLine, line(lastOrder+5), make([]byte, lineBytes))
+		{"a lost order line", func(d damage) { d.remove(d.w.t.orderLine, line(1)) }, "3.3.2.4 3.3.2.6"},
+		{"an order line without order", func(d damage) {
+			d.insert(d.w.t.orderLine, line(lastOrder+5), make([]byte, lineBytes))
 		}, "3.3.2.4 3.3.2.6"},
-		{"O_CARRIER_ID lost", func(t *testing.T) {
-			edit(t, s, w.t.order, orderKey(nil, 1, 2, 1), func(row []byte) { row[orderCarrier] = 0 })
+		{"O_CARRIER_ID lost", func(d damage) {
+			d.edit(d.w.t.order, orderKey(nil, 1, 2, 1), func(row []byte) { row[orderCarrier] = 0 })
 		}, "3.3.2.5 3.3.2.7 executed"},
-		{"OL_DELIVERY_D lost", func(t *testing.T) {
-			edit(t, s, w.t.orderLine, line(1), func(row []byte) { setI64(row, lineDelivery, 0) })
+		{"OL_DELIVERY_D lost", func(d damage) {
+			d.edit(d.w.t.orderLine, line(1), func(row []byte) { setI64(row, lineDelivery, 0) })
 		}, "3.3.2.7"},
-		{"OL_DELIVERY_D too early", func(t *testing.T) {
-			edit(t, s, w.t.orderLine, line(lastOrder), func(row []byte) { setI64(row, lineDelivery, 1) })
+		{"OL_DELIVERY_D too early", func(d damage) {
+			d.edit(d.w.t.orderLine, line(lastOrder), func(row []byte) { setI64(row, lineDelivery, 1) })
 		}, "3.3.2.10 3.3.2.12 3.3.2.7"},
-		{"OL_AMOUNT", func(t *testing.T) { edit(t, s, w.t.orderLine, line(1), func(row []byte) { row[lineAmount]++ }) }, "3.3.2.10 3.3.2.12"},
-		{"C_BALANCE", func(t *testing.T) { edit(t, s, w.t.customer, customerKey(nil, 2, 2, 9), addCents(customerBalance)) }, "3.3.2.10 3.3.2.12"},
-		{"C_YTD_PAYMENT", func(t *testing.T) { edit(t, s, w.t.customer, customerKey(nil, 2, 2, 9), addCents(customerYTDPayment)) }, "3.3.2.12"},
-		{"C_DELIVERY_CNT", func(t *testing.T) {
-			edit(t, s, w.t.customer, customerKey(nil, 2, 2, 9), func(row []byte) { row[customerDeliveries]++ })
+		{"OL_AMOUNT", func(d damage) { d.edit(d.w.t.orderLine, line(1), func(row []byte) { row[lineAmount]++ }) }, "3.3.2.10 3.3.2.12"},
+		{"C_BALANCE", func(d damage) { d.edit(d.w.t.customer, customerKey(nil, 2, 2, 9), addCents(customerBalance)) }, "3.3.2.10 3.3.2.12"},
+		{"C_YTD_PAYMENT", func(d damage) { d.edit(d.w.t.customer, customerKey(nil, 2, 2, 9), addCents(customerYTDPayment)) }, "3.3.2.12"},
+		{"C_DELIVERY_CNT", func(d damage) {
+			d.edit(d.w.t.customer, customerKey(nil, 2, 2, 9), func(row []byte) { row[customerDeliveries]++ })
 		}, "3.3.2.11"},
-		{"a lost order", func(t *testing.T) { remove(t, s, w.t.order, orderKey(nil, 1, 2, 5)) }, "3.3.2.11 3.3.2.4 3.3.2.6 executed index"},
-		{"the last order lost", func(t *testing.T) { remove(t, s, w.t.order, orderKey(nil, 1, 2, lastOrder)) },
+		{"a lost order", func(d damage) { d.remove(d.w.t.order, orderKey(nil, 1, 2, 5)) }, "3.3.2.11 3.3.2.4 3.3.2.6 executed index"},
+		{"the last order lost", func(d damage) { d.remove(d.w.t.order, orderKey(nil, 1, 2, lastOrder)) },
 			"3.3.2.11 3.3.2.2 3.3.2.4 3.3.2.5 3.3.2.6 executed index"},
-		{"S_YTD", func(t *testing.T) { edit(t, s, w.t.stock, stockKey(nil, 2, 17), func(row []byte) { row[stockYTD]++ }) }, "stock"},
-		{"S_QUANTITY", func(t *testing.T) {
-			edit(t, s, w.t.stock, stockKey(nil, 2, 17), func(row []byte) { setU32(row, stockQuantity, 101) })
+		{"S_YTD", func(d damage) { d.edit(d.w.t.stock, stockKey(nil, 2, 17), func(row []byte) { row[stockYTD]++ }) }, "stock"},
+		{"S_QUANTITY", func(d damage) {
+			d.edit(d.w.t.stock, stockKey(nil, 2, 17), func(row []byte) { setU32(row, stockQuantity, 101) })
 		}, "stock"},
-		{"OL_I_ID of a new order", func(t *testing.T) {
+		{"OL_I_ID of a new order", func(d damage) {
 			// Order 31 is made by hand: its line takes stock that nobody booked.
 			order := make([]byte, orderBytes)
 			order[orderCustomer], order[orderLines], order[orderAllLocal] = 1, 1, 1
 			row := make([]byte, lineBytes)
 			row[lineItem], row[lineSupply], row[lineQuantity] = 5, 1, 3
-			insert(t, s, w.t.order, orderKey(nil, 1, 2, lastOrder+1), order)
-			insert(t, s, w.t.newOrder, orderKey(nil, 1, 2, lastOrder+1), nil)
-			insert(t, s, w.t.orderCustomer, orderCustomerKey(nil, 1, 2, 1, lastOrder+1), nil)
-			insert(t, s, w.t.orderLine, line(lastOrder+1), row)
-			edit(t, s, w.t.district, districtKey(nil, 1, 2), func(row []byte) { row[districtNextOrder]++ })
+			d.insert(d.w.t.order, orderKey(nil, 1, 2, lastOrder+1), order)
+			d.insert(d.w.t.newOrder, orderKey(nil, 1, 2, lastOrder+1), nil)
+			d.insert(d.w.t.orderCustomer, orderCustomerKey(nil, 1, 2, 1, lastOrder+1), nil)
+			d.insert(d.w.t.orderLine, line(lastOrder+1), row)
+			d.edit(d.w.t.district, districtKey(nil, 1, 2), func(row []byte) { row[districtNextOrder]++ })
 		}, "executed stock"},
-		{"an index entry lost", func(t *testing.T) { remove(t, s, w.t.customerName, firstKey(t, s, w.t.customerName, 1, 4)) }, "index"},
-		{"an index entry too many", func(t *testing.T) { insert(t, s, w.t.orderCustomer, orderCustomerKey(nil, 1, 4, 4, 99), nil) }, "index"},
-		{"a warehouse that is not", func(t *testing.T) {
-			insert(t, s, w.t.orderLine, orderLineKey(nil, 3, 1, 1, 1), make([]byte, lineBytes))
+		{"an index entry lost", func(d damage) { d.remove(d.w.t.customerName, d.firstKey(d.w.t.customerName, 1, 4)) }, "index"},
+		{"an index entry too many", func(d damage) { d.insert(d.w.t.orderCustomer, orderCustomerKey(nil, 1, 4, 4, 99), nil) }, "index"},
+		{"a warehouse that is not", func(d damage) {
+			d.insert(d.w.t.orderLine, orderLineKey(nil, 3, 1, 1, 1), make([]byte, lineBytes))
 		}, "rows"},
-		{"a district between two", func(t *testing.T) { insert(t, s, w.t.newOrder, orderKey(nil, 1, 11, 1), nil) }, "rows"},
-		{"a short row", func(t *testing.T) {
-			if _, err := s.Update(func(tx bench.Tx) error { return tx.Put(w.t.stockInfo, stockKey(nil, 1, 1), []byte("x")) }); err != nil {
-				t.Fatal(err)
-			}
+		{"a district between two", func(d damage) { d.insert(d.w.t.newOrder, orderKey(nil, 1, 11, 1), nil) }, "rows"},
+		{"a short row", func(d damage) {
+			d.update(func(tx bench.Tx) error { return tx.Put(d.w.t.stockInfo, stockKey(nil, 1, 1), []byte("x")) })
 		}, "rows"},
-		{"O_ALL_LOCAL", func(t *testing.T) {
-			edit(t, s, w.t.order, orderKey(nil, 1, 2, 1), func(row []byte) { row[orderAllLocal] = 0 })
+		{"O_ALL_LOCAL", func(d damage) {
+			d.edit(d.w.t.order, orderKey(nil, 1, 2, 1), func(row []byte) { row[orderAllLocal] = 0 })
 		}, "rows"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w, e = loaded(t, small(), 1, refengine.Options{})
-			if s, err = e.NewSession(0); err != nil {
+			w, e := loaded(t, small(), 1, refengine.Options{})
+			s, err := e.NewSession(0)
+			if err != nil {
 				t.Fatal(err)
 			}
-			c.plant(t)
+			c.plant(damage{t, w, s})
 			var report *CheckError
-			err := w.Check(t.Context(), e, 1)
+			err = w.Check(t.Context(), e, 1)
 			if !errors.As(err, &report) {
 				t.Fatalf("error %v", err)
 			}
@@ -211,7 +212,7 @@ func TestCheckFindsWrongTransactions(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 1500 {
-				if _, _, err := bw.Run(); err != nil && err != bench.ErrRollback {
+				if _, _, err := bw.Run(); err != nil && !errors.Is(err, bench.ErrRollback) {
 					break // the transactions may notice too, that is no harm
 				}
 			}

@@ -1,6 +1,7 @@
 package tpcc
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/godwitdb/godwit/bench"
@@ -88,7 +89,7 @@ func getMany(tx bench.Tx, t bench.Table, keys, rows [][]byte, bytesMin int) erro
 // missing explains a lookup's error. A missing row is a defect of the engine; any
 // other error is the engine's business and passes unchanged.
 func missing(t bench.Table, key []byte, err error) error {
-	if err != bench.ErrNotFound {
+	if !errors.Is(err, bench.ErrNotFound) {
 		return err
 	}
 	return fmt.Errorf("tpcc: %s has no row %x: %w", t.Name(), key, err)

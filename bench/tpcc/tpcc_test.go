@@ -42,7 +42,7 @@ func runSome(t *testing.T, w *Workload, e bench.Engine, n int) *worker {
 		t.Fatal(err)
 	}
 	for range n {
-		if _, _, err := bw.Run(); err != nil && err != bench.ErrRollback {
+		if _, _, err := bw.Run(); err != nil && !errors.Is(err, bench.ErrRollback) {
 			t.Fatal(err)
 		}
 	}
@@ -255,7 +255,7 @@ func TestNewOrderTotal(t *testing.T) {
 	n := &worker.newOrder
 	for range 200 {
 		_, err := n.run()
-		if err == bench.ErrRollback {
+		if errors.Is(err, bench.ErrRollback) {
 			continue
 		}
 		if err != nil {

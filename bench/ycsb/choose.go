@@ -104,10 +104,11 @@ func (c *chooser) next(r *bench.Rand) uint64 {
 	case Latest:
 		c.zipf.grow(there)
 		return there - 1 - c.zipf.next(r)
-	}
-	for {
-		if n := fnv64(c.zipf.next(r)) % c.spread; n < there {
-			return n
+	default:
+		for {
+			if n := fnv64(c.zipf.next(r)) % c.spread; n < there {
+				return n
+			}
 		}
 	}
 }

@@ -80,10 +80,10 @@ func For(m Mix) Config {
 		Mix: m, Records: DefaultRecords, Fields: 10, FieldBytes: 100,
 		Distribution: Zipfian, Theta: DefaultTheta, Keys: UserKeys, Table: bench.Ordered, PerTxn: 1,
 	}
-	switch m {
-	case D:
+	if m == D {
 		c.Distribution = Latest
-	case PlusPlus:
+	}
+	if m == PlusPlus {
 		c.Fields, c.PerTxn, c.Distribution, c.Keys = 1, plusPlusKeys, Uniform, BinaryKeys
 	}
 	return c

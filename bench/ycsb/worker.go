@@ -1,6 +1,7 @@
 package ycsb
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/godwitdb/godwit/bench"
@@ -78,10 +79,8 @@ func (k *worker) draw(op operation) {
 	for i, n := range k.numbers {
 		k.keys[i] = k.w.config.Keys.appendKey(k.keyBytes[i][:0], n)
 	}
-	switch op {
-	case opUpdate, opReadModifyWrite:
-		k.field = int(k.rng.N(uint64(k.w.config.Fields)))
-	case opScan:
+	k.field = int(k.rng.N(uint64(k.w.config.Fields)))
+	if op == opScan {
 		k.scanLength = k.rng.Between(1, scanMax)
 	}
 }
@@ -116,7 +115,7 @@ func (k *worker) get(tx bench.Tx) error {
 	}
 	for i, key := range k.keys {
 		value, err := tx.Get(k.w.table, key)
-		if err != nil && err != bench.ErrNotFound {
+		if err != nil && !errors.Is(err, bench.ErrNotFound) {
 			return err
 		}
 		k.values[i] = value
@@ -154,7 +153,7 @@ func (k *worker) update(tx bench.Tx) error {
 
 // lookup explains the error of a Get that should have found its record.
 func (k *worker) lookup(err error) error {
-	if err == bench.ErrNotFound {
+	if errors.Is(err, bench.ErrNotFound) {
 		return fmt.Errorf("ycsb: record %d: %w", k.numbers[0], err)
 	}
 	return err

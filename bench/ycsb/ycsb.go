@@ -2,6 +2,7 @@ package ycsb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -100,22 +101,20 @@ func (w *Workload) Open(e bench.Engine) (err error) {
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	// Inserted records have the numbers that follow, without gaps but for the
-	// last few: the first number that is missing ends them.
-	var buffer []byte
+	records, err := w.count(bench.NewReader(s))
+	w.sequence.start(records)
+	return errors.Join(err, s.Close())
+}
+
+// count returns how many records there are. Inserted ones have the numbers that
+// follow: the first that is missing ends them.
+func (w *Workload) count(r *bench.Reader) (records int, err error) {
 	key := [][]byte{nil}
-	r := bench.NewReader(s)
-	for n := uint64(w.config.Records); ; n++ {
-		buffer = w.config.Keys.appendKey(buffer[:0], n)
-		key[0] = buffer
+	for n := w.config.Records; ; n++ {
+		key[0] = w.config.Keys.appendKey(key[0][:0], uint64(n))
 		values, err := r.GetMany(w.table, key)
-		if err != nil {
-			return err
-		}
-		if values[0] == nil {
-			w.sequence.start(int(n))
-			return nil
+		if err != nil || values[0] == nil {
+			return n, err
 		}
 	}
 }

@@ -178,13 +178,13 @@ func (s unisolatedSession) Update(fn func(bench.Tx) error) (bench.Timestamp, err
 type unisolatedTx struct{ bench.Session }
 
 func (x unisolatedTx) GetMany(t bench.Table, keys, values [][]byte) error {
-	_, err := x.Session.View(func(tx bench.Tx) error { return tx.GetMany(t, keys, values) })
+	_, err := x.View(func(tx bench.Tx) error { return tx.GetMany(t, keys, values) })
 	runtime.Gosched() // lets another session in between
 	return err
 }
 
 func (x unisolatedTx) Put(t bench.Table, key, value []byte) error {
-	_, err := x.Session.Update(func(tx bench.Tx) error { return tx.Put(t, key, value) })
+	_, err := x.Update(func(tx bench.Tx) error { return tx.Put(t, key, value) })
 	return err
 }
 
@@ -337,7 +337,6 @@ func TestValidate(t *testing.T) {
 type canned struct {
 	w     *Workload
 	value []byte
-	n     uint64
 }
 
 func (c *canned) Update(fn func(bench.Tx) error) (bench.Timestamp, error) { return 1, fn(c) }
