@@ -80,14 +80,19 @@ func (c *regCheck) collectAbsences(k keyID) *absences {
 }
 
 // versionAbsent returns the version that reader saw when it found nothing at k,
-// noVersion if several may have been it. It could not see a deletion that began
-// after it was over. Where versions follow real time, it did not see one that
-// was overwritten before it began either; then timed is true.
+// noVersion if several may have been it. Where versions follow real time, it did
+// not see a deletion that began after it was over, nor one that was overwritten
+// before it began; timed tells that the answer rests on the latter.
 func (c *regCheck) versionAbsent(k keyID, reader TxnID) (v versionID, timed bool) {
 	a, t := c.absencesOf(k), &c.h.Txns[reader]
-	possible := func(d *deletion) bool { return d.txn != reader && c.h.Txns[d.txn].Invoke <= t.done() }
+	possible := func(d *deletion) bool {
+		return d.txn != reader && (!c.timedKeys() || c.h.Txns[d.txn].Invoke <= t.done())
+	}
 	saw, n := versionID(k), 1
-	for i := 0; i < len(a.deletions) && n < 2 && a.deletions[i].earliest <= t.done(); i++ {
+	for i := 0; i < len(a.deletions) && n < 2; i++ {
+		if c.timedKeys() && a.deletions[i].earliest > t.done() {
+			break
+		}
 		if possible(&a.deletions[i]) {
 			n++
 		}

@@ -109,3 +109,16 @@ func (t *Txn) done() Time {
 	}
 	return t.Complete
 }
+
+// eachFound calls see for each value of a register that t read.
+func (t *Txn) eachFound(see func(Key, Value)) {
+	for i := range t.Ops {
+		op := &t.Ops[i]
+		if op.Kind == OpRead && op.Found {
+			see(op.Key, op.Value)
+		}
+		for _, p := range op.Pairs {
+			see(p.Key, p.Value)
+		}
+	}
+}

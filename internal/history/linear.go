@@ -97,8 +97,8 @@ type registerStep struct {
 type registerOp struct {
 	txn   TxnID
 	steps []registerStep
-	// free: it is not known to have taken effect, so the results of its reads
-	// bind nobody.
+	// free: it is not known to have taken effect. Where its reads do not fit,
+	// it had none.
 	free bool
 }
 
@@ -110,8 +110,8 @@ func registerModel() porcupine.Model {
 			for _, s := range op.steps {
 				if s.write {
 					now = s.registerState
-				} else if !op.free && s.registerState != now {
-					return false, state
+				} else if s.registerState != now {
+					return op.free, state
 				}
 			}
 			return true, now
@@ -124,7 +124,7 @@ func registerModel() porcupine.Model {
 func project(h *History) ([]Key, map[Key][]porcupine.Operation) {
 	p := &projector{
 		h: h, parts: map[Key][]porcupine.Operation{},
-		unknown: map[writeID]TxnID{}, seen: map[TxnID]Time{}, open: map[Key]*registerOp{},
+		unknown: map[writeID]TxnID{}, seen: map[TxnID]Time{}, doubt: map[writeID]bool{}, open: map[Key]*registerOp{},
 	}
 	touched := map[Key]bool{}
 	for i := range h.Txns {
@@ -144,6 +144,7 @@ func project(h *History) ([]Key, map[Key][]porcupine.Operation) {
 		t := work[len(work)-1]
 		work = p.noteReads(t, p.seen[t], work[:len(work)-1])
 	}
+	p.noteDoubt()
 	for i := range h.Txns {
 		if h.Txns[i].Outcome != Failed {
 			p.add(TxnID(i))
@@ -168,7 +169,9 @@ type projector struct {
 	// every such write would stay possible to the end, and the search
 	// exponential in their number.
 	seen map[TxnID]Time
-	open map[Key]*registerOp // of the transaction that is being added
+	// doubt is what transactions read that are not known to have taken effect.
+	doubt map[writeID]bool
+	open  map[Key]*registerOp // of the transaction that is being added
 }
 
 // collect notes what a transaction touches. Keys that are not written are left
@@ -204,16 +207,17 @@ func (p *projector) noteReads(t TxnID, done Time, work []TxnID) []TxnID {
 			work = append(work, id)
 		}
 	}
-	for i := range p.h.Txns[t].Ops {
-		op := &p.h.Txns[t].Ops[i]
-		if op.Kind == OpRead && op.Found {
-			see(op.Key, op.Value)
-		}
-		for _, pair := range op.Pairs {
-			see(pair.Key, pair.Value)
+	p.h.Txns[t].eachFound(see)
+	return work
+}
+
+// noteDoubt fills in doubt.
+func (p *projector) noteDoubt() {
+	for i := range p.h.Txns {
+		if _, seen := p.seen[TxnID(i)]; p.h.Txns[i].Outcome == Unknown && !seen {
+			p.h.Txns[i].eachFound(func(key Key, value Value) { p.doubt[writeID{key, value}] = true })
 		}
 	}
-	return work
 }
 
 // add adds the parts of one transaction.
@@ -257,7 +261,7 @@ func (p *projector) add(id TxnID) {
 	}
 	for _, key := range order {
 		op := p.open[key]
-		if free && !op.deletes() {
+		if free && !p.matters(key, op) {
 			continue
 		}
 		p.parts[key] = append(p.parts[key], porcupine.Operation{
@@ -279,13 +283,13 @@ func (p *projector) addRange(op *Op, step func(Key, registerStep)) {
 	}
 }
 
-// deletes tells whether what the operation leaves is nothing. If nobody saw what
-// a transaction of unknown outcome wrote, it can always be put last, so it
-// explains nothing and is left out; but of a deletion one cannot tell.
-func (op *registerOp) deletes() bool {
+// matters tells whether an operation that is not known to have taken effect can
+// explain anything. If nobody saw what it left, it can always be put last, so it
+// is left out to keep the search short; but of a deletion one cannot tell.
+func (p *projector) matters(key Key, op *registerOp) bool {
 	for _, s := range slices.Backward(op.steps) {
 		if s.write {
-			return !s.found
+			return !s.found || p.doubt[writeID{key, s.value}]
 		}
 	}
 	return false

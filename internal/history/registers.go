@@ -128,7 +128,7 @@ func (c *regCheck) index() {
 
 // observe calls saw for the writers of all that t read.
 func (c *regCheck) observe(t TxnID, saw func(TxnID)) {
-	see := func(k Key, v Value) {
+	c.h.Txns[t].eachFound(func(k Key, v Value) {
 		id, written := c.ids[k]
 		if !written {
 			return
@@ -136,16 +136,7 @@ func (c *regCheck) observe(t TxnID, saw func(TxnID)) {
 		if w, ok := c.byValue[keyValue{id, v}]; ok {
 			saw(c.writes[w].txn)
 		}
-	}
-	for i := range c.h.Txns[t].Ops {
-		op := &c.h.Txns[t].Ops[i]
-		if op.Kind == OpRead && op.Found {
-			see(op.Key, op.Value)
-		}
-		for _, p := range op.Pairs {
-			see(p.Key, p.Value)
-		}
-	}
+	})
 }
 
 // numberVersions gives each key a version for its start, and each committed

@@ -20,18 +20,22 @@ const (
 	orderSeen = edgeTimedWR
 )
 
+// orderSets are the edges by how firm they are. Versions that come before
+// themselves in a set make its last kind worthless among them.
+var orderSets = [...]edgeKind{
+	orderKnown | orderWritten | orderSeen,
+	orderKnown | orderWritten,
+	orderKnown,
+}
+
 // versionOrder is what is known of the order of versions. It is partial: of two
 // blind writes at the same time nothing tells which came first.
 type versionOrder struct {
 	graph *graph
-	// region is that of a component of versions that come before themselves,
-	// 0 for all others.
-	region []int32
-	// firm is the same without the edges orderSeen, where it is above
-	// firmAbove.
-	firm      []int32
-	firmAbove int32
-	cycles    [][]hop // one for each component of region
+	// circle is, for each of orderSets, the number of the component of versions
+	// that a version is in, all of which come before themselves; 0 for none.
+	circle [len(orderSets)][]int32
+	cycles [][]hop // one for each component of the first set
 }
 
 // findLostUpdates finds transactions that read the same version and each wrote
@@ -185,33 +189,35 @@ func (s *timedSweep) add(u, v versionID, key keyID, kind edgeKind) {
 // findCycles finds the versions that come before themselves.
 func (o *versionOrder) findCycles() {
 	s := newSearcher(o.graph)
-	all := make([]node, o.graph.nodes())
-	for i := range all {
-		all[i] = node(i)
+	part := make([]node, o.graph.nodes())
+	for i := range part {
+		part[i] = node(i)
 	}
-	var core []node
-	for _, comp := range s.components(all, edgeAny) {
-		o.cycles = append(o.cycles, s.shortest(comp, edgeAny, edgeAny))
-		core = append(core, comp...)
+	for i, set := range orderSets {
+		o.circle[i] = make([]int32, o.graph.nodes())
+		var core []node // a firmer circle is part of a looser one
+		for n, comp := range s.components(part, set) {
+			if i == 0 {
+				o.cycles = append(o.cycles, s.shortest(comp, set, set))
+			}
+			for _, v := range comp {
+				o.circle[i][v] = int32(n) + 1
+			}
+			core = append(core, comp...)
+		}
+		s.join(core)
+		part = core
 	}
-	o.region = slices.Clone(s.region)
-	s.join(core)
-	o.firmAbove = s.regions
-	s.components(core, orderKnown|orderWritten)
-	o.firm = s.region
 }
 
-// holds tells whether an edge may be relied on. What makes versions come before
-// themselves may not: first what readers saw is dropped, then all that rests on
-// time.
+// holds tells whether an edge may be relied on.
 func (o *versionOrder) holds(v versionID, e *edge) bool {
-	switch e.kind {
-	case orderKnown:
-		return true
-	case orderWritten:
-		return o.firm[v] <= o.firmAbove || o.firm[v] != o.firm[e.to]
+	set := len(orderSets) - 1
+	for orderSets[set]&e.kind == 0 {
+		set--
 	}
-	return o.region[v] == 0 || o.region[v] != o.region[e.to]
+	c := o.circle[set]
+	return c[v] == 0 || c[v] != c[e.to]
 }
 
 // next appends to buf the writers of the versions right after v: those that are
