@@ -127,6 +127,9 @@ func (c *chain) dropUnused(files []candidate, report func(error)) ([]candidate, 
 	if begun {
 		return files, nil
 	}
+	if len(files) > 1 && files[len(files)-2].number+1 != last.number {
+		report(dberr.Corrupt(segmentName(c.dir, last.number-1), 0, "the segment is missing before segment %d", last.number))
+	}
 	c.unused = append(c.unused, last.number)
 	return files[:len(files)-1], nil
 }
@@ -196,6 +199,11 @@ func (c *chain) checkLinks(from hlc.Timestamp, report func(error)) {
 			continue
 		}
 		p.end = h.prevEnd
+	}
+	if n := len(c.segments); n > 0 {
+		if s := &c.segments[n-1]; s.size < s.header.size {
+			report(dberr.Corrupt(s.name, s.size, "the file ends, it had %d bytes", s.header.size))
+		}
 	}
 	// A recovery drops what is above its watermark from all segments before it,
 	// and keeps doing so. Watermarks only grow, so the next recovery decides.

@@ -44,6 +44,8 @@ type node struct {
 	opt   Options
 	log   *Log
 
+	segmentBytes int64 // 0: random
+
 	must []tx // have to be found by a recovery: they were recovered, or published as durable
 	may  []tx // were appended since: up to the recovered watermark they have to be there
 	from hlc.Timestamp
@@ -132,6 +134,9 @@ func (n *node) start(seed uint64) {
 	n.opt.Clock = n.clock
 	n.opt.Rand = newSeeded(seed)
 	n.opt.SegmentBytes = int64(8+n.rng.IntN(12)) * blockBytes
+	if n.segmentBytes > 0 {
+		n.opt.SegmentBytes = n.segmentBytes
+	}
 	n.opt.SparesMax = n.rng.IntN(3) - 1
 	if n.rng.IntN(2) == 0 {
 		n.opt.SyncInterval = 50 * time.Millisecond

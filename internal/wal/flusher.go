@@ -212,15 +212,10 @@ func (f *flusher) work(closing bool) error {
 				return err
 			}
 		}
-		// Everything that was appended up to the gather is durable, and if the
-		// round is not open, there is no record up to the timestamp it closed
-		// that is not. This moves Durable on without a write if nothing was
-		// written since.
-		if !f.open() {
-			f.publish(watermark)
-		} else {
-			f.publish(f.watermark)
-		}
+		// Every record up to the watermark is durable. That holds without a write,
+		// too, if there was nothing to write: a recovery then ends at a smaller
+		// watermark, but without a record between the two.
+		f.publish(watermark)
 		if forced {
 			f.log.syncsDone.Store(wanted)
 			f.log.notify()
@@ -414,7 +409,7 @@ func (f *flusher) makeRoom(bytes int64) error {
 	}
 	next.header = segmentHeader{
 		id: f.opt.ID, number: next.number, nonce: f.opt.Rand.Uint64(), firstRound: f.round + 1,
-		watermark: f.watermark, last: f.last,
+		watermark: f.watermark, last: f.last, size: next.size,
 	}
 	next.end = blockBytes
 	f.log.files.link(f.segment, next)

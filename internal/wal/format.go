@@ -71,6 +71,8 @@ type segmentHeader struct {
 	// timestamp in any segment before it, of a record or one that was closed.
 	watermark hlc.Timestamp
 	last      hlc.Timestamp
+	// size is the file's. It may only be cut when the next segment has a header.
+	size      int64
 	recovered bool
 }
 
@@ -89,8 +91,9 @@ func (h *segmentHeader) put(b []byte) {
 	le.PutUint64(b[64:], uint64(h.prevEnd))
 	le.PutUint64(b[72:], uint64(h.watermark))
 	le.PutUint64(b[80:], uint64(h.last))
+	le.PutUint64(b[88:], uint64(h.size))
 	if h.recovered {
-		le.PutUint32(b[88:], flagRecovered)
+		le.PutUint32(b[96:], flagRecovered)
 	}
 	le.PutUint32(b[segmentCRCOffset:], checksum(0, b))
 }
@@ -125,12 +128,13 @@ func decodeSegmentHeader(file string, b []byte) (segmentHeader, error) {
 	h.prevEnd = int64(le.Uint64(b[64:]))
 	h.watermark = hlc.Timestamp(le.Uint64(b[72:]))
 	h.last = hlc.Timestamp(le.Uint64(b[80:]))
-	h.recovered = le.Uint32(b[88:])&flagRecovered != 0
+	h.size = int64(le.Uint64(b[88:]))
+	h.recovered = le.Uint32(b[96:])&flagRecovered != 0
 	switch {
 	case h.number == 0 || h.firstRound == 0 || h.number-1 != h.prev:
 		return h, dberr.Corrupt(file, 0, "segment %d after segment %d, from round %d", h.number, h.prev, h.firstRound)
-	case h.prevEnd < 0 || h.prevEnd%blockBytes != 0:
-		return h, dberr.Corrupt(file, 0, "the segment before it ends at %d", h.prevEnd)
+	case h.prevEnd < 0 || h.prevEnd%blockBytes != 0 || h.size < blockBytes:
+		return h, dberr.Corrupt(file, 0, "a segment of %d bytes after one that ends at %d", h.size, h.prevEnd)
 	case h.watermark > hlc.Max || h.last > hlc.Max:
 		return h, dberr.Corrupt(file, 0, "watermark %d, last timestamp %d", h.watermark, h.last)
 	}

@@ -112,9 +112,6 @@ func settle(fsys env.FS, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := fsys.SyncDir(dir); err != nil {
-		return err
-	}
 	left := 2
 	for i := len(names) - 1; i >= 0 && left > 0; i-- {
 		if _, ok := parseSegmentName(names[i]); !ok {

@@ -56,7 +56,7 @@ func (c *chain) openRounds(i int, pool *chunkPool) (*roundReader, env.File, erro
 	}
 	end := s.end
 	if end < 0 {
-		end = s.size
+		end = min(s.size, s.header.size)
 	}
 	return newRoundReader(f, s.name, &s.header, end, pool), f, nil
 }
