@@ -126,9 +126,9 @@ func TestCrashAtEveryStep(t *testing.T) {
 			fsys.SetHook(func(op faultfs.Op) error {
 				switch {
 				case op.Kind == faultfs.OpSyncDir:
-					crash(40) // the order of names is at stake
+					crash(25) // the order of names is at stake
 				case op.Kind.Changes():
-					crash(5)
+					crash(3)
 				}
 				return nil
 			})
