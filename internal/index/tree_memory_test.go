@@ -32,7 +32,7 @@ func TestTreeInsertWithoutMemory(t *testing.T) {
 			o := &oracle{w: w, recs: map[string]arena.Ref{}}
 			r := rand.New(rand.NewPCG(7, 8))
 			var waiting []arena.Ref
-			for range 1500 {
+			for range 1000 {
 				waiting = append(waiting, w.record(kind.make(r, 3000)))
 			}
 			pieces, sizes := w.fill()
@@ -40,7 +40,7 @@ func TestTreeInsertWithoutMemory(t *testing.T) {
 			for _, rec := range waiting {
 				key := w.key(rec)
 				for {
-					before := w.scanNodes(nil, nil, false)
+					before := w.scanNodes([]byte(key), nil, false)
 					existing, changes, err := w.tree.Insert(w.mem, rec, nil)
 					if err == nil {
 						if existing == 0 {
@@ -71,14 +71,26 @@ func TestTreeInsertWithoutMemory(t *testing.T) {
 			}
 			o.check()
 			// With no memory at all, everything can be removed.
-			w.fill()
+			more, moreSizes := w.fill()
 			for _, k := range o.sorted() {
 				o.w.tree.Remove(w.mem, o.recs[k])
-				delete(o.recs, k)
 			}
-			o.check()
 			if s := w.tree.Stats(); s.Leaves != 1 {
 				t.Fatalf("empty tree: %+v", s)
+			}
+			// And nothing was lost on the way.
+			w.tree.Free(w.mem, nil)
+			pieces, sizes = append(pieces, more...), append(sizes, moreSizes...)
+			for i, r := range pieces {
+				w.mem.Cache.Free(r, sizes[i])
+			}
+			for _, rec := range waiting {
+				w.mem.Cache.Free(rec, recordBytes(w.arena, rec))
+			}
+			w.collect()
+			w.mem.Cache.Close()
+			if n := w.arena.LiveBytes(); n != 0 {
+				t.Fatalf("%d bytes are left", n)
 			}
 		})
 	}
@@ -127,7 +139,7 @@ func TestTreeQueueStaysSmall(t *testing.T) {
 	o := &oracle{w: w, recs: map[string]arena.Ref{}}
 	key := func(i int) []byte { return fmt.Appendf(nil, "queues/mail/messages/%09d", i) }
 	const length = 500
-	for i := range 20000 {
+	for i := range 8000 {
 		o.insert(key(i))
 		if i >= length {
 			o.remove(key(i - length))
@@ -146,7 +158,7 @@ func TestTreeQueueStaysSmall(t *testing.T) {
 // middle of it, and long common prefixes do not lead every search to the records.
 func TestTreeSequentialFill(t *testing.T) {
 	w := newTreeWorld(t, 64<<20)
-	const streams, n = 20, 30000
+	const streams, n = 20, 20000
 	for i := range n {
 		key := fmt.Appendf(nil, "a/common/prefix/of/many/bytes/%02d/%09d", i%streams, i)
 		if _, _, err := w.tree.Insert(w.mem, w.record(key), nil); err != nil {

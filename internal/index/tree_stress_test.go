@@ -46,7 +46,7 @@ func TestTreeConcurrent(t *testing.T) {
 			continue // few keys fill a small arena
 		}
 		t.Run(kind.name, func(t *testing.T) {
-			n := 2000
+			n := 1500
 			key := func(r *rand.Rand) []byte { return kind.make(r, n) }
 			testTreeConcurrent(t, key, uint64(i))
 		})
@@ -54,13 +54,13 @@ func TestTreeConcurrent(t *testing.T) {
 }
 
 func testTreeConcurrent(t *testing.T, key func(*rand.Rand) []byte, seed uint64) {
-	const writers, readers, steps = 3, 2, 4000
+	const writers, readers, steps = 3, 2, 1200
 	w := newTreeWorld(t, 16<<20)
 	live := w.arena.LiveBytes()
 	errs := make(chan error, 1)
 	stable := &oracle{w: w, recs: map[string]arena.Ref{}}
 	r := rand.New(rand.NewPCG(seed, 2))
-	for range 1000 {
+	for range 500 {
 		stable.insert(append(key(r), stableClass))
 	}
 	newWorker := func(class int) *stressWorker {
