@@ -269,6 +269,38 @@ func TestSpansServeOtherClasses(t *testing.T) {
 	}
 }
 
+// Holes in spans are filled before new spans are begun.
+func TestHolesAreFilled(t *testing.T) {
+	for _, n := range []int{16, 48, 1000, 10000} {
+		a := newArena(t, MinLimitBytes)
+		c := a.NewCache()
+		refs := fillUp(t, c, n)
+		rng := rand.New(rand.NewPCG(uint64(n), 4))
+		rng.Shuffle(len(refs), func(i, j int) { refs[i], refs[j] = refs[j], refs[i] })
+		// Of each span some objects stay, so that no span gets free.
+		kept := map[Ref]bool{}
+		holes := 0
+		for _, r := range refs {
+			if span := r / spanBytes; !kept[span] || holes >= len(refs)*2/3 {
+				kept[span] = true
+				continue
+			}
+			c.Free(r, n)
+			holes++
+		}
+		c.Close()
+		used := a.UsedBytes()
+		for range holes {
+			if _, err := c.Alloc(n); err != nil {
+				t.Fatalf("objects of %d bytes: %v, with %d holes", n, err, holes)
+			}
+		}
+		if a.UsedBytes() != used {
+			t.Errorf("objects of %d bytes: %d bytes used, %d before", n, a.UsedBytes(), used)
+		}
+	}
+}
+
 func TestScavenge(t *testing.T) {
 	const limit, n, count = 64 << 20, 100 << 10, 400
 	a := newArena(t, limit)
