@@ -316,7 +316,7 @@ func TestEarlierLife(t *testing.T) {
 		g := f.Clone()
 		rewrite(t, g, s.name, func(b []byte) []byte {
 			h := roundHeader{bytes: roundHeaderBytes, number: end.round + 1, nonce: nonce, watermark: hlc.Max, synced: end.round, epoch: 1}
-			h.put(b[end.end:], place{testID, s.header.number, end.end})
+			h.put(b[end.end:], placeIn(testID, s.header.number).at(end.end))
 			return b
 		})
 		return g
@@ -386,5 +386,22 @@ func TestRecoverStops(t *testing.T) {
 	}
 	if n := len(progress); n < 10 || progress[n-1][0] != progress[n-1][1] {
 		t.Fatalf("progress %v of %d transactions", progress, len(all))
+	}
+}
+
+// TestPaddingIsZero: nothing of a buffer's or a file's earlier use is in what
+// rounds do not fill.
+func TestPaddingIsZero(t *testing.T) {
+	f, _ := writtenLog(t, 18, true)
+	list, _ := units(t, f)
+	for i, u := range list {
+		if i+1 < len(list) && list[i+1].round == u.round {
+			continue // not the end of a round
+		}
+		b, err := f.ReadFile(u.file)
+		must(t, err)
+		if padding := b[u.to:roundUp(u.to)]; bytes.Count(padding, []byte{0}) != len(padding) {
+			t.Fatalf("after %+v: %x", u, padding)
+		}
 	}
 }

@@ -279,7 +279,7 @@ func (f *flusher) write(h roundHeader, recordBytes int64) error {
 		last, newest = max(last, b.Closed), max(newest, b.Last)
 	}
 	h.tableCRC = checksum(0, f.buf[roundHeaderBytes:])
-	h.put(f.buf, place{f.opt.ID, f.segment.header.number, f.segment.end})
+	h.put(f.buf, f.segment.place.at(f.segment.end))
 	for i := range f.batches {
 		if err := f.append(f.batches[i].data); err != nil {
 			return err
@@ -411,6 +411,7 @@ func (f *flusher) makeRoom(bytes int64) error {
 		id: f.opt.ID, number: next.number, nonce: f.opt.Rand.Uint64(), firstRound: f.round + 1,
 		watermark: f.watermark, last: f.last, size: next.size,
 	}
+	next.place = placeIn(f.opt.ID, next.number)
 	next.end = blockBytes
 	f.log.files.link(f.segment, next)
 	f.buf = f.buf[:blockBytes]

@@ -154,22 +154,28 @@ type roundHeader struct {
 	tableCRC  uint32 // over the batch headers
 }
 
-// place is where a round is; it goes into the header's checksum, so that a copy
+// place is where a round is. It goes into the header's checksum, so that a copy
 // elsewhere (in a value, in another segment, in another database) is not taken
 // for a round.
 type place struct {
-	id      DatabaseID
-	segment SegmentNumber
-	offset  int64
+	segmentSeed uint32 // checksum of database and segment
+	offset      int64
 }
 
-func (p place) seed() uint32 {
-	var b [32]byte
-	copy(b[:], p.id[:])
-	binary.LittleEndian.PutUint64(b[16:], uint64(p.segment))
-	binary.LittleEndian.PutUint64(b[24:], uint64(p.offset))
-	return checksum(0, b[:])
+// placeIn returns the beginning of a segment.
+func placeIn(id DatabaseID, n SegmentNumber) place {
+	var b [24]byte
+	copy(b[:], id[:])
+	binary.LittleEndian.PutUint64(b[16:], uint64(n))
+	return place{segmentSeed: checksum(0, b[:])}
 }
+
+// at returns another place in the segment.
+func (p place) at(offset int64) place { return place{p.segmentSeed, offset} }
+
+// seed is what the header's checksum starts from. Different seeds give different
+// checksums, and within a segment no two blocks have the same.
+func (p place) seed() uint32 { return p.segmentSeed ^ uint32(p.offset/blockBytes) }
 
 // put encodes the header into b.
 func (h *roundHeader) put(b []byte, at place) {

@@ -84,7 +84,7 @@ func FuzzSegmentHeader(f *testing.F) {
 
 // FuzzRoundHeader: likewise for round and batch headers.
 func FuzzRoundHeader(f *testing.F) {
-	at := place{testID, 3, 8192}
+	at := placeIn(testID, 3).at(8192)
 	b := make([]byte, roundHeaderBytes+batchHeaderBytes)
 	f.Add(b)
 	h := roundHeader{bytes: 200, number: 9, nonce: 3, watermark: 70, synced: 8, epoch: 1, batches: 1, clean: true, tableCRC: 5}
@@ -99,7 +99,7 @@ func FuzzRoundHeader(f *testing.F) {
 			if again, reason := decodeRoundHeader(b, at); reason != "" || again != h {
 				t.Fatalf("%+v was read back as %+v, %s", h, again, reason)
 			}
-			if _, reason := decodeRoundHeader(data, place{testID, 3, 4096}); reason == "" {
+			if _, reason := decodeRoundHeader(data, at.at(4096)); reason == "" {
 				t.Fatal("the round is accepted elsewhere")
 			}
 		}
@@ -177,6 +177,6 @@ func resealRounds(b []byte) {
 			le.PutUint32(r[64:], checksum(0, r[roundHeaderBytes:table]))
 		}
 		clear(r[roundCRCOffset : roundCRCOffset+4])
-		le.PutUint32(r[roundCRCOffset:], checksum(place{testID, 1, int64(at)}.seed(), r[:roundHeaderBytes]))
+		le.PutUint32(r[roundCRCOffset:], checksum(placeIn(testID, 1).at(int64(at)).seed(), r[:roundHeaderBytes]))
 	}
 }

@@ -73,7 +73,7 @@ func open(o Options, found *Recovered) (*Log, error) {
 	}
 	o.HLC.Observe(found.Last)
 	l := &Log{opt: o, closing: make(chan struct{}), done: make(chan struct{})}
-	l.wake = make(chan struct{}, 1)
+	l.wake, l.clock = make(chan struct{}, 1), o.Clock
 	l.pendingMax, l.roundBytes = o.PendingBytesMax, o.RoundBytes
 	l.state.changed = make(chan struct{})
 	l.durable.Store(uint64(found.Watermark))

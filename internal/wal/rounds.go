@@ -61,7 +61,7 @@ type roundReader struct {
 func newRoundReader(file env.File, name string, h *segmentHeader, end int64, pool *chunkPool) *roundReader {
 	return &roundReader{
 		file: file, name: name, nonce: h.nonce, end: end, pool: pool,
-		place: place{h.id, h.number, blockBytes},
+		place: placeIn(h.id, h.number).at(blockBytes),
 		want:  h.firstRound, watermark: h.watermark, last: h.last,
 	}
 }
@@ -242,7 +242,7 @@ func (r *roundReader) find(offset int64, accept func(roundHeader) bool) (h round
 		if err != nil {
 			return h, 0, false, err
 		}
-		h, reason := decodeRoundHeader(b, place{r.place.id, r.place.segment, at})
+		h, reason := decodeRoundHeader(b, r.place.at(at))
 		if reason == "" && accept(h) {
 			return h, at, true, nil
 		}

@@ -55,6 +55,7 @@ func parseSpareName(base string) (uint64, bool) {
 type segment struct {
 	number SegmentNumber
 	header segmentHeader
+	place  place
 	file   env.File
 	size   int64
 	end    int64 // where the next round goes
