@@ -22,9 +22,8 @@ const (
 	splitsMax = 8
 )
 
-// inSample tells whether the record of hash hv is counted. The bits are apart
-// from those of the tag, and from those that choose the bucket in all but the
-// largest tables.
+// inSample tells whether the record of hash hv is counted. The bits lie between
+// those that choose the bucket and those of the tag.
 func inSample(hv uint64) bool { return hv>>(arena.RefBits-4)&(sampleOneIn-1) == 0 }
 
 // due returns how many buckets a table of n should be split now.

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unsafe"
 
 	"github.com/godwitdb/godwit/internal/arena"
 )
@@ -301,4 +303,233 @@ func TestHashReadBucketsWhileGrowing(t *testing.T) {
 		}
 		r.check()
 	}
+}
+
+// TestHashContended has everybody at the same bucket: records that stay are moved
+// about in its chain all the time by the coming and going of others, and the
+// writers fight for the same keys.
+func TestHashContended(t *testing.T) {
+	// A bucket that is never full, one with one overflow bucket now and then, and
+	// a chain of two to four buckets.
+	for _, counts := range [][2]int{{2, 4}, {5, 5}, {10, 16}} {
+		t.Run(fmt.Sprint(counts), func(t *testing.T) { hashContended(t, counts[0], counts[1]) })
+	}
+}
+
+func hashContended(t *testing.T, stableCount, hotCount int) {
+	const steps = 40_000
+	r := newHashRig(t, arena.MinLimitBytes)
+	var keys [][]byte
+	for i := uint64(0); len(keys) < stableCount+hotCount; i++ {
+		key := binary.BigEndian.AppendUint64(nil, i)
+		// The same bucket also if there are a few more than in the beginning.
+		if r.hash.seeds.hash(key)%256 == 0 {
+			keys = append(keys, key)
+		}
+	}
+	keys, hot := keys[:stableCount], keys[stableCount:]
+	stable := make(map[string]arena.Ref)
+	for _, key := range keys {
+		stable[string(key)] = r.mustInsert(key)
+	}
+	r.pin.Exit()
+	owners := make([]atomic.Int64, hotCount) // of each hot key: how many records are in
+	var writing, reading sync.WaitGroup
+	var done atomic.Bool
+	for id := range uint64(2) {
+		w := r.worker()
+		writing.Go(func() {
+			hashContender(w, rand.New(rand.NewPCG(id, 11)), steps, hot, owners)
+			w.pin.Exit()
+		})
+	}
+	for _, read := range []func(w *hashRig){
+		func(w *hashRig) { hashStressReader(w, keys, stable) },
+		func(w *hashRig) { hashStressScan(w, stable) },
+	} {
+		w := r.worker()
+		reading.Go(func() {
+			for i := 0; !done.Load() && !t.Failed(); i++ {
+				read(w)
+				w.step(i)
+			}
+			w.pin.Exit()
+		})
+	}
+	writing.Wait()
+	done.Store(true)
+	reading.Wait()
+	if !t.Failed() {
+		r.pin.Enter()
+		hashMustHold(r, stable)
+	}
+}
+
+// hashContender inserts and removes the hot keys, which others do too, and leaves
+// none of its own behind.
+func hashContender(w *hashRig, rnd *rand.Rand, steps int, hot [][]byte, owners []atomic.Int64) {
+	mine := make([]arena.Ref, len(hot))
+	remove := func(k int) {
+		owners[k].Add(-1)
+		if !w.hash.Remove(w.mem, mine[k]) {
+			w.Errorf("hot key %d: the record is lost", k)
+		}
+		w.retire(mine[k])
+		mine[k] = 0
+	}
+	for i := 0; i < steps && !w.Failed(); i++ {
+		k := rnd.IntN(len(hot))
+		if mine[k] != 0 {
+			remove(k)
+		} else {
+			rec := w.record(hot[k])
+			existing, _, err := w.hash.Insert(w.mem, rec, nil)
+			switch {
+			case err != nil || existing == rec:
+				w.Errorf("insert of hot key %d: existing %d, error %v", k, existing, err)
+			case existing != 0:
+				w.mem.Cache.Free(rec, w.recordBytes(rec))
+			default:
+				mine[k] = rec
+				if n := owners[k].Add(1); n != 1 {
+					w.Errorf("hot key %d has %d records", k, n)
+				}
+			}
+		}
+		w.step(i)
+	}
+	for k, rec := range mine {
+		if rec != 0 {
+			remove(k)
+		}
+	}
+}
+
+// Readers take no notice of what a bucket looks like while it is locked, nor of
+// one that is locked when they are half through.
+func TestHashReadersSeeNoLockedBucket(t *testing.T) {
+	// A bucket with free slots, a chain of two without any, a longer chain.
+	for _, count := range []int{5, 14, 30} {
+		t.Run(fmt.Sprint(count), func(t *testing.T) { hashLockedBucket(t, count) })
+	}
+}
+
+func hashLockedBucket(t *testing.T, count int) {
+	const readsMin = 5000 // of each kind, while the bucket changes
+	r := newHashRig(t, arena.MinLimitBytes)
+	var keys [][]byte
+	var sum arena.Ref
+	for i := uint64(0); len(keys) < count; i++ {
+		key := binary.BigEndian.AppendUint64(nil, i)
+		if r.hash.seeds.hash(key)%256 == 0 {
+			keys = append(keys, key)
+			sum += r.mustInsert(key)
+		}
+	}
+	var done atomic.Bool
+	var reads [3]atomic.Int64
+	var reading sync.WaitGroup
+	for kind, read := range []func(k int) bool{
+		func(k int) bool { return r.hash.Get(keys[k]).Rec != 0 },
+		func(k int) bool {
+			var out [2]Found
+			r.hash.GetMany([][]byte{keys[k], keys[count-1-k]}, out[:])
+			return out[0].Rec != 0 && out[1].Rec != 0
+		},
+		func(int) bool {
+			var buf [64]arena.Ref
+			refs, _, more := r.hash.ReadBuckets(0, buf[:0])
+			got := arena.Ref(0)
+			for _, ref := range refs {
+				got += ref
+			}
+			return got == sum || more
+		},
+	} {
+		reading.Go(func() {
+			for i := 0; !done.Load(); i++ {
+				if !read(i % count) {
+					t.Errorf("reader %d missed a record in a locked bucket", kind)
+					done.Store(true)
+				}
+				reads[kind].Add(1)
+			}
+		})
+	}
+	node := r.hash.Get(keys[0]).Node
+	for i := 0; !done.Load() && min(reads[0].Load(), reads[1].Load(), reads[2].Load()) < readsMin; i++ {
+		hashUpset(r, node, i)
+	}
+	done.Store(true)
+	reading.Wait()
+	r.check()
+}
+
+// hashUpset locks a bucket, has it look otherwise for a moment, empty or full of
+// one record, and unlocks it as it was.
+func hashUpset(r *hashRig, node arena.Ref, round int) {
+	p := r.arena.Ptr(node)
+	v := r.hash.lockBucket(node)
+	var slots [bucketWords]uint64
+	for i := 1; i < bucketWords; i++ {
+		slot := unsafe.Add(p, i*8)
+		slots[i] = arena.Load64(slot)
+		switch {
+		case round%2 == 0:
+			arena.Store64(slot, 0)
+		case slots[i] != 0 && !isLink(slots[i]):
+			arena.Store64(slot, slots[1])
+		}
+	}
+	if round%16 < 2 {
+		runtime.Gosched() // a machine with one processor has readers now
+	}
+	for i := 1; i < bucketWords; i++ {
+		arena.Store64(unsafe.Add(p, i*8), slots[i])
+	}
+	r.hash.unlock(node, v+bucketChanged)
+	if round%4 < 2 {
+		runtime.Gosched() // leave the readers a chance
+	}
+}
+
+// A reader that took the number of buckets before a split finds out that its
+// bucket does not hold the key any more, and tries again until it sees the new
+// number.
+func TestHashReaderWithOldState(t *testing.T) {
+	r := newHashRig(t, arena.MinLimitBytes)
+	var keys [][]byte
+	for i := range uint64(1000) {
+		keys = append(keys, binary.BigEndian.AppendUint64(nil, i))
+		r.mustInsert(keys[i])
+	}
+	now := r.hash.state.Load()
+	for _, old := range []uint64{(now>>8-1)<<8 | now&depthMask, 1<<firstLevel<<8 | firstLevel} {
+		for _, key := range keys {
+			want := r.hash.bucketOf(r.hash.seeds.hash(key))
+			r.hash.state.Store(old)
+			if r.hash.bucketOf(r.hash.seeds.hash(key)) == want {
+				r.hash.state.Store(now)
+				continue
+			}
+			found := make(chan Found, 2)
+			var out [1]Found
+			go func() {
+				found <- r.hash.Get(key)
+				r.hash.GetMany([][]byte{key}, out[:])
+				found <- out[0]
+			}()
+			// Let it try with the old state.
+			for range 10 {
+				runtime.Gosched()
+			}
+			r.hash.state.Store(now)
+			for range 2 {
+				if f := <-found; f.Rec == 0 {
+					t.Fatalf("a reader with an old state missed %x", key)
+				}
+			}
+		}
+	}
+	r.check()
 }
