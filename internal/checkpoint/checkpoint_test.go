@@ -359,15 +359,31 @@ func TestPartsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range PartsMax {
-		if err := buildPart(b, nil); err != nil {
-			t.Fatal(err)
-		}
+	b.mu.parts = make([]Part, PartsMax-1)
+	if err := buildPart(b, nil); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := b.NewPart(); err == nil {
 		t.Error("more parts than a manifest may name")
 	}
-	if m, err := b.Publish(testCreated); err != nil || len(m.Parts) != PartsMax {
-		t.Errorf("%d parts, error %v", len(m.Parts), err)
+}
+
+// Many parts do not need as many open files.
+func TestManyParts(t *testing.T) {
+	fsys, dir := &handleFS{FS: faultfs.New(1)}, "data/checkpoint"
+	var parts [][]testEntry
+	for i := range 300 {
+		parts = append(parts, []testEntry{{7, binary.BigEndian.AppendUint32(nil, uint32(i)), []byte("v")}, {1, []byte{byte(i)}, nil}})
+	}
+	m := mustBuild(t, fsys, dir, testOptions(1), parts...)
+	for _, workers := range []int{1, 3, 64} {
+		fsys.peak.Store(0)
+		got, err := loadAll(fsys, dir, &m, workers)
+		if err != nil || !slices.EqualFunc(got, sorted(parts...), equalEntries) {
+			t.Fatalf("%d workers loaded %d entries, error %v", workers, len(got), err)
+		}
+		if peak := fsys.peak.Load(); peak > int64(workers) || fsys.open.Load() != 0 {
+			t.Errorf("%d workers had %d files open, %d still are", workers, peak, fsys.open.Load())
+		}
 	}
 }

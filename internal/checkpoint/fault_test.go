@@ -197,7 +197,7 @@ func TestCrashTwice(t *testing.T) {
 // handleFS counts open files.
 type handleFS struct {
 	*faultfs.FS
-	open atomic.Int64
+	open, peak atomic.Int64
 }
 
 type handle struct {
@@ -209,7 +209,10 @@ func (h *handleFS) count(f env.File, err error) (env.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.open.Add(1)
+	n := h.open.Add(1)
+	for peak := h.peak.Load(); n > peak && !h.peak.CompareAndSwap(peak, n); {
+		peak = h.peak.Load()
+	}
 	return &handle{f, h}, nil
 }
 

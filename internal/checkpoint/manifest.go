@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// PartsMax bounds the parts of a checkpoint: Load has all of them open.
-	PartsMax = 256
+	// PartsMax bounds the parts of a checkpoint.
+	PartsMax = 1 << 16
 	// manifestBytesMax bounds a manifest: every limit reached, with names that
 	// need six bytes for each of theirs.
 	manifestBytesMax = TablesMax*(tableLineBytesMax) + PartsMax*partLineBytesMax + 4096
