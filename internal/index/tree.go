@@ -75,14 +75,19 @@ func (t *Tree) retireNode(m Mem, n node) {
 // rootNode returns the root and the version at which it was the root.
 func (t *Tree) rootNode() (node, uint64) {
 	for {
-		r := t.root.Load()
-		n := t.node(arena.Ref(r))
-		v := n.stableWord()
-		// Whoever replaces the root does it before unlocking the old one.
-		if t.root.Load() == r {
+		if n, v, ok := t.enter(t.root.Load()); ok {
 			return n, v
 		}
 	}
+}
+
+// enter reads the version of a node that was the root. Whoever replaces the
+// root does it before he unlocks the old one: if r still is the root after
+// its version was read, it was the root at that version.
+func (t *Tree) enter(r uint64) (node, uint64, bool) {
+	n := t.node(arena.Ref(r))
+	v := n.stableWord()
+	return n, v, t.root.Load() == r
 }
 
 // step goes from n, read at version v, to its child r, whose version it returns.

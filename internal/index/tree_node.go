@@ -7,6 +7,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/cpu"
+	"github.com/godwitdb/godwit/internal/invariant"
 )
 
 // A tree node is 1 KiB, 16 cache lines that are prefetched together:
@@ -203,6 +204,20 @@ func (n node) removeEntry(i int) {
 	}
 	n.store(headsOffset+count*8, noHead)
 	n.setMeta(m.withCount(count))
+}
+
+// assertOrder checks, in builds with invariants, what a search in the locked node
+// relies on.
+func (n node) assertOrder() {
+	if !invariant.Enabled {
+		return
+	}
+	count := n.meta().count()
+	invariant.Check(count <= fanout, "index: node of %d entries", count)
+	for i := 1; i < fanout; i++ {
+		invariant.Check(n.head(i-1) <= n.head(i), "index: head %d is %#x, after %#x", i, n.head(i), n.head(i-1))
+		invariant.Check(i < count || n.head(i) == noHead, "index: head %d behind the last entry is %#x", i, n.head(i))
+	}
 }
 
 // below returns how many heads are below h. The heads behind the last entry are

@@ -98,6 +98,8 @@ func (t *Tree) splitLeaf(m Mem, parent node, pv uint64, n node, v uint64, pos in
 	if pos == nm.last()+1 {
 		target.setMeta(target.meta().withRun(nm.run())) // it goes on there
 	}
+	n.assertOrder()
+	right.assertOrder()
 	rv := right.word()
 	t.publishSplit(m, parent, pv, n, v, pieces)
 	return Change{Node: t.refOf(n), Before: v, After: v + versionStep, Right: pieces.right, RightVersion: rv}, true, nil
@@ -171,6 +173,7 @@ func (t *Tree) publishSplit(m Mem, parent node, pv uint64, n node, v uint64, pie
 	k := makeProbe(separator)
 	i, _ := t.route(parent, pv|lockedBit, parent.meta(), &k)
 	parent.insertEntry(i, k.head(parent.meta().prefix()), slot)
+	parent.assertOrder()
 	n.unlock(v)
 	parent.unlock(pv)
 }

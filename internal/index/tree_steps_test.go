@@ -105,16 +105,24 @@ func TestTreeLookupNoticesLeafChanges(t *testing.T) {
 // version.
 func TestTreeNoticesNewRoots(t *testing.T) {
 	w, o := intTree(t, 2, 10)
+	ref := w.tree.root.Load()
 	old, v := w.tree.rootNode()
 	for i := range 100 {
 		o.insert(intKey(1000 + i))
 	}
+	if _, _, ok := w.tree.enter(ref); ok {
+		t.Error("a search begins at what is no more the root")
+	}
 	if now, _ := w.tree.rootNode(); now == old || old.word() == v {
 		t.Fatal("the root was split, and is still the root or has its old version")
 	}
+	ref = w.tree.root.Load()
 	root, v := w.tree.rootNode()
 	for _, k := range o.sorted() {
 		o.remove([]byte(k))
+	}
+	if _, _, ok := w.tree.enter(ref); ok {
+		t.Error("a search begins at what is no more the root")
 	}
 	if now, _ := w.tree.rootNode(); now == root || root.word() == v || root.word()&obsoleteBit == 0 {
 		t.Fatal("the root was dropped, and is still the root or has its old version")
@@ -212,4 +220,39 @@ func TestTreeFencesOutliveReaders(t *testing.T) {
 	pin.Exit()
 	w.collect()
 	o.check()
+}
+
+// A merge changes the versions of all nodes that it touches: the left one has
+// a longer range, the right one is gone, and the parent was rewritten.
+func TestTreeMergeChangesVersions(t *testing.T) {
+	w, o := intTree(t, 1000, 1)
+	root, v := w.tree.rootNode()
+	const i = 5
+	l, r := w.tree.node(root.child(i)), w.tree.node(root.child(i+1))
+	for _, n := range []node{l, r} {
+		// So few that they fit into one node, so many that Remove leaves them.
+		for n.meta().count() > mergedMax/2 {
+			o.remove([]byte(w.key(slotRef(n.slot(3)))))
+		}
+	}
+	lv, rv := l.word(), r.word()
+	sum := l.meta().count() + r.meta().count()
+	if root.word() != v || (lv|rv)&obsoleteBit != 0 {
+		t.Fatal("the leaves were merged before their time")
+	}
+	w.tree.merge(w.mem, root, v, i)
+	if lw := l.word(); lw == lv || lw&(lockedBit|obsoleteBit) != 0 {
+		t.Errorf("left version %#x, was %#x", lw, lv)
+	}
+	if rw := r.word(); rw&obsoleteBit == 0 || rw&lockedBit != 0 {
+		t.Errorf("right version %#x, was %#x", rw, rv)
+	}
+	if pw := root.word(); pw == v || pw&(lockedBit|obsoleteBit) != 0 {
+		t.Errorf("parent version %#x, was %#x", pw, v)
+	}
+	if n := l.meta().count(); n != sum {
+		t.Errorf("%d entries, want %d", n, sum)
+	}
+	o.check()
+	o.scan(o.sorted(), nil, nil)
 }

@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -111,6 +112,51 @@ func testTreeConcurrent(t *testing.T, key func(*rand.Rand) []byte, seed uint64) 
 	}
 	stable.check()
 	w.collect()
+	w.mem.Cache.Close()
+	if grown := w.arena.LiveBytes() - live; grown > 8192 {
+		t.Fatalf("empty tree: %d bytes more than at the start; %+v", grown, w.tree.Stats())
+	}
+}
+
+// The root is split and dropped again and again, by several goroutines at once.
+func TestTreeRootConcurrent(t *testing.T) {
+	const goroutines, rounds, keys = 4, 60, 60
+	w := newTreeWorld(t, 16<<20)
+	live := w.arena.LiveBytes()
+	errs := make(chan error, 1)
+	var all sync.WaitGroup
+	for g := range goroutines {
+		s := &stressWorker{
+			w: w, mem: w.newMem(), pin: w.domain.NewPin(), errs: errs,
+			r: rand.New(rand.NewPCG(9, uint64(g))), mine: map[string]arena.Ref{},
+		}
+		all.Go(func() {
+			for range rounds {
+				for i := range keys {
+					s.pin.Enter()
+					key := binary.BigEndian.AppendUint64(nil, mix(uint64(i*goroutines+g)))
+					s.insert(key, nil)
+					if w.tree.Get(key).Rec != s.mine[string(key)] {
+						s.failf("get %x: not what was inserted", key)
+					}
+					s.pin.Exit()
+				}
+				s.removeAll()
+				w.domain.Advance()
+				s.mem.Limbo.Collect(s.mem.Cache, 1<<20)
+			}
+			s.leave()
+		})
+	}
+	all.Wait()
+	select {
+	case err := <-errs:
+		t.Fatal(err)
+	default:
+	}
+	if err := w.tree.Check(); err != nil {
+		t.Fatal(err)
+	}
 	w.mem.Cache.Close()
 	if grown := w.arena.LiveBytes() - live; grown > 8192 {
 		t.Fatalf("empty tree: %d bytes more than at the start; %+v", grown, w.tree.Stats())
