@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"time"
 
 	"github.com/godwitdb/godwit"
@@ -15,7 +16,7 @@ import (
 const (
 	// listClients append to lists and read them; what they saw is checked for
 	// strict serializability over all runs of a folder.
-	listClients = 3
+	listClients = 6
 	// listsAtOnce is how many lists are in use; after listTurns transactions of a
 	// client the next ones are, so that lists stay short.
 	listsAtOnce = 6
@@ -112,6 +113,7 @@ func (f *fixture) runListOps(tx *godwit.Tx, plan []history.Op) ([]history.Op, er
 		if err != nil {
 			return nil, err
 		}
+		runtime.Gosched() // lets the others in between: they all begin at one release
 		if op.Kind == history.OpList {
 			op.List = list
 			ops = append(ops, op)

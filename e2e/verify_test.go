@@ -22,32 +22,9 @@ type expectation struct {
 // reports what it finds, and returns each client's last transaction.
 func (f *fixture) verify(c config, r *reporter) ([writers]uint64, error) {
 	var last [writers]uint64
-	err := f.db.View(context.Background(), func(tx *godwit.Tx) error {
-		for client := range writers {
-			n, err := f.verifyCopies(tx, r, client)
-			if err != nil {
-				return err
-			}
-			last[client] = n
-			if err := f.verifyWindow(tx, r, client, n); err != nil {
-				return err
-			}
-			if want, ok := c.Expect[client]; ok && (n < want.Acked || n > want.Started) {
-				r.wrong("client %d: transaction %d is the last one there; acknowledged up to %d, begun up to %d", client, n, want.Acked, want.Started)
-			}
-		}
-		for client := range writers {
-			for other := range writers {
-				seen, err := number(tx, f.observed, key(client, uint64(other)))
-				if err != nil {
-					return err
-				}
-				if seen > last[other] {
-					r.wrong("client %d read transaction %d of client %d, whose last one there is %d", client, seen, other, last[other])
-				}
-			}
-		}
-		return nil
+	err := f.db.View(context.Background(), func(tx *godwit.Tx) (err error) {
+		last, err = f.verifyClients(tx, c, r)
+		return err
 	})
 	if err != nil {
 		return last, fmt.Errorf("verify: %w", err)
@@ -57,6 +34,35 @@ func (f *fixture) verify(c config, r *reporter) ([writers]uint64, error) {
 		r.send(message{Kind: found, Client: client, Number: n})
 	}
 	return last, f.readLists(c, r)
+}
+
+// verifyClients checks what the clients have written, in one transaction, and
+// returns each client's last one.
+func (f *fixture) verifyClients(tx *godwit.Tx, c config, r *reporter) (last [writers]uint64, err error) {
+	for client := range writers {
+		if last[client], err = f.verifyCopies(tx, r, client); err != nil {
+			return last, err
+		}
+		n := last[client]
+		if err := f.verifyWindow(tx, r, client, n); err != nil {
+			return last, err
+		}
+		if want, ok := c.Expect[client]; ok && (n < want.Acked || n > want.Started) {
+			r.wrong("client %d: transaction %d is the last one there; acknowledged up to %d, begun up to %d", client, n, want.Acked, want.Started)
+		}
+	}
+	for client := range writers {
+		for other := range writers {
+			seen, err := number(tx, f.observed, key(client, uint64(other)))
+			if err != nil {
+				return last, err
+			}
+			if seen > last[other] {
+				r.wrong("client %d read transaction %d of client %d, whose last one there is %d", client, seen, other, last[other])
+			}
+		}
+	}
+	return last, nil
 }
 
 // verifyCopies checks that all copies of a client are of one transaction, and
