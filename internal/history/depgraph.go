@@ -58,11 +58,21 @@ func (g *graph) out(n node) []edge { return g.edges[g.first[n]:g.first[n+1]] }
 
 // graphBuilder collects edges in any order.
 type graphBuilder struct {
-	txns  int
-	nodes int
-	from  []node
-	edges []edge
+	txns   int
+	nodes  int
+	edges  int
+	chunks [][]builtEdge // all full but the last
 }
+
+type builtEdge struct {
+	from node
+	edge
+}
+
+const (
+	chunkEdgesMin = 1 << 6
+	chunkEdgesMax = 1 << 14
+)
 
 func newGraphBuilder(txns int) *graphBuilder { return &graphBuilder{txns: txns, nodes: txns} }
 
@@ -77,25 +87,34 @@ func (b *graphBuilder) add(from node, e edge) {
 	if from == e.to {
 		return
 	}
-	b.from = append(b.from, from)
-	b.edges = append(b.edges, e)
+	if n := len(b.chunks); n == 0 || len(b.chunks[n-1]) == cap(b.chunks[n-1]) {
+		b.chunks = append(b.chunks, make([]builtEdge, 0, min(max(b.edges, chunkEdgesMin), chunkEdgesMax)))
+	}
+	last := &b.chunks[len(b.chunks)-1]
+	*last = append(*last, builtEdge{from, e})
+	b.edges++
 }
 
 // build returns the graph. The edges of a node stay in the order in which they
 // were added, so that searches are repeatable.
 func (b *graphBuilder) build() *graph {
-	g := &graph{txns: b.txns, first: make([]int, b.nodes+1), edges: make([]edge, len(b.edges))}
-	for _, n := range b.from {
-		g.first[n+1]++
+	g := &graph{txns: b.txns, first: make([]int, b.nodes+1), edges: make([]edge, b.edges)}
+	for _, chunk := range b.chunks {
+		for i := range chunk {
+			g.first[chunk[i].from+1]++
+		}
 	}
 	for n := range b.nodes {
 		g.first[n+1] += g.first[n]
 	}
 	at := make([]int, b.nodes)
 	copy(at, g.first)
-	for i, n := range b.from {
-		g.edges[at[n]] = b.edges[i]
-		at[n]++
+	for _, chunk := range b.chunks {
+		for i := range chunk {
+			n := chunk[i].from
+			g.edges[at[n]] = chunk[i].edge
+			at[n]++
+		}
 	}
 	return g
 }

@@ -186,7 +186,7 @@ func writes(t *Txn, state map[Key][]Value) map[Key][]Value {
 // histories. A check may never raise a false alarm. On lists whose outcomes are
 // all known it may not miss anything either.
 func TestAgainstAllOrders(t *testing.T) {
-	const seeds = 6000
+	const seeds = 3000
 	for _, tt := range []struct {
 		name      string
 		w         Workload
@@ -238,7 +238,7 @@ func TestAgainstAllOrders(t *testing.T) {
 // TestLinearizableAgainstAllOrders compares CheckLinearizable with the oracle: at
 // one key, linearizable and strictly serializable is the same.
 func TestLinearizableAgainstAllOrders(t *testing.T) {
-	const seeds = 4000
+	const seeds = 3000
 	bad := 0
 	for seed := range uint64(seeds) {
 		r := rand.New(rand.NewPCG(seed, 98))

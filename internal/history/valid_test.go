@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-const validSeeds = 400
+const validSeeds = 200
 
 // TestNoFalseAlarms checks histories of a serial database.
 func TestNoFalseAlarms(t *testing.T) {

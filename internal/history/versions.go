@@ -171,12 +171,17 @@ func (s *timedSweep) complete(t TxnID) {
 	}
 }
 
-// add adds an edge from u to v, unless it is there or follows from the others.
+// recentMax is how many predecessors of a version add compares with. A version
+// has few, unless the database serves versions long replaced.
+const recentMax = 16
+
+// add adds an edge from u to v, unless it was added recently or follows from the
+// others.
 func (s *timedSweep) add(u, v versionID, key keyID, kind edgeKind) {
 	if s.start(u) || s.versions[v].parent == u {
 		return
 	}
-	for i := s.heads[v]; i >= 0; i = s.cells[i].next {
+	for i, n := s.heads[v], 0; i >= 0 && n < recentMax; i, n = s.cells[i].next, n+1 {
 		if s.cells[i].version == u && (s.cells[i].kind == kind || kind == orderSeen) {
 			return
 		}
