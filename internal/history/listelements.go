@@ -238,6 +238,7 @@ func (c *listCheck) findLostWrites(id keyID) {
 		return
 	}
 	began := c.h.Txns[last.txn].Invoke
+	told := TxnID(-1) // whose lost appends to this key were reported
 	for _, a := range k.appends {
 		w := &c.appends[a]
 		t := &c.h.Txns[w.txn]
@@ -247,6 +248,10 @@ func (c *listCheck) findLostWrites(id keyID) {
 			continue
 		}
 		w.lost = true
+		if w.txn == told {
+			continue
+		}
+		told = w.txn
 		txns := distinct(w.txn, last.txn)
 		c.found.add(LostWrite, txns, func() string {
 			return c.describeAll(txns, c.names[id]) + fmt.Sprintf(
