@@ -53,6 +53,36 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
+// TestBackgroundRoundsBySize: rounds are written when they are full and synced
+// when much is unsynced, however long the intervals are.
+func TestBackgroundRoundsBySize(t *testing.T) {
+	o := testOptions(quickFS{newFS(t)}, 1)
+	o.SegmentBytes = 4 * unsyncedBytesMax
+	o.SyncInterval, o.RoundInterval = time.Hour, time.Hour
+	l := openLog(t, o)
+	must(t, l.Sync(background()))
+	value := make([]byte, RoundBytesDefault/4)
+	rounds := func() uint64 { return l.Stats().Rounds }
+	// The first round is written and synced because nothing ever was.
+	appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut, Value: make([]byte, RoundBytesDefault)}})
+	waitFor(t, "the first full round", func() bool { return rounds() > 0 })
+	syncs, n := l.Stats().Syncs, 0
+	for ; l.Stats().Syncs == syncs; n += len(value) {
+		before := rounds()
+		for range 4 {
+			appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut, Value: value}})
+		}
+		waitFor(t, "a full round", func() bool { return rounds() > before })
+		if n > 2*unsyncedBytesMax {
+			t.Fatalf("%d bytes were not synced", n)
+		}
+	}
+	if n < unsyncedBytesMax/8 {
+		t.Errorf("synced after %d bytes", n)
+	}
+	must(t, l.Close())
+}
+
 func TestDurableMovesByItself(t *testing.T) {
 	eachMode(t, func(t *testing.T, syncInterval time.Duration) {
 		o := testOptions(newFS(t), 2)
