@@ -267,6 +267,7 @@ func TestDamagedFiles(t *testing.T) {
 		return s[1], 0
 	})
 	damage(t, "last segment with a bad header and a bad first round", func(t *testing.T, f *faultfs.FS, s []string) (string, int64) {
+		must(t, f.Remove(s[len(s)-1])) // the prepared one
 		last := s[len(s)-2]
 		must(t, f.FlipBit(last, 60, 0))
 		must(t, f.FlipBit(last, blockBytes+20, 0))

@@ -85,10 +85,10 @@ type segmentFiles struct {
 
 	mu struct {
 		sync.Mutex
-		past      []pastSegment // in order
-		active    bool          // a segment is being written, behind past
-		spares    []string
-		nextSpare uint64
+		past        []pastSegment // in order
+		activeBytes int64         // of the segment that is being written, 0 if there is none yet
+		spares      []string
+		nextSpare   uint64
 	}
 }
 
@@ -341,7 +341,7 @@ func (sf *segmentFiles) link(old, next *segment) {
 // prepared. last is the largest timestamp written so far.
 func (sf *segmentFiles) activated(old, next *segment, last hlc.Timestamp) error {
 	sf.mu.Lock()
-	sf.mu.active = true
+	sf.mu.activeBytes = next.size
 	if old != nil {
 		sf.mu.past = append(sf.mu.past, pastSegment{old.number, old.size, last})
 	}
@@ -381,7 +381,7 @@ func (sf *segmentFiles) truncateBefore(ts hlc.Timestamp) error {
 	sf.mu.Lock()
 	defer sf.mu.Unlock()
 	for len(sf.mu.past) > 0 && sf.mu.past[0].last <= ts {
-		if len(sf.mu.past) == 1 && !sf.mu.active {
+		if len(sf.mu.past) == 1 && sf.mu.activeBytes == 0 {
 			return nil // it is where the log goes on
 		}
 		if err := sf.retire(segmentName(sf.opt.Dir, sf.mu.past[0].number)); err != nil {
@@ -403,9 +403,8 @@ func (sf *segmentFiles) sizes() (segments int, bytes int64) {
 	for _, p := range sf.mu.past {
 		bytes += p.bytes
 	}
-	if sf.mu.active {
+	if sf.mu.activeBytes > 0 {
 		segments++
-		bytes += sf.opt.SegmentBytes
 	}
-	return segments, bytes
+	return segments, bytes + sf.mu.activeBytes
 }
