@@ -334,7 +334,7 @@ func (sf *segmentFiles) link(old, next *segment) {
 		h.prev, h.prevEnd = old.number, old.end
 		return
 	}
-	h.prev, h.prevEnd, h.recovered = sf.found.segment, sf.found.end, sf.found.segment > 0
+	h.prev, h.prevEnd, h.recovered = sf.found.segment, sf.found.tail.end, sf.found.segment > 0
 }
 
 // activated takes note that next is being written, and has the one after it
@@ -360,17 +360,17 @@ func (sf *segmentFiles) cutRecovered() error {
 	defer sf.mu.Unlock()
 	for i := range sf.mu.past {
 		p := &sf.mu.past[i]
-		if p.number != sf.found.segment || p.bytes <= sf.found.end {
+		if p.number != sf.found.segment || p.bytes <= sf.found.tail.end {
 			continue
 		}
 		f, err := sf.opt.FS.Open(segmentName(sf.opt.Dir, p.number))
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(f.Truncate(sf.found.end), f.Close()); err != nil {
+		if err := errors.Join(f.Truncate(sf.found.tail.end), f.Close()); err != nil {
 			return err
 		}
-		p.bytes = sf.found.end
+		p.bytes = sf.found.tail.end
 	}
 	return nil
 }
