@@ -406,8 +406,7 @@ func (f *flusher) makeRoom(bytes int64) error {
 	// rounds.
 	if f.unsynced() {
 		if err := f.sync(); err != nil {
-			next.file.Close()
-			return err
+			return errors.Join(err, next.file.Close())
 		}
 	}
 	next.header = segmentHeader{

@@ -251,7 +251,7 @@ func TestSameSeedSameCrash(t *testing.T) {
 	}
 	different := 0
 	for seed := range uint64(20) {
-		if dump(seed) != dump(seed) {
+		if first, second := dump(seed), dump(seed); first != second {
 			t.Fatalf("seed %d: two crashes differ", seed)
 		}
 		if dump(seed) != dump(seed+1) {
