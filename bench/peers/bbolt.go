@@ -66,7 +66,9 @@ func (s *bboltSession) Close() error              { return nil }
 
 type bboltTx struct{ inner *bbolt.Tx }
 
-func (t *bboltTx) bucket(table bench.Table) *bbolt.Bucket { return t.inner.Bucket([]byte(table.Name())) }
+func (t *bboltTx) bucket(table bench.Table) *bbolt.Bucket {
+	return t.inner.Bucket([]byte(table.Name()))
+}
 
 func (t *bboltTx) Get(table bench.Table, key []byte) ([]byte, error) {
 	v := t.bucket(table).Get(key)
