@@ -14,32 +14,45 @@ import (
 	"github.com/godwitdb/godwit/internal/hlc"
 )
 
-// quickFS is a disk that takes no time: what is written to a segment is copied
-// and forgotten.
-type quickFS struct{ *faultfs.FS }
+// quickFS is a disk that takes no time: what is written is copied and forgotten,
+// and every file is as large as a segment.
+type quickFS struct {
+	*faultfs.FS
+	sizeBytes int64
+}
 
-func (f quickFS) Open(name string) (env.File, error) {
-	h, err := f.FS.Open(name)
+func (f quickFS) Create(name string) (env.File, error) { return f.quick(f.FS.Create(name)) }
+
+func (f quickFS) Open(name string) (env.File, error) { return f.quick(f.FS.Open(name)) }
+
+func (f quickFS) quick(h env.File, err error) (env.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &quickFile{File: h, buf: make([]byte, 4<<20)}, nil
+	return &quickFile{File: h, sizeBytes: f.sizeBytes, buf: make([]byte, writeBytes)}, nil
 }
 
 type quickFile struct {
 	env.File
-	buf []byte
+	sizeBytes int64
+	buf       []byte
 }
 
 func (f *quickFile) Sync() error { return nil }
 
+func (f *quickFile) Preallocate(int64) error { return nil }
+
+func (f *quickFile) Size() (int64, error) { return f.sizeBytes, nil }
+
 func (f *quickFile) WriteAt(p []byte, _ int64) (int, error) {
-	copy(f.buf, p)
+	for rest := p; len(rest) > 0; {
+		rest = rest[copy(f.buf, rest):]
+	}
 	return len(p), nil
 }
 
 func TestFlusherDoesNotAllocate(t *testing.T) {
-	o := testOptions(quickFS{newFS(t)}, 2)
+	o := testOptions(quickFS{newFS(t), 64 << 20}, 2)
 	o.SegmentBytes = 64 << 20
 	found, _, err := recoverAll(o.FS, 0)
 	must(t, err)
@@ -132,7 +145,7 @@ func BenchmarkAppend(b *testing.B) {
 			must(b, l.Close())
 		})
 	}
-	memory := func(b *testing.B) (env.FS, string) { return quickFS{newFS(b)}, testDir }
+	memory := func(b *testing.B) (env.FS, string) { return quickFS{newFS(b), 64 << 20}, testDir }
 	disk := func(b *testing.B) (env.FS, string) { return env.OS(), b.TempDir() + "/log" }
 	for _, workers := range []int{1, 2} {
 		run("memory/sync", memory, 0, workers)

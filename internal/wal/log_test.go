@@ -81,7 +81,7 @@ func TestTimestampsPassTheCheckpoint(t *testing.T) {
 // TestBackgroundRoundsBySize: rounds are written when they are full and synced
 // when much is unsynced, however long the intervals are.
 func TestBackgroundRoundsBySize(t *testing.T) {
-	o := testOptions(quickFS{newFS(t)}, 1)
+	o := testOptions(quickFS{newFS(t), 4 * unsyncedBytesMax}, 1)
 	o.SegmentBytes = 4 * unsyncedBytesMax
 	o.SyncInterval, o.RoundInterval = time.Hour, time.Hour
 	l := openLog(t, o)
