@@ -457,3 +457,30 @@ func TestClosedHandle(t *testing.T) {
 		t.Errorf("reading: %v", err)
 	}
 }
+
+// A caller that tries again must not take what was not synced for done.
+func TestFailedPreallocateLeavesTheSize(t *testing.T) {
+	for _, kind := range []OpKind{OpWrite, OpSync} {
+		f := New(1)
+		h, err := f.Create("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Fail(kind, 1, 1, syscall.EIO)
+		if err := h.Preallocate(10000); !errors.Is(err, syscall.EIO) {
+			t.Fatal(err)
+		}
+		if size, err := h.Size(); size != 0 || err != nil {
+			t.Fatalf("after a failed %v it has %d bytes, %v", kind, size, err)
+		}
+		if err := h.Preallocate(10000); err != nil {
+			t.Fatal(err)
+		}
+		for seed := range uint64(20) {
+			c, err := f.Crash(rand.New(rand.NewPCG(seed, 1))).ReadFile("a")
+			if err == nil && len(c) != 10000 {
+				t.Fatalf("a power loss leaves %d bytes", len(c))
+			}
+		}
+	}
+}
