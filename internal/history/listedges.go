@@ -125,14 +125,10 @@ func (c *listCheck) listOf(t TxnID, id keyID) []Value {
 func (c *listCheck) placed(t TxnID, id keyID) string {
 	k := &c.keys[id]
 	var parts []string
-	n := 0
-	for _, a := range k.appends {
+	all := c.appendsOf(t, id)
+	for _, a := range all[:min(len(all), shownAppendsMax)] {
 		w := &c.appends[a]
-		if w.txn != t {
-			continue
-		}
-		switch n++; {
-		case n > shownAppendsMax:
+		switch {
 		case w.pos >= 0:
 			parts = append(parts, fmt.Sprintf("%d (number %d of the list that T%d read)", w.value, w.pos+1, c.firstReader(id, int(w.pos))))
 		case !w.seen && k.longestTxn >= 0:
@@ -142,8 +138,8 @@ func (c *listCheck) placed(t TxnID, id keyID) string {
 		}
 	}
 	text := strings.Join(parts, ", ")
-	if n > shownAppendsMax {
-		text += fmt.Sprintf(" and %d more", n-shownAppendsMax)
+	if more := len(all) - shownAppendsMax; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
 }
