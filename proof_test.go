@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/godwitdb/godwit/internal/env/faultfs"
 	"github.com/godwitdb/godwit/internal/hlc"
@@ -165,4 +166,20 @@ func sameDisk(a, b map[string][]byte) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// poll waits until check returns nil, and leaves the processor to others in
+// between.
+func poll(t testing.TB, check func() error) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for err := check(); err != nil; err = check() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal(err)
+		}
+	}
 }
