@@ -128,6 +128,9 @@ func (l *faultLoad) readable() error {
 		}
 	}
 	l.mu.Unlock()
+	if key == "" {
+		return nil // the disk was full before anything was released
+	}
 	return l.db.View(l.t.Context(), func(tx *Tx) error {
 		_, err := tx.Get(l.o, []byte(key))
 		_, err2 := tx.Get(l.h, []byte(key))

@@ -178,7 +178,7 @@ func (p *partCursor) close() {
 
 func (p *partCursor) closeIfDone() {
 	if p.mu.ended && p.mu.busy == 0 && p.mu.part != nil {
-		p.mu.part.f.Close() // read only: nothing can be lost
+		_ = p.mu.part.f.Close() // read only: nothing can be lost
 		p.mu.part = nil
 	}
 }

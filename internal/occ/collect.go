@@ -109,18 +109,14 @@ func (o *openSnapshots) need(from, until hlc.Timestamp) bool {
 }
 
 // collectKept goes through at most most kept versions and frees those that no
-// snapshot needs. It returns how many it has freed.
-func (w *Worker) collectKept(open *openSnapshots, most int) int {
-	freed := 0
+// snapshot needs.
+func (w *Worker) collectKept(open *openSnapshots, most int) {
 	for n := min(most, w.kept.Len()); n > 0; n-- {
 		k := w.kept.Pop()
 		if open.need(k.from, k.until) || !w.unlink(k) {
 			w.kept.Push(k)
-			continue
 		}
-		freed++
 	}
-	return freed
 }
 
 // unlink takes a version out of its record's chain. It returns false if the

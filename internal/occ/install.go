@@ -21,19 +21,19 @@ func (w *Worker) prepareAll(tx *Tx) (int, error) {
 	// Inside the commit phase: a snapshot that opens now either is seen here or
 	// waits for this phase to end before it takes its timestamp.
 	snapMax := hlc.Timestamp(w.engine.snapMax.Load())
-	bytes, any := wal.TxHeaderBytes, false
+	bytes, writes := wal.TxHeaderBytes, 0
 	for i := range tx.writes.entries {
 		x := &tx.writes.entries[i]
 		if !x.locked {
 			continue
 		}
-		any = true
+		writes++
 		bytes += wal.WriteBytes(len(x.key), len(x.value))
 		if err := w.prepare(tx, x, snapMax); err != nil {
 			return 0, memoryFull(err)
 		}
 	}
-	if !any {
+	if writes == 0 {
 		return 0, nil
 	}
 	return bytes, nil
