@@ -38,7 +38,7 @@ func Load(fsys env.FS, dir string, m *Manifest, workers int, apply ApplyFunc, pr
 		if err != nil {
 			return err
 		}
-		p.f.Close() // read only: nothing can be lost
+		_ = p.f.Close() // read only: nothing can be lost
 		l.parts = append(l.parts, &partCursor{open: open})
 	}
 	var wg sync.WaitGroup
