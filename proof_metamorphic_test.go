@@ -298,6 +298,9 @@ func (m *metaRun) operation(tx *Tx, rng *rand.Rand, table *Table, rows map[strin
 	switch {
 	case n < 2:
 		v, err := tx.Get(table, []byte(key))
+		if tx.Err() != nil {
+			return tx.Err()
+		}
 		want, ok := rows[key]
 		m.agree("get", fmt.Sprint(string(v), errors.Is(err, ErrNotFound)), fmt.Sprint(want, !ok))
 	case n < 3:
@@ -317,7 +320,7 @@ func (m *metaRun) operation(tx *Tx, rng *rand.Rand, table *Table, rows map[strin
 		}
 		m.agree("get many", got, want)
 	case n < 6:
-		m.scan(tx, rng, table, rows)
+		return m.scan(tx, rng, table, rows)
 	case n < 14:
 		v := metaValue(rng)
 		rows[key] = v
@@ -325,6 +328,9 @@ func (m *metaRun) operation(tx *Tx, rng *rand.Rand, table *Table, rows map[strin
 	case n < 16:
 		v := metaValue(rng)
 		err := tx.Insert(table, []byte(key), []byte(v))
+		if tx.Err() != nil {
+			return tx.Err()
+		}
 		_, there := rows[key]
 		m.agree("insert", errors.Is(err, ErrExists), there)
 		if !there {
@@ -365,14 +371,14 @@ func between(rows map[string]string, from, to string) []string {
 	return keys
 }
 
-func (m *metaRun) scan(tx *Tx, rng *rand.Rand, table *Table, rows map[string]string) {
+func (m *metaRun) scan(tx *Tx, rng *rand.Rand, table *Table, rows map[string]string) error {
 	from, to := metaKey(rng), metaKey(rng)
 	r := Range{From: []byte(from), To: []byte(to), Reverse: rng.IntN(2) == 0, Limit: rng.IntN(3) * 7}
 	if rng.IntN(3) == 0 {
 		to, r.To = "~", nil // behind all keys
 	}
 	if table.Kind() == Hashed {
-		return // it would end the transaction
+		return nil // it would end the transaction
 	}
 	want := between(rows, from, to)
 	if r.Reverse {
@@ -388,7 +394,11 @@ func (m *metaRun) scan(tx *Tx, rng *rand.Rand, table *Table, rows map[string]str
 	for k, v := range tx.Scan(table, r) {
 		got = append(got, string(k)+"="+string(v))
 	}
+	if tx.Err() != nil { // overtaken, so what it saw does not count
+		return tx.Err()
+	}
 	m.agree("scan", got, want)
+	return nil
 }
 
 // drawMetaOptions returns any options.
