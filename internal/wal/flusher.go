@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/dberr"
@@ -13,6 +14,9 @@ import (
 // writeBytes is the size of the buffer that a round is put together in: a
 // smaller round, which is nearly every one, is one write.
 const writeBytes = 1 << 20
+
+// breakMax bounds the break between two rounds that nobody waits for.
+const breakMax = 500 * time.Microsecond
 
 // flusher is the group commit: it gathers what the streams have, writes it as
 // one round and makes that durable with one sync. One goroutine runs it.
@@ -38,7 +42,10 @@ type flusher struct {
 	newest    hlc.Timestamp // the largest timestamp of a written record
 
 	unsyncedBytes int64
-	lastSync      time.Time
+	lastSync      time.Time     // when it ended
+	syncTook      time.Duration // how long it took
+	processors    int
+	busyWorkers   int // streams that had records when they were gathered last
 	timer         env.Timer
 	unwritten     error // what Close has to say
 
@@ -50,14 +57,15 @@ type flusher struct {
 func newFlusher(l *Log, found *Recovered) *flusher {
 	f := &flusher{
 		log: l, opt: &l.opt,
-		batches:   make([]Batch, 0, len(l.opt.Streams)),
-		spares:    make([][]byte, len(l.opt.Streams)),
-		buf:       make([]byte, 0, writeBytes),
-		round:     found.tail.round,
-		synced:    found.tail.round,
-		watermark: found.tail.watermark,
-		last:      found.tail.last,
-		lastSync:  l.opt.Clock.Now(),
+		batches:    make([]Batch, 0, len(l.opt.Streams)),
+		spares:     make([][]byte, len(l.opt.Streams)),
+		buf:        make([]byte, 0, writeBytes),
+		round:      found.tail.round,
+		synced:     found.tail.round,
+		watermark:  found.tail.watermark,
+		last:       found.tail.last,
+		lastSync:   l.opt.Clock.Now(),
+		processors: runtime.GOMAXPROCS(0),
 	}
 	f.timer = l.opt.Clock.NewTimer(time.Hour)
 	f.timer.Stop()
@@ -112,9 +120,12 @@ func (f *flusher) background() bool { return f.opt.SyncInterval > 0 }
 // being closed.
 func (f *flusher) sleep() bool {
 	if !f.background() {
-		// A round starts as soon as something is pending: under light load rounds
-		// are small and fast, under heavy load a sync's time worth of records
-		// gathers for the next one.
+		// A round starts as soon as something is pending and somebody waits for
+		// it: under light load rounds are small and fast, under heavy load a
+		// sync's time worth of records gathers for the next one.
+		if f.busyWorkers >= f.processors {
+			f.takeBreak()
+		}
 		if !f.open() {
 			f.wait(flusherIdle, time.Time{})
 		}
@@ -132,6 +143,17 @@ func (f *flusher) sleep() bool {
 		f.wait(flusherTimed, until)
 	}
 	return f.closing()
+}
+
+// takeBreak sleeps as long after a sync as that took. A sync takes half of its
+// time from a processor; while all processors run transactions and nobody waits,
+// that is better spent on them.
+func (f *flusher) takeBreak() {
+	ends := f.lastSync.Add(min(f.syncTook, breakMax))
+	f.log.breakEnds.Store(ends.UnixNano())
+	// Workers look at the time more often than the scheduler does, while it has
+	// no processor to spare. The timer is there for when they stop.
+	f.wait(flusherPaced, ends.Add(breakMax))
 }
 
 func (f *flusher) closing() bool {
@@ -176,8 +198,11 @@ func (f *flusher) wanted(state uint32) bool {
 	if l.syncsWanted.Load() != l.syncsDone.Load() || f.closing() {
 		return true
 	}
-	if state == flusherTimed {
+	switch state {
+	case flusherTimed:
 		return l.pendingBytes.Load() >= l.roundBytes
+	case flusherPaced:
+		return l.hurried.Load() || l.pendingBytes.Load() >= l.roundBytes
 	}
 	for _, s := range f.opt.Streams {
 		s.Lock()
@@ -233,6 +258,7 @@ func (f *flusher) syncDue() bool {
 // gather takes what the streams have. It returns the least timestamp that they
 // have closed, and how many bytes there are.
 func (f *flusher) gather() (watermark hlc.Timestamp, bytes int64) {
+	f.log.hurried.Store(false)
 	watermark = hlc.Max
 	f.batches = f.batches[:0]
 	for i, s := range f.opt.Streams {
@@ -249,6 +275,7 @@ func (f *flusher) gather() (watermark hlc.Timestamp, bytes int64) {
 			f.gathered(i)
 		}
 	}
+	f.busyWorkers = len(f.batches)
 	if watermark < f.watermark {
 		panic(fmt.Sprintf("invariant violated: I5 closed: the watermark goes back from %d to %d", f.watermark, watermark))
 	}
@@ -369,9 +396,10 @@ func (f *flusher) sync() error {
 		return err
 	}
 	f.lastSync = f.opt.Clock.Now()
-	f.log.stats.synced(f.lastSync.Sub(from))
+	f.syncTook = f.lastSync.Sub(from)
+	f.log.stats.synced(f.syncTook)
 	if f.opt.OnSync != nil {
-		f.opt.OnSync(f.lastSync.Sub(from), f.unsyncedBytes)
+		f.opt.OnSync(f.syncTook, f.unsyncedBytes)
 	}
 	f.synced = f.round
 	f.unsyncedBytes = 0

@@ -12,6 +12,7 @@ const (
 	flusherBusy  uint32 = iota // it will look at the streams again before it sleeps
 	flusherIdle                // it sleeps until something is appended
 	flusherTimed               // it sleeps until a time has come or a round is full
+	flusherPaced               // it takes a break, until that ends or somebody is in a hurry
 )
 
 // Why Throttle does not let workers through at once.
@@ -33,6 +34,11 @@ type group struct {
 	// 0 almost always. Written by the flusher, the preparer and the streams, read
 	// by Throttle.
 	gate atomic.Uint32
+	// hurried is set by Hurry and cleared when a round begins.
+	hurried atomic.Bool
+	// breakEnds is when the flusher in flusherPaced is to be woken, in
+	// nanoseconds since 1970. Written by the flusher.
+	breakEnds atomic.Int64
 	// wake carries at most one token to the flusher.
 	wake         chan struct{}
 	clock        env.Clock
@@ -54,13 +60,26 @@ func (g *group) wakeFlusher() {
 	}
 }
 
+// Hurry says that somebody waits for Durable to move. While nobody does, the log
+// paces itself: see flusher.sleep.
+func (g *group) Hurry() {
+	if !g.hurried.Load() {
+		g.hurried.Store(true)
+	}
+	if g.flusher.Load() == flusherPaced {
+		g.wakeFlusher()
+	}
+}
+
 // add counts bytes that were appended.
 func (g *group) add(n int) {
 	pending := g.pendingBytes.Add(int64(n))
 	if pending > g.pendingMax {
 		g.gate.Or(gatePending)
 	}
-	if pending >= g.roundBytes && g.flusher.Load() == flusherTimed {
-		g.wakeFlusher()
+	if pending >= g.roundBytes {
+		if state := g.flusher.Load(); state == flusherTimed || state == flusherPaced {
+			g.wakeFlusher()
+		}
 	}
 }
