@@ -20,6 +20,7 @@ func (db *DB) logOptions(streams []*wal.Stream) wal.Options {
 		ID:           wal.DatabaseID(db.store.id),
 		Streams:      streams,
 		SegmentBytes: db.opts.LogSegmentBytes,
+		SparesMax:    db.opts.logSparesMax(),
 		OnDurable:    db.logDurable,
 		OnFailure:    db.logFailed,
 	}

@@ -60,6 +60,7 @@ const (
 	minSyncInterval    = time.Millisecond
 	maxSyncInterval    = time.Minute
 	minLogSegmentBytes = 1 << 20
+	logSparesBytesMax  = 2 << 30
 	maxLogSegmentBytes = 1 << 30
 )
 
@@ -83,6 +84,8 @@ type Options struct {
 	// recovery. Default 1 GiB, negative: never.
 	CheckpointBytes int64
 	// LogSegmentBytes is the size of the log's files, which are allocated ahead.
+	// Those that a checkpoint sets free are used again: the log keeps the disk that it
+	// had at its largest, up to 2 GiB.
 	// From 1 MiB to 1 GiB, default 64 MiB.
 	LogSegmentBytes int64
 	// Logger gets what operators should know. Default: nothing is logged.
@@ -148,4 +151,14 @@ func (o *Options) withDefaults() Options {
 		c.fs = env.OS()
 	}
 	return c
+}
+
+// logSparesMax is how many files that the log does not need any more it keeps to
+// use again: as many as a checkpoint sets free, so that a busy database allocates
+// none, up to logSparesBytesMax.
+func (o *Options) logSparesMax() int {
+	if o.CheckpointBytes < 0 {
+		return 0 // the log's own default
+	}
+	return max(1, int(min(o.CheckpointBytes, logSparesBytesMax)/o.LogSegmentBytes))
 }
