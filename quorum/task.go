@@ -23,6 +23,7 @@ type Task struct {
 
 	// While it waits:
 	on       Event
+	pause    pause    // the event of Sleep
 	listener listener // on the event
 	timer    timer    // of WaitFor
 	under    *scope   // whose end wakes it
@@ -99,6 +100,9 @@ func (t *Task) onDone(f func()) {
 	t.attach(l)
 }
 
+// errUnwound is the error of a task that had to be unwound.
+var errUnwound = fmt.Errorf("%w: the task was unwound", ErrClosed)
+
 // coroutine is what a task runs on. It outlives the task if the task returned.
 type coroutine struct {
 	task  *Task
@@ -133,8 +137,7 @@ func (t *Task) run() {
 		t.err = t.scope.err // cancelled before it began
 		return
 	}
-	// A task that is unwound returns nothing.
-	t.err = fmt.Errorf("%w: task %s was unwound", ErrClosed, t.name)
+	t.err = errUnwound // unless it returns
 	t.err = t.fn(&t.scope)
 }
 

@@ -102,10 +102,8 @@ func (t *Timeout) describe(w *WaitInfo) { w.Kind, w.K, w.N = KindTime, 1, 1 }
 
 // Sleep waits for d to pass. It fails only if ctx ends.
 func Sleep(ctx context.Context, d time.Duration) error {
-	s := scopeOf(ctx)
-	var never base
-	never.rt = s.rt
-	err := wait(ctx, (*pause)(&never), max(d, 0))
+	t := scopeOf(ctx).rt.mustCurrent()
+	err := wait(ctx, &t.pause, max(d, 0))
 	if err == ErrTimeout {
 		return nil
 	}
@@ -113,13 +111,13 @@ func Sleep(ctx context.Context, d time.Duration) error {
 }
 
 // pause is the event of Sleep: it never happens.
-type pause base
+type pause struct{}
 
-func (p *pause) outcome() Outcome     { return Pending }
-func (p *pause) Err() error           { return nil }
-func (p *pause) attach(l *listener)   { (*base)(p).attach(l) }
-func (p *pause) detach(l *listener)   { (*base)(p).detach(l) }
-func (p *pause) describe(w *WaitInfo) { w.Kind, w.K, w.N = KindTime, 1, 1 }
+func (*pause) outcome() Outcome     { return Pending }
+func (*pause) Err() error           { return nil }
+func (*pause) attach(*listener)     {}
+func (*pause) detach(*listener)     {}
+func (*pause) describe(w *WaitInfo) { w.Kind, w.K, w.N = KindTime, 1, 1 }
 
 // describe makes a Task an Event.
 func (t *Task) describe(w *WaitInfo) { w.Kind, w.What, w.K, w.N = KindTask, t.name, 1, 1 }
