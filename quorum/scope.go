@@ -209,10 +209,14 @@ func WithCancel(ctx context.Context) (context.Context, context.CancelFunc) {
 // after d with context.DeadlineExceeded.
 func WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	c, cancel := WithCancel(ctx)
-	s := c.(*scope)
+	c.(*scope).limit(d)
+	return c, cancel
+}
+
+// limit gives the scope a deadline unless it has an earlier one.
+func (s *scope) limit(d time.Duration) {
 	if at := s.rt.now + d; s.err == nil && (!s.bounded || at < s.deadline) {
 		s.deadline, s.bounded = at, true
 		s.rt.timers.set(&s.timer, s, at)
 	}
-	return c, cancel
 }
