@@ -157,7 +157,7 @@ func TestParkedTaskIsSmall(t *testing.T) {
 	park()
 	each := (inUse() - before) / tasks
 	r.Kill()
-	if each > 4096 {
+	if each > parkedBytesMax {
 		t.Errorf("%d bytes for a parked task", each)
 	}
 	t.Logf("%d bytes for a parked task", each)

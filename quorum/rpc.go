@@ -337,7 +337,7 @@ func (e *Endpoint) serve(l *link, f *frame) {
 	payload := slices.Clone(f.payload)
 	timeout := time.Duration(min(f.timeout, uint64(maxTimeout/time.Microsecond))) * time.Microsecond
 	from := l.peer
-	e.rt.spawn(&e.rt.root, h.name, func(ctx context.Context) error {
+	e.rt.spawn(&e.rt.root, nil, h.name, func(ctx context.Context) error {
 		defer func() { l.handlers-- }()
 		ctx.(*scope).limit(timeout)
 		b := beginFrame(l.buffer(), &frame{kind: frameReply, number: number})

@@ -78,6 +78,13 @@ func NewRuntime(id NodeID, host Host) *Runtime {
 	return r
 }
 
+// Rare tells whether a rarely taken branch is to be taken now. A simulator may
+// say so, to force on what hardly ever happens by itself; nobody else does.
+func (r *Runtime) Rare(name string) bool {
+	h, ok := r.host.(interface{ Rare(name string) bool })
+	return ok && h.Rare(name)
+}
+
 // Start runs a new Runtime on a goroutine of its own, in the real world. stop
 // cancels its tasks, waits until they have ended, and ends the goroutine.
 func Start(id NodeID) (r *Runtime, stop func()) {
@@ -140,7 +147,7 @@ func (r *Runtime) Poll() time.Duration {
 
 // Go starts a task that ends with the Runtime. On the loop only.
 func (r *Runtime) Go(name string, f func(ctx context.Context) error) *Task {
-	return r.spawn(&r.root, name, f)
+	return r.spawn(&r.root, nil, name, f)
 }
 
 // Run starts a task from outside of the loop and waits until it has ended. The

@@ -14,7 +14,7 @@ const refusalsMax = 8
 // together. It implements context.Context with virtual deadlines.
 type scope struct {
 	rt       *Runtime
-	outer    context.Context // where values come from, if not from the parent
+	outer    context.Context // where values come from; never changed
 	parent   *scope
 	children *scope // first
 	next     *scope // among the parent's children
@@ -180,9 +180,6 @@ func (s *scope) Value(key any) any {
 	}
 	if s.outer != nil {
 		return s.outer.Value(key)
-	}
-	if s.parent != nil {
-		return s.parent.Value(key)
 	}
 	return nil
 }
