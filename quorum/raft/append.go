@@ -1,0 +1,275 @@
+package raft
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// peer is what a leader knows of a voter, itself included.
+type peer struct {
+	id     quorum.NodeID
+	match  uint64        // entries up to here are on its disk
+	next   uint64        // what to send next
+	round  uint64        // that it has answered
+	heard  time.Duration // when what it has answered last was sent
+	cancel context.CancelFunc
+}
+
+// follow starts and ends replicating tasks, so that there is one for each voter.
+func (n *Node) follow(voters []quorum.NodeID) {
+	for _, id := range voters {
+		if n.peers[id] != nil {
+			continue
+		}
+		ctx, cancel := quorum.WithCancel(n.ctx)
+		p := &peer{id: id, next: n.log.last(), heard: n.rt.Elapsed(), cancel: cancel}
+		n.peers[id] = p
+		if id == n.id {
+			quorum.Go(ctx, "raft own disk", func(ctx context.Context) error { return n.ownDisk(ctx, p) })
+		} else {
+			quorum.Go(ctx, "raft replicate", func(ctx context.Context) error { return n.replicate(ctx, p) })
+		}
+	}
+	for id, p := range n.peers {
+		if !slices.Contains(voters, id) {
+			p.cancel()
+			delete(n.peers, id)
+		}
+	}
+	n.commit.SetQuorum(len(voters)/2+1, len(voters))
+	n.confirmed.SetQuorum(len(voters)/2+1, len(voters))
+}
+
+// ownDisk makes the leader's disk a voter.
+func (n *Node) ownDisk(ctx context.Context, p *peer) error {
+	for {
+		last := n.log.last()
+		if err := n.store.sync(ctx); err != nil {
+			return err
+		}
+		p.match = last
+		n.advance()
+		if err := quorum.Wait(ctx, n.store.put.Reached(n.store.put.Value()+1)); err != nil {
+			return err
+		}
+	}
+}
+
+// replicate brings one node's log up to the leader's and keeps it there. It is
+// the only one that waits for that node, and never for long.
+func (n *Node) replicate(ctx context.Context, p *peer) error {
+	for ctx.Err() == nil {
+		seen, round := n.work.Value(), n.round
+		sent := n.rt.Elapsed()
+		resp, err := n.send(ctx, p)
+		if err == nil {
+			if !n.observe(resp.term) {
+				return nil // an answer to an earlier term, or the end of this one
+			}
+			p.heard, p.round = sent, max(p.round, round)
+			n.confirm()
+			if resp.ok {
+				p.match = max(p.match, resp.next-1)
+				n.advance()
+			}
+			p.next = max(p.match+1, resp.next)
+			if !resp.ok || p.next <= n.log.last() {
+				continue
+			}
+		}
+		// Nothing to send, or nobody there: the next request is due when there is
+		// something, or as a heartbeat.
+		if err != nil {
+			quorum.Sleep(ctx, n.options.Heartbeat/2)
+		} else {
+			quorum.WaitFor(ctx, n.work.Reached(seen+1), n.options.Heartbeat)
+		}
+	}
+	return ctx.Err()
+}
+
+// send sends the peer what it lacks.
+func (n *Node) send(ctx context.Context, p *peer) (*appendResp, error) {
+	ctx, cancel := quorum.WithTimeout(ctx, n.options.ElectionTimeout/2)
+	defer cancel()
+	prev := min(p.next-1, n.log.last())
+	prevTerm, ok := n.log.term(prev)
+	if !ok {
+		return n.methods.snapshot.Call(ctx, n.endpoint, p.id, &snapshotReq{n.term, n.log.snapshot})
+	}
+	most := n.options.BatchEntriesMax
+	if n.rt.Rare("raft: small batch") {
+		most = 1
+	}
+	req := &appendReq{n.term, prev, prevTerm, n.commit.Value(), n.log.from(prev+1, most, n.options.BatchBytesMax)}
+	return n.methods.append.Call(ctx, n.endpoint, p.id, req)
+}
+
+// kth returns the highest value that a majority of the voters has reached.
+func (n *Node) kth(value func(*peer) uint64) uint64 {
+	var all []uint64
+	for _, id := range n.voters() {
+		all = append(all, value(n.peers[id]))
+	}
+	slices.Sort(all)
+	return all[(len(all)-1)/2]
+}
+
+// advance commits what is on a majority of disks, if it ends with an entry of
+// this term. (§3.6.2)
+func (n *Node) advance() {
+	if n.role != Leader {
+		return
+	}
+	index := n.kth(func(p *peer) uint64 { return p.match })
+	if index >= n.first {
+		n.commit.Advance(index)
+	}
+}
+
+// confirm notes up to which round a majority has answered.
+func (n *Node) confirm() {
+	if n.role == Leader {
+		n.confirmed.Advance(n.kth(func(p *peer) uint64 {
+			if p.id == n.id {
+				return n.round
+			}
+			return p.round
+		}))
+	}
+}
+
+// handleAppend is the follower's side of replicate. (§3.5)
+func (n *Node) handleAppend(ctx context.Context, from quorum.NodeID, req *appendReq) (*appendResp, error) {
+	if !n.follows(from, req.term) {
+		return &appendResp{term: n.term}, nil
+	}
+	if next, ok := n.matches(req.prev, req.prevTerm); !ok {
+		return n.answer(ctx, req.term, &appendResp{next: next})
+	}
+	end := req.prev + uint64(len(req.entries))
+	for i, e := range req.entries {
+		index := req.prev + 1 + uint64(i)
+		if index <= n.log.snapshot.index {
+			continue // applied already
+		}
+		if term, ok := n.log.term(index); ok {
+			if term == e.Term {
+				continue
+			}
+			if index <= n.commit.Value() {
+				panic("raft: a leader contradicts what is committed")
+			}
+			n.log.truncate(index)
+			n.dropProposals(index)
+		}
+		n.log.entries = append(n.log.entries, e)
+		n.store.add(&record{kind: recordEntry, index: index, entry: e})
+	}
+	resp, err := n.answer(ctx, req.term, &appendResp{ok: true, next: end + 1})
+	if err == nil && resp.ok {
+		n.commit.Advance(min(req.commit, end))
+	}
+	return resp, err
+}
+
+// follows takes note of a leader and tells whether it is one.
+func (n *Node) follows(leader quorum.NodeID, term uint64) bool {
+	if !n.observe(term) {
+		return false
+	}
+	if n.role == Leader {
+		panic("raft: two leaders in one term")
+	}
+	n.stepDown(term, leader)
+	n.heard = n.rt.Elapsed()
+	n.expectLeader()
+	return true
+}
+
+// matches tells whether the log has the entry at an index, and if not, from
+// where on it may match.
+func (n *Node) matches(prev, prevTerm uint64) (next uint64, ok bool) {
+	if prev <= n.log.snapshot.index {
+		return 0, true // up to there it is committed
+	}
+	term, ok := n.log.term(prev)
+	if !ok {
+		return n.log.last() + 1, false
+	}
+	if term == prevTerm {
+		return 0, true
+	}
+	// None of that term's entries can be trusted. (§3.5, end)
+	for prev > n.log.snapshot.index+1 && n.log.at(prev-1).Term == term {
+		prev--
+	}
+	return prev, false
+}
+
+// answer replies when all that the answer says is on the disk, and if the term
+// has not ended meanwhile.
+func (n *Node) answer(ctx context.Context, term uint64, resp *appendResp) (*appendResp, error) {
+	if err := n.store.sync(ctx); err != nil {
+		return nil, err
+	}
+	if resp.term = n.term; n.term != term {
+		resp.ok = false
+	}
+	return resp, nil
+}
+
+// dropProposals tells those who wait for entries from an index on that these are
+// gone.
+func (n *Node) dropProposals(from uint64) {
+	for i := from; len(n.proposals) > 0 && i <= from+uint64(n.options.ProposalsMax); i++ {
+		if p := n.proposals[i]; p != nil {
+			delete(n.proposals, i)
+			p.result.Fail(ErrDropped)
+		}
+	}
+}
+
+// apply carries out what is committed and compacts the log.
+func (n *Node) apply(ctx context.Context) error {
+	for {
+		if err := n.commit.Wait(ctx, n.applied.Value()+1); err != nil {
+			return err
+		}
+		for n.applied.Value() < min(n.commit.Value(), n.log.last()) {
+			index := n.applied.Value() + 1
+			e := n.log.at(index)
+			var result []byte
+			if e.Kind == KindCommand {
+				result = n.machine.Apply(index, e.Data)
+			}
+			n.applied.Advance(index)
+			if p := n.proposals[index]; p != nil {
+				delete(n.proposals, index)
+				if p.term == e.Term {
+					p.result.Set(result)
+				} else {
+					p.result.Fail(ErrDropped)
+				}
+			}
+			if e.Kind == KindConfig && n.role == Leader && !n.isVoter(n.id) {
+				n.stepDown(n.term, 0) // it has voted itself out (§4.2.2)
+			}
+		}
+		if len(n.log.entries) >= n.options.SnapshotEntries || len(n.log.entries) > 0 && n.rt.Rare("raft: snapshot") {
+			n.compact()
+		}
+	}
+}
+
+// compact puts a snapshot in the place of what is applied.
+func (n *Node) compact() {
+	index := n.applied.Value()
+	term, _ := n.log.term(index)
+	voters, _ := n.log.voters(index)
+	n.log.compact(snapshot{index, term, slices.Clone(voters), n.machine.Snapshot()})
+	n.store.replace(n.log, n.term, n.vote)
+}
