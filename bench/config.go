@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"errors"
 	"time"
 )
@@ -39,6 +40,10 @@ type Config struct {
 	DrainTimeout time.Duration
 	// Seed starts the random numbers.
 	Seed uint64
+	// Beside, if set, runs in a goroutine of its own while the sessions do, to
+	// disturb them: a checkpoint, an open snapshot. Its context ends with the
+	// measured time, and it returns then; an error fails the run.
+	Beside func(context.Context) error
 	// Progress, if set, is called after each interval, from one goroutine.
 	Progress func(Interval)
 }

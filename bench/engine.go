@@ -3,15 +3,13 @@ package bench
 import "errors"
 
 var (
-	// ErrNotFound is what Tx.Get returns for a key that is not there. Adapters
-	// return this very value, unwrapped, so that workloads can compare it
-	// without the cost of errors.Is.
+	// ErrNotFound is what Tx.Get returns for a key that is not there.
 	ErrNotFound = errors.New("bench: key not found")
 	// ErrExists is what Tx.Insert returns for a key that is there already.
 	ErrExists = errors.New("bench: key exists")
 	// ErrRollback is what a workload's transaction returns to take back its own
-	// writes. Session.Update passes it on unwrapped and does not retry; the
-	// runner counts it.
+	// writes. Session.Update passes it on and does not retry; the runner
+	// counts it.
 	ErrRollback = errors.New("bench: rolled back by the workload")
 )
 
@@ -69,10 +67,12 @@ type Table interface{ Name() string }
 // Session executes transactions, one at a time, for one goroutine.
 type Session interface {
 	// Update runs fn in a read-write transaction and returns when it is
-	// executed. Conflicts are retried inside, so fn may run several times. An
-	// error that fn returns undoes the transaction and is returned as it is.
-	// The timestamp covers everything that the transaction read and wrote; it
-	// is also set when fn's error ended it, if the engine knows it.
+	// executed. Conflicts are retried inside, so fn may run several times, and
+	// may see a mix of states that no serial order has: an attempt whose reads
+	// do not hold together is retried also when fn returned an error. Any other
+	// error of fn undoes the transaction and is returned as it is. The timestamp
+	// covers everything that the transaction read and wrote; it is also set when
+	// fn's error ended it, if the engine knows it.
 	Update(fn func(Tx) error) (Timestamp, error)
 	// View is Update for a transaction that only reads.
 	View(fn func(Tx) error) (Timestamp, error)

@@ -48,6 +48,9 @@ type Result struct {
 	Intervals       []Interval   `json:"intervals"`
 	Resources       Resources    `json:"resources"`
 
+	// LoadedStats are the engine's own figures before the run, EngineStats those
+	// after it.
+	LoadedStats map[string]float64 `json:"loaded_stats,omitempty"`
 	EngineStats map[string]float64 `json:"engine_stats,omitempty"`
 	// CheckSeconds is how long the workload's check took. There is no result
 	// with a failed check.
@@ -135,15 +138,14 @@ func Measure(ctx context.Context, e Engine, w Workload, c Config, note func(form
 	}
 	load := time.Since(begin)
 	note("loaded in %s, running %s with %d sessions", FormatDuration(load), w.Name(), c.Sessions)
+	loaded := stats(e)
 	r, err := Run(ctx, e, w, c)
 	if err != nil {
 		return nil, err
 	}
 	r.Engine, r.Workload, r.Params, r.Machine = e.Name(), w.Name(), w.Params(), ThisMachine()
 	r.LoadSeconds = load.Seconds()
-	if s, ok := e.(StatsReporter); ok {
-		r.EngineStats = s.Stats()
-	}
+	r.LoadedStats, r.EngineStats = loaded, stats(e)
 	note("checking the database")
 	begin = time.Now()
 	if err := w.Check(ctx, e, c.Sessions); err != nil {
@@ -152,6 +154,14 @@ func Measure(ctx context.Context, e Engine, w Workload, c Config, note func(form
 	r.CheckSeconds = time.Since(begin).Seconds()
 	note("checked in %s: correct", FormatDuration(time.Since(begin)))
 	return r, nil
+}
+
+// stats returns the engine's own figures, nil if it has none.
+func stats(e Engine) map[string]float64 {
+	if s, ok := e.(StatsReporter); ok {
+		return s.Stats()
+	}
+	return nil
 }
 
 // WriteFile writes the result to a JSON file.

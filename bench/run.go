@@ -71,6 +71,7 @@ func (r *runner) open(e Engine, w Workload) error {
 func (r *runner) measure(ctx context.Context) (*Result, error) {
 	started := time.Now()
 	r.origin = started
+	beside := r.startBeside(ctx)
 	for _, d := range r.drivers {
 		go d.loop()
 	}
@@ -86,7 +87,8 @@ func (r *runner) measure(ctx context.Context) (*Result, error) {
 		err = r.follow(ctx, begin+r.config.Duration, true)
 	}
 	end, after := r.now(), readUsage()
-	if err = r.join(err); err != nil {
+	failed := beside()
+	if err = errors.Join(r.join(err), failed); err != nil {
 		return nil, err
 	}
 	result := &Result{
@@ -96,6 +98,20 @@ func (r *runner) measure(ctx context.Context) (*Result, error) {
 	result.fill(r.kinds, r.total, end-begin)
 	result.Resources = after.since(before, result.Executed+result.Rollbacks)
 	return result, nil
+}
+
+// startBeside starts the run's companion and returns what ends and joins it.
+func (r *runner) startBeside(ctx context.Context) (stop func() error) {
+	if r.config.Beside == nil {
+		return func() error { return nil }
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- r.config.Beside(ctx) }()
+	return func() error {
+		cancel()
+		return <-done
+	}
 }
 
 // follow reports interval by interval until the time is up. Measured intervals
@@ -160,7 +176,7 @@ func (r *runner) collect(ctx context.Context, d *driver, number uint64) error {
 func (r *runner) join(err error) error {
 	r.abandoned.Store(err != nil)
 	r.interval.Store(stopInterval)
-	if err == errSessionEnded {
+	if errors.Is(err, errSessionEnded) {
 		err = nil // the session's own error says why
 	}
 	for i, d := range r.drivers {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -209,6 +210,23 @@ func (s *probeSession) Update(fn func(bench.Tx) error) (bench.Timestamp, error) 
 	return ts, err
 }
 
+// standsStill waits until nothing has executed for many turns of the scheduler,
+// as all sessions are at their bound or drain. It returns false after stop.
+func (p boundProbe) standsStill(stop <-chan struct{}) bool {
+	for still, last := 0, p.Executed(); still < 200; still++ {
+		select {
+		case <-stop:
+			return false
+		default:
+			runtime.Gosched()
+		}
+		if now := p.Executed(); now != last {
+			still, last = 0, now
+		}
+	}
+	return true
+}
+
 // TestInFlightIsBounded holds all releases back. The sessions must stop at the
 // bound, go on when everything is released, and wait for the releases at the end.
 func TestInFlightIsBounded(t *testing.T) {
@@ -216,7 +234,7 @@ func TestInFlightIsBounded(t *testing.T) {
 	e := boundProbe{refengine.New(refengine.Options{ManualRelease: true}), new(atomic.Int64)}
 	w := &counting{}
 	loaded := make(chan error, 1)
-	go func() { loaded <- w.Load(context.Background(), e, 1) }()
+	go func() { loaded <- w.Load(t.Context(), e, 1) }()
 	for len(loaded) == 0 {
 		e.ReleaseAll()
 	}
@@ -227,17 +245,9 @@ func TestInFlightIsBounded(t *testing.T) {
 	releases := 0
 	go func() {
 		defer close(stopped)
-		// Everything in flight is released at once whenever a session is full,
-		// and at the end, when the run drains.
-		for ; ; time.Sleep(100 * time.Microsecond) {
-			select {
-			case <-stop:
-				return
-			default:
-				if e.ReleaseAll() > 0 {
-					releases++
-				}
-			}
+		for e.standsStill(stop) {
+			e.ReleaseAll()
+			releases++
 		}
 	}()
 	r, err := bench.Run(t.Context(), e, w, bench.Config{Sessions: 2, Duration: 100 * time.Millisecond, InFlightMax: bound})
@@ -252,7 +262,7 @@ func TestInFlightIsBounded(t *testing.T) {
 	if r.BlockedFraction <= 0 || r.BlockedFraction > 1 || r.ReleasedLatency.P50 <= r.ExecutedLatency.P50 {
 		t.Errorf("blocked %v, released %v, executed %v, %d releases", r.BlockedFraction, r.ReleasedLatency, r.ExecutedLatency, releases)
 	}
-	if err := w.Check(context.Background(), e, 1); err != nil {
+	if err := w.Check(t.Context(), e, 1); err != nil {
 		t.Error(err)
 	}
 }
@@ -340,6 +350,26 @@ func TestFailingTransactionEndsTheRun(t *testing.T) {
 	_, err := bench.Measure(t.Context(), refengine.New(refengine.Options{}), w, bench.Config{Sessions: 2, Duration: time.Hour}, nil)
 	if !errors.Is(err, errPlanted) || time.Since(begin) > time.Minute {
 		t.Errorf("error %v after %v", err, time.Since(begin))
+	}
+}
+
+func TestBesideRunsWithTheSessions(t *testing.T) {
+	w, e := &counting{}, refengine.New(refengine.Options{})
+	if err := w.Load(t.Context(), e, 1); err != nil {
+		t.Fatal(err)
+	}
+	ended := false
+	c := bench.Config{Sessions: 1, Duration: 20 * time.Millisecond, Beside: func(ctx context.Context) error {
+		<-ctx.Done()
+		ended = true
+		return nil
+	}}
+	if _, err := bench.Run(t.Context(), e, w, c); err != nil || !ended {
+		t.Errorf("companion ended %v, error %v", ended, err)
+	}
+	c.Beside = func(context.Context) error { return errPlanted }
+	if _, err := bench.Run(t.Context(), e, w, c); !errors.Is(err, errPlanted) {
+		t.Errorf("error %v", err)
 	}
 }
 

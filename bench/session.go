@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -88,10 +89,10 @@ func (d *driver) transaction(start time.Duration) (time.Duration, error) {
 	kind, ts, err := d.worker.Run()
 	end := d.run.now()
 	k := &d.current.kinds[kind]
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		k.executed++
-	case ErrRollback:
+	case errors.Is(err, ErrRollback):
 		k.rollbacks++
 	default:
 		return end, err
@@ -129,7 +130,7 @@ func (d *driver) breathe(now time.Duration) time.Duration {
 // awaitRoom waits until the window has room or the interval changes.
 func (d *driver) awaitRoom() time.Duration {
 	begin := d.run.now()
-	now := begin
+	var now time.Duration
 	for spins := 0; ; spins++ {
 		if spins < spinsBeforeSleep {
 			runtime.Gosched()

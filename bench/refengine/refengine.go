@@ -100,8 +100,16 @@ func (e *Engine) OpenTable(name string) (bench.Table, error) {
 	return nil, fmt.Errorf("refengine: table %q: %w", name, bench.ErrNotFound)
 }
 
+// own returns a table as what CreateTable made of it.
+func own(t bench.Table) *Table {
+	return t.(*Table) //nolint:forcetypeassert // another engine's table is a mistake of the caller
+}
+
 // Name implements bench.Table.
 func (t *Table) Name() string { return t.name }
+
+// Executed counts the transactions that have changed the database.
+func (e *Engine) Executed() uint64 { return e.clock.Load() }
 
 // ReleaseAll releases everything executed so far and returns how much that was.
 func (e *Engine) ReleaseAll() uint64 {
@@ -205,7 +213,7 @@ func (x *tx) undoAll() {
 
 // Get implements bench.Tx.
 func (x *tx) Get(t bench.Table, key []byte) ([]byte, error) {
-	r, ok := t.(*Table).rows.Get(row{key: key})
+	r, ok := own(t).rows.Get(row{key: key})
 	if !ok {
 		return nil, bench.ErrNotFound
 	}
@@ -215,7 +223,7 @@ func (x *tx) Get(t bench.Table, key []byte) ([]byte, error) {
 // GetMany implements bench.Tx.
 func (x *tx) GetMany(t bench.Table, keys, values [][]byte) error {
 	for i, key := range keys {
-		r, _ := t.(*Table).rows.Get(row{key: key})
+		r, _ := own(t).rows.Get(row{key: key})
 		values[i] = r.value
 	}
 	return nil
@@ -227,18 +235,18 @@ func (x *tx) Put(t bench.Table, key, value []byte) error {
 		return fmt.Errorf("refengine: write to %s in a read-only transaction", t.Name())
 	}
 	n := row{key: bytes.Clone(key), value: append(make([]byte, 0, len(value)), value...)}
-	if old, ok := t.(*Table).rows.ReplaceOrInsert(n); ok {
+	if old, ok := own(t).rows.ReplaceOrInsert(n); ok {
 		n = old
 	} else {
 		n.value = nil
 	}
-	x.undo = append(x.undo, change{t.(*Table), n})
+	x.undo = append(x.undo, change{own(t), n})
 	return nil
 }
 
 // Insert implements bench.Tx.
 func (x *tx) Insert(t bench.Table, key, value []byte) error {
-	if t.(*Table).rows.Has(row{key: key}) {
+	if own(t).rows.Has(row{key: key}) {
 		return bench.ErrExists
 	}
 	return x.Put(t, key, value)
@@ -249,15 +257,15 @@ func (x *tx) Delete(t bench.Table, key []byte) error {
 	if !x.writable {
 		return fmt.Errorf("refengine: delete from %s in a read-only transaction", t.Name())
 	}
-	if old, ok := t.(*Table).rows.Delete(row{key: key}); ok {
-		x.undo = append(x.undo, change{t.(*Table), old})
+	if old, ok := own(t).rows.Delete(row{key: key}); ok {
+		x.undo = append(x.undo, change{own(t), old})
 	}
 	return nil
 }
 
 // Scan implements bench.Tx.
 func (x *tx) Scan(t bench.Table, from, to []byte, reverse bool, limit int, each func(key, value []byte) bool) error {
-	table := t.(*Table)
+	table := own(t)
 	if table.kind == bench.Hashed {
 		return fmt.Errorf("refengine: scan of %s, which is hashed", table.name)
 	}

@@ -65,10 +65,10 @@ func TestTransactionSeesItsWritesAndTakesThemBack(t *testing.T) {
 		); err != nil {
 			return err
 		}
-		if err := tx.Insert(table, []byte("c"), nil); err != bench.ErrExists {
+		if err := tx.Insert(table, []byte("c"), nil); !errors.Is(err, bench.ErrExists) {
 			t.Errorf("Insert of a present key: %v", err)
 		}
-		if _, err := tx.Get(table, []byte("b")); err != bench.ErrNotFound {
+		if _, err := tx.Get(table, []byte("b")); !errors.Is(err, bench.ErrNotFound) {
 			t.Errorf("Get of a deleted key: %v", err)
 		}
 		values := make([][]byte, 3)
@@ -80,7 +80,7 @@ func TestTransactionSeesItsWritesAndTakesThemBack(t *testing.T) {
 		}
 		return bench.ErrRollback
 	})
-	if err != bench.ErrRollback {
+	if !errors.Is(err, bench.ErrRollback) {
 		t.Fatalf("rolled back with %v", err)
 	}
 	if got, want := content(t, s, table, nil, nil, false, 0), "a=1 b=1 c=1 d=1"; got != want {

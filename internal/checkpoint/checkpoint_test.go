@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -223,8 +221,9 @@ func TestLoadStopsAtErrors(t *testing.T) {
 	if err := Load(fsys, dir, &m, 2, none, nil); err != nil {
 		t.Error(err)
 	}
-	bad := newForge(Header{Kind: PartStream, Database: m.Database, Timestamp: 1}).tables(testTables...).data(7, 2, []byte{0, 0, 5, 5}).footer()
-	if err := fsys.WriteFile(filepath.Join(dir, m.Folder, PartFile(0)), bad.out); err != nil {
+	bad := newForge(Header{Kind: PartStream, Database: m.Database, Timestamp: 1}).tables(testTables...).data(7, 2, []byte{0, 0, 5, 5})
+	m.Parts[0].Summary = bad.summary()
+	if err := fsys.WriteFile(filepath.Join(dir, m.Folder, PartFile(0)), bad.footer().out); err != nil {
 		t.Fatal(err)
 	}
 	if err := Load(fsys, dir, &m, 2, none, nil); !errors.Is(err, dberr.ErrCorrupt) {
@@ -237,301 +236,6 @@ func smallCheckpoint(t testing.TB, fsys env.FS, dir string) Manifest {
 	return mustBuild(t, fsys, dir, testOptions(9),
 		[]testEntry{{7, []byte("a"), []byte("1")}, {1, []byte("b"), bytes.Repeat([]byte("2"), 200)}},
 		[]testEntry{{7, []byte("c"), nil}})
-}
-
-// problems runs Check and returns what it reports, and the error of Load.
-func problems(t testing.TB, fsys env.FS, dir string) (found []error, load error) {
-	t.Helper()
-	m, _, load := Latest(fsys, dir)
-	if load == nil {
-		_, load = loadAll(fsys, dir, &m, 2)
-	}
-	checked, err := Check(fsys, dir, DatabaseID{}, func(problem error) { found = append(found, problem) }, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if checked.Problems != len(found) {
-		t.Fatalf("%d problems counted, %d reported", checked.Problems, len(found))
-	}
-	return found, load
-}
-
-func TestDamagedFiles(t *testing.T) {
-	fsys, dir := faultfs.New(1), "data/checkpoint"
-	m := smallCheckpoint(t, fsys, dir)
-	for _, name := range []string{ManifestFile, filepath.Join(m.Folder, PartFile(0)), filepath.Join(m.Folder, PartFile(1))} {
-		path := filepath.Join(dir, name)
-		whole, err := fsys.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		expect := func(what string, content []byte, at int) {
-			t.Helper()
-			if err := fsys.WriteFile(path, content); err != nil {
-				t.Fatal(err)
-			}
-			found, load := problems(t, fsys, dir)
-			for _, err := range append(found[:min(1, len(found))], load) {
-				var corrupt *dberr.CorruptionError
-				if !errors.As(err, &corrupt) || corrupt.File != path || corrupt.Offset > int64(at) {
-					t.Fatalf("%s, %s at %d: %v", name, what, at, err)
-				}
-			}
-			if len(found) == 0 {
-				t.Fatalf("%s, %s at %d: Check finds nothing", name, what, at)
-			}
-		}
-		for n := range whole {
-			expect("cut", whole[:n], n)
-		}
-		for i := range whole {
-			damaged := bytes.Clone(whole)
-			damaged[i] ^= 1 << (i % 8)
-			expect("flip", damaged, i)
-		}
-		expect("longer", append(bytes.Clone(whole), 0), len(whole))
-		if err := fsys.WriteFile(path, whole); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if found, load := problems(t, fsys, dir); len(found) > 0 || load != nil {
-		t.Errorf("repaired: %v, %v", found, load)
-	}
-}
-
-func TestWrongParts(t *testing.T) {
-	fsys := faultfs.New(1)
-	other := testOptions(9)
-	other.Database[0]++
-	older := testOptions(8)
-	otherTables := testOptions(9)
-	otherTables.Tables = slices.Clone(testTables)
-	otherTables.Tables[0].Kind++
-	one := []testEntry{{7, []byte("a"), []byte("1")}}
-	for name, c := range map[string]struct {
-		opts  Options
-		part  int
-		want  error
-		parts [][]testEntry
-	}{
-		"other database": {other, 0, ErrForeignDatabase, [][]testEntry{one}},
-		"older":          {older, 0, dberr.ErrCorrupt, [][]testEntry{one}},
-		"other number":   {testOptions(9), 1, dberr.ErrCorrupt, [][]testEntry{one, one}},
-		"other content":  {testOptions(9), 0, dberr.ErrCorrupt, [][]testEntry{{{7, []byte("a"), []byte("2")}}}},
-		"other tables":   {otherTables, 0, dberr.ErrCorrupt, [][]testEntry{one}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir, otherDir := "a/"+name, "b/"+name
-			m := mustBuild(t, fsys, dir, testOptions(9), one)
-			mOther := mustBuild(t, fsys, otherDir, c.opts, c.parts...)
-			b, err := fsys.ReadFile(filepath.Join(otherDir, mOther.Folder, PartFile(c.part)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := fsys.WriteFile(filepath.Join(dir, m.Folder, PartFile(0)), b); err != nil {
-				t.Fatal(err)
-			}
-			found, load := problems(t, fsys, dir)
-			if len(found) == 0 || !errors.Is(found[0], c.want) || !errors.Is(load, c.want) {
-				t.Errorf("Check: %v, Load: %v", found, load)
-			}
-		})
-	}
-	t.Run("missing", func(t *testing.T) {
-		dir := t.Name()
-		m := smallCheckpoint(t, fsys, dir)
-		path := filepath.Join(dir, m.Folder, PartFile(1))
-		if err := fsys.Remove(path); err != nil {
-			t.Fatal(err)
-		}
-		found, load := problems(t, fsys, dir)
-		var corrupt *dberr.CorruptionError
-		if len(found) != 1 || !errors.As(found[0], &corrupt) || corrupt.File != path || !errors.Is(load, dberr.ErrCorrupt) {
-			t.Errorf("Check: %v, Load: %v", found, load)
-		}
-	})
-	t.Run("foreign checkpoint", func(t *testing.T) {
-		dir := t.Name()
-		m := smallCheckpoint(t, fsys, dir)
-		if err := m.ExpectDatabase(DatabaseID{9}); !errors.Is(err, ErrForeignDatabase) {
-			t.Error(err)
-		}
-		if err := m.ExpectDatabase(testHeader.Database); err != nil {
-			t.Error(err)
-		}
-		var found []error
-		if _, err := Check(fsys, dir, DatabaseID{9}, func(p error) { found = append(found, p) }, nil); err != nil ||
-			len(found) != 1 || !errors.Is(found[0], ErrForeignDatabase) {
-			t.Errorf("Check: %v, %v", found, err)
-		}
-	})
-}
-
-// Check finds all damaged blocks of a part, not only the first.
-func TestCheckGoesOn(t *testing.T) {
-	fsys, dir := faultfs.New(1), "data/checkpoint"
-	var entries []testEntry
-	for i := range 20 {
-		entries = append(entries, testEntry{7, []byte{byte(i)}, bytes.Repeat([]byte{byte(i)}, BlockTargetBytes/2+1)})
-	}
-	m := mustBuild(t, fsys, dir, testOptions(1), entries, entries)
-	var want []string
-	for part := range 2 {
-		path := filepath.Join(dir, m.Folder, PartFile(part))
-		b, err := fsys.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := streamBlocks(t, b)
-		for _, i := range []int{0, 1, 7, 20 + part} { // 0 is the table directory, 21 the footer
-			b[at[i]+blockHeaderBytes+3] ^= 1
-			want = append(want, fmt.Sprintf("%s is corrupt at offset %d", path, at[i]))
-		}
-		if err := fsys.WriteFile(path, b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	found, _ := problems(t, fsys, dir)
-	if len(found) != len(want) {
-		t.Fatalf("%d problems, want %d: %v", len(found), len(want), found)
-	}
-	for i := range want {
-		if !strings.Contains(found[i].Error(), want[i]) {
-			t.Errorf("problem %d is %v, want %s", i, found[i], want[i])
-		}
-	}
-	checked, err := Check(fsys, dir, DatabaseID{}, func(error) {}, nil)
-	if err != nil || checked.Blocks != 40-5 || checked.Bytes != m.Total().Bytes {
-		t.Errorf("checked %+v of %+v, error %v", checked, m.Total(), err)
-	}
-
-	// Behind a damaged block header nothing can be found, and that is said.
-	path := filepath.Join(dir, m.Folder, PartFile(0))
-	b, err := fsys.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := streamBlocks(t, b)[10]
-	b[at] ^= 1
-	if err := fsys.WriteFile(path, b); err != nil {
-		t.Fatal(err)
-	}
-	found, _ = problems(t, fsys, dir)
-	text := fmt.Sprint(found)
-	if !strings.Contains(text, fmt.Sprintf("corrupt at offset %d", at)) || !strings.Contains(text, fmt.Sprintf("%d bytes from offset %d on", int64(len(b))-at, at)) {
-		t.Errorf("problems %v, want offset %d", text, at)
-	}
-}
-
-func TestCheckCanBeEnded(t *testing.T) {
-	fsys, dir := faultfs.New(1), "data/checkpoint"
-	smallCheckpoint(t, fsys, dir)
-	if _, err := Check(fsys, dir, DatabaseID{}, func(p error) { t.Error(p) }, func(bytes, entries int64) error { return errTest }); !errors.Is(err, errTest) {
-		t.Errorf("error %v", err)
-	}
-	if checked, err := Check(fsys, "nothing", DatabaseID{}, func(p error) { t.Error(p) }, nil); err != nil || checked.Found {
-		t.Errorf("nothing to check: %+v, %v", checked, err)
-	}
-}
-
-func TestCheckBackup(t *testing.T) {
-	whole := smallStream(t)
-	check := func(b []byte, id DatabaseID) (found []error) {
-		checked, err := CheckBackup(bytes.NewReader(b), "backup", id, func(p error) { found = append(found, p) }, nil)
-		if err != nil || checked.Problems != len(found) {
-			t.Fatalf("checked %+v, error %v", checked, err)
-		}
-		if len(found) == 0 && (checked.Entries != 4 || checked.Blocks != 3 || checked.Bytes != int64(len(whole))) {
-			t.Fatalf("checked %+v", checked)
-		}
-		return found
-	}
-	if found := check(whole, testHeader.Database); len(found) != 0 {
-		t.Fatal(found)
-	}
-	if found := check(whole, DatabaseID{9}); len(found) != 1 || !errors.Is(found[0], ErrForeignDatabase) {
-		t.Fatal(found)
-	}
-	for i := range whole {
-		b := bytes.Clone(whole)
-		b[i] ^= 0x10
-		if found := check(b, DatabaseID{}); len(found) == 0 || !errors.Is(found[0], dberr.ErrCorrupt) {
-			t.Fatalf("byte %d damaged: %v", i, found)
-		}
-		if found := check(whole[:i], DatabaseID{}); len(found) == 0 || !errors.Is(found[0], dberr.ErrCorrupt) {
-			t.Fatalf("cut after %d bytes: %v", i, found)
-		}
-	}
-	// All damaged bodies are found.
-	b := bytes.Clone(whole)
-	at := streamBlocks(t, b)
-	for i := range len(at) - 1 {
-		b[at[i]+blockHeaderBytes] ^= 1
-	}
-	if found := check(b, DatabaseID{}); len(found) != len(at)-1 {
-		t.Errorf("%d of %d damaged blocks found: %v", len(found), len(at)-1, found)
-	}
-}
-
-func TestRestore(t *testing.T) {
-	fsys := faultfs.New(1)
-	entries := nastyEntries(rand.New(rand.NewPCG(9, 10)))
-	var backup bytes.Buffer
-	writeStream(t, &backup, testHeader, testTables, entries)
-	want := sorted(entries)
-	newID := DatabaseID{42}
-	for _, id := range []DatabaseID{{}, newID} {
-		dir := filepath.Join(t.TempDir(), "checkpoint")
-		blocks := 0
-		m, err := Restore(fsys, dir, bytes.NewReader(backup.Bytes()), "backup", RestoreOptions{
-			Database: id, Godwit: "test", Created: testCreated,
-			AfterBlock: func(bytes, entries int64) error { blocks++; return nil },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		wantID := testHeader.Database
-		if id == newID {
-			wantID = newID
-		}
-		if m.Database != wantID || m.Timestamp != testHeader.Timestamp || !slices.Equal(m.Tables, testTables) || int64(blocks) <= m.Total().Blocks {
-			t.Errorf("manifest %+v after %d blocks", m, blocks)
-		}
-		got, err := loadAll(fsys, dir, &m, 2)
-		if err != nil || !slices.EqualFunc(got, want, equalEntries) {
-			t.Errorf("restored %d entries of %d, error %v", len(got), len(want), err)
-		}
-		if _, err := Restore(fsys, dir, bytes.NewReader(backup.Bytes()), "backup", RestoreOptions{}); !errors.Is(err, errNotEmpty) {
-			t.Errorf("restored over a checkpoint: %v", err)
-		}
-	}
-}
-
-func TestRestoreOfDamagedBackup(t *testing.T) {
-	fsys := faultfs.New(1)
-	whole := smallStream(t)
-	part := testHeader
-	part.Kind = PartStream
-	var partStream bytes.Buffer
-	writeStream(t, &partStream, part, testTables, nil)
-	damaged := [][]byte{partStream.Bytes()}
-	for i := 0; i < len(whole); i += 7 {
-		b := bytes.Clone(whole)
-		b[i] ^= 1
-		damaged = append(damaged, b, whole[:i])
-	}
-	for i, b := range damaged {
-		dir := fmt.Sprintf("restored%d/checkpoint", i)
-		if _, err := Restore(fsys, dir, bytes.NewReader(b), "backup", RestoreOptions{}); !errors.Is(err, dberr.ErrCorrupt) {
-			t.Fatalf("error %v", err)
-		}
-		if _, found, err := Latest(fsys, dir); found || err != nil {
-			t.Fatalf("damaged backup was published: %v, %v", found, err)
-		}
-		if names, err := fsys.List(dir); err == nil && len(names) > 0 {
-			t.Fatalf("damaged backup left %v", names)
-		}
-	}
 }
 
 func TestSuccessionAndCleanup(t *testing.T) {
@@ -655,15 +359,31 @@ func TestPartsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range PartsMax {
-		if err := buildPart(b, nil); err != nil {
-			t.Fatal(err)
-		}
+	b.mu.parts = make([]Part, PartsMax-1)
+	if err := buildPart(b, nil); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := b.NewPart(); err == nil {
 		t.Error("more parts than a manifest may name")
 	}
-	if m, err := b.Publish(testCreated); err != nil || len(m.Parts) != PartsMax {
-		t.Errorf("%d parts, error %v", len(m.Parts), err)
+}
+
+// Many parts do not need as many open files.
+func TestManyParts(t *testing.T) {
+	fsys, dir := &handleFS{FS: faultfs.New(1)}, "data/checkpoint"
+	var parts [][]testEntry
+	for i := range 300 {
+		parts = append(parts, []testEntry{{7, binary.BigEndian.AppendUint32(nil, uint32(i)), []byte("v")}, {1, []byte{byte(i)}, nil}})
+	}
+	m := mustBuild(t, fsys, dir, testOptions(1), parts...)
+	for _, workers := range []int{1, 3, 64} {
+		fsys.peak.Store(0)
+		got, err := loadAll(fsys, dir, &m, workers)
+		if err != nil || !slices.EqualFunc(got, sorted(parts...), equalEntries) {
+			t.Fatalf("%d workers loaded %d entries, error %v", workers, len(got), err)
+		}
+		if peak := fsys.peak.Load(); peak > int64(workers) || fsys.open.Load() != 0 {
+			t.Errorf("%d workers had %d files open, %d still are", workers, peak, fsys.open.Load())
+		}
 	}
 }

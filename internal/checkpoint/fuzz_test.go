@@ -91,6 +91,9 @@ func FuzzBlockHeader(f *testing.F) {
 	h.encode(b[:], 5)
 	f.Add(b[:], uint32(5), uint32(0), false)
 	f.Add(make([]byte, blockHeaderBytes), uint32(0), uint32(TablesMax), true)
+	h.raw, h.stored = blockBytesMax+1, blockBytesMax+1
+	h.encode(b[:], 5)
+	f.Add(b[:], uint32(5), uint32(0), false)
 	f.Fuzz(func(t *testing.T, data []byte, streamCRC, tables uint32, inData bool) {
 		var b [blockHeaderBytes]byte
 		copy(b[:], data)

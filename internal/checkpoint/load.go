@@ -30,19 +30,26 @@ func Load(fsys env.FS, dir string, m *Manifest, workers int, apply ApplyFunc, pr
 		workers = runtime.GOMAXPROCS(0)
 	}
 	l := loader{apply: apply, progress: progress}
-	defer l.close()
 	for i := range m.Parts {
-		p, err := openPart(fsys, dir, m, i)
+		open := func() (*partReader, error) { return openPart(fsys, dir, m, i) }
+		// A part that is missing or of something else is found before anything is
+		// applied.
+		p, err := open()
 		if err != nil {
 			return err
 		}
-		l.parts = append(l.parts, &partCursor{part: p})
+		p.f.Close() // read only: nothing can be lost
+		l.parts = append(l.parts, &partCursor{open: open})
 	}
 	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() { l.work(w) })
+	for i := range workers {
+		w := &loadWorker{loader: &l, number: i}
+		wg.Go(w.run)
 	}
 	wg.Wait()
+	for _, p := range l.parts {
+		p.close()
+	}
 	return l.err
 }
 
@@ -64,99 +71,136 @@ func (l *loader) fail(err error) {
 	l.stop.Store(true)
 }
 
-func (l *loader) close() {
-	for _, p := range l.parts {
-		p.part.f.Close() // read only: nothing can be lost
-	}
+// loadWorker is one of the goroutines of a Load.
+type loadWorker struct {
+	*loader
+	number  int
+	body    []byte
+	entries Entries
 }
 
-// work begins with a part of its own and then helps with the others.
-func (l *loader) work(worker int) {
-	var (
-		body    []byte
-		entries Entries
-	)
-	for i := range l.parts {
-		p := l.parts[(worker+i)%len(l.parts)]
-		for !l.stop.Load() {
-			b, more, err := p.claim()
-			if err != nil {
-				l.fail(err)
+// run begins with a part of its own and then helps with the others.
+func (w *loadWorker) run() {
+	for i := range w.parts {
+		p := w.parts[(w.number+i)%len(w.parts)]
+		for more := true; more; {
+			if w.stop.Load() {
 				return
 			}
-			if !more {
-				break
-			}
-			if body, err = p.part.readBody(b, body); err == nil {
-				entries.reset(p.part.file, b.offset, b.entries, body)
-				err = l.use(worker, b, &entries)
-			}
-			if err != nil {
-				l.fail(err)
+			var err error
+			if more, err = w.step(p); err != nil {
+				w.fail(err)
 				return
 			}
 		}
 	}
 }
 
-// use applies a block.
-func (l *loader) use(worker int, b block, entries *Entries) error {
-	if err := l.apply(worker, b.table, entries); err != nil {
-		return err
+// step does a block of p and tells whether there was one.
+func (w *loadWorker) step(p *partCursor) (bool, error) {
+	part, b, err := p.claim()
+	if part == nil || err != nil {
+		return false, err
+	}
+	defer p.release()
+	if w.body, err = part.readBody(b, w.body); err != nil {
+		return false, err
+	}
+	w.entries.reset(part.file, b.offset, b.entries, w.body)
+	if err := w.apply(w.number, b.table, &w.entries); err != nil {
+		return false, err
 	}
 	// What apply left unread is checked too.
-	if err := entries.verify(); err != nil {
-		return err
+	if err := w.entries.verify(); err != nil {
+		return false, err
 	}
-	if l.progress == nil {
-		return nil
+	if w.progress == nil {
+		return true, nil
 	}
-	return l.progress(blockHeaderBytes+int64(b.stored), int64(b.entries))
+	return true, w.progress(blockHeaderBytes+int64(b.stored), int64(b.entries))
 }
 
 // partCursor hands out the blocks of a part. Only their headers are read under
 // the lock: the bodies, and all that is done with them, are the workers' own.
+// The file is open from the first claim until all blocks are done, so that
+// there are no more files open than workers, however many parts there are.
 type partCursor struct {
-	part *partReader
+	open func() (*partReader, error)
 	mu   struct {
 		sync.Mutex
-		ended bool // at the footer, or at an error
+		part  *partReader // nil while the file is not open
+		ended bool        // at the footer, or at an error
+		busy  int         // claimed blocks that are not released
 	}
 }
 
-// claim returns the next block of entries and whether there is one.
-func (p *partCursor) claim() (b block, more bool, err error) {
+// claim returns the next block of entries, which has to be released, and the
+// part that it is of: nil if there are no more.
+func (p *partCursor) claim() (*partReader, block, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mu.ended {
-		return block{}, false, nil
+		return nil, block{}, nil
 	}
-	b, err = p.advance()
-	if err == nil && b.kind == entriesBlock {
-		return b, true, nil
+	if p.mu.part == nil {
+		part, err := p.open()
+		if err != nil {
+			p.mu.ended = true
+			return nil, block{}, err
+		}
+		p.mu.part = part
 	}
+	b, err := p.mu.part.advance()
+	if err != nil || b.kind != entriesBlock {
+		p.mu.ended = true
+		p.closeIfDone()
+		return nil, block{}, err
+	}
+	p.mu.busy++
+	return p.mu.part, b, nil
+}
+
+// release ends the work on a claimed block.
+func (p *partCursor) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.busy--
+	p.closeIfDone()
+}
+
+// close closes the file of a part that was not read to its end.
+func (p *partCursor) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.mu.ended = true
-	return block{}, false, err
+	p.closeIfDone()
+}
+
+func (p *partCursor) closeIfDone() {
+	if p.mu.ended && p.mu.busy == 0 && p.mu.part != nil {
+		p.mu.part.f.Close() // read only: nothing can be lost
+		p.mu.part = nil
+	}
 }
 
 // advance moves to the next block of entries or, having checked it, the footer.
-func (p *partCursor) advance() (block, error) {
+func (p *partReader) advance() (block, error) {
 	var body []byte
 	for {
-		b, err := p.part.next()
+		b, err := p.next()
 		if err != nil {
 			return block{}, err
 		}
 		if b.kind == entriesBlock {
-			return b, p.part.knows(b)
+			return b, p.knows(b)
 		}
-		if body, err = p.part.readBody(b, body); err != nil {
+		if body, err = p.readBody(b, body); err != nil {
 			return block{}, err
 		}
 		if b.kind == footerBlock {
-			return b, p.part.finish(b, body)
+			return b, p.finish(b, body)
 		}
-		if err := p.part.addTables(b, body); err != nil {
+		if err := p.addTables(b, body); err != nil {
 			return block{}, err
 		}
 	}

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// PartsMax bounds the parts of a checkpoint: Load has all of them open.
-	PartsMax = 256
+	// PartsMax bounds the parts of a checkpoint.
+	PartsMax = 1 << 16
 	// manifestBytesMax bounds a manifest: every limit reached, with names that
 	// need six bytes for each of theirs.
 	manifestBytesMax = TablesMax*(tableLineBytesMax) + PartsMax*partLineBytesMax + 4096
@@ -94,7 +94,7 @@ type (
 // endLine is the last line of a manifest whose other lines have checksum crc.
 func endLine(crc uint32) []byte { return fmt.Appendf(nil, "{\"crc32c\":\"%08x\"}\n", crc) }
 
-var endLineBytes = len(endLine(0))
+const endLineBytes = len(`{"crc32c":"00000000"}` + "\n")
 
 // encode returns the manifest as it is stored.
 func (m *Manifest) encode() ([]byte, error) {

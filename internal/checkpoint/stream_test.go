@@ -2,9 +2,9 @@ package checkpoint
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -34,15 +34,21 @@ type testEntry struct {
 // format.
 func nastyEntries(rng *rand.Rand) []testEntry {
 	keys := []int{0, 1, 127, 128, 4095, KeyBytesMax}
-	values := []int{0, 1, 127, 128, 16383, 16384, BlockTargetBytes - 9, BlockTargetBytes - 8, BlockTargetBytes - 7,
-		BlockTargetBytes - 5, BlockTargetBytes - 4, BlockTargetBytes, BlockTargetBytes + 1, 1 << 21}
+	values := []int{0, 1, 127, 128, 16383, 16384}
+	largeKeys := []int{0, 127, KeyBytesMax}
+	largeValues := []int{BlockTargetBytes - 9, BlockTargetBytes - 8, BlockTargetBytes - 7, BlockTargetBytes - 5, BlockTargetBytes - 4,
+		BlockTargetBytes, BlockTargetBytes + 1, 1 << 20}
 	var entries []testEntry
-	for _, id := range []TableID{1, 1<<32 - 1, 7, 1} {
+	cross := func(id TableID, keys, values []int) {
 		for _, k := range keys {
 			for _, v := range values {
 				entries = append(entries, testEntry{id, randomBytes(rng, k), randomBytes(rng, v)})
 			}
 		}
+	}
+	cross(1, largeKeys, largeValues)
+	for _, id := range []TableID{1, 1<<32 - 1, 7, 1} {
+		cross(id, keys, values)
 		for range 3000 {
 			entries = append(entries, testEntry{id, randomBytes(rng, rng.IntN(40)), randomBytes(rng, rng.IntN(300))})
 		}
@@ -51,11 +57,11 @@ func nastyEntries(rng *rand.Rand) []testEntry {
 }
 
 func randomBytes(rng *rand.Rand, n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(rng.Uint32())
+	b := make([]byte, n+8)
+	for i := 0; i < n; i += 8 {
+		binary.LittleEndian.PutUint64(b[i:], rng.Uint64())
 	}
-	return b
+	return b[:n]
 }
 
 // writeStream writes entries as a stream.
@@ -88,8 +94,15 @@ func readStream(in io.Reader) (tables []Table, entries []testEntry, sum Summary,
 	}
 	for r.Next() {
 		e := r.Entries()
+		before := len(entries)
 		for e.Next() {
 			entries = append(entries, testEntry{r.Table(), bytes.Clone(e.Key()), bytes.Clone(e.Value())})
+		}
+		if got := len(entries) - before; e.Err() == nil && got != e.Count() {
+			return nil, nil, Summary{}, fmt.Errorf("%d entries in a block of %d", got, e.Count())
+		}
+		if p := r.Progress(); p.Entries < int64(len(entries)) {
+			return nil, nil, Summary{}, fmt.Errorf("progress %+v after %d entries", p, len(entries))
 		}
 	}
 	return r.Tables(), entries, r.Summary(), r.Err()
@@ -397,167 +410,6 @@ func streamBlocks(t testing.TB, stream []byte) []int64 {
 	}
 }
 
-// Blocks that are intact but not where they belong.
-func TestMisplacedBlocks(t *testing.T) {
-	stream := smallStream(t)
-	at := streamBlocks(t, stream)
-	head := stream[:at[0]]
-	blocks := func(s []byte, order ...int) []byte {
-		out := bytes.Clone(s[:at[0]])
-		for _, i := range order {
-			out = append(out, s[at[i]:at[i+1]]...)
-		}
-		return out
-	}
-	if len(at) != 6 {
-		t.Fatalf("stream has %d blocks", len(at)-1)
-	}
-	if _, _, _, err := readStream(bytes.NewReader(blocks(stream, 0, 1, 2, 3, 4))); err != nil {
-		t.Fatal(err)
-	}
-
-	other := testHeader
-	other.Timestamp++
-	otherHead := other.encode()
-	newer := append(otherHead[:], stream[len(head):]...)
-
-	// The same blocks but for one value, which no length or count tells.
-	var buf bytes.Buffer
-	writeStream(t, &buf, testHeader, testTables[:2], []testEntry{
-		{7, nil, nil}, {7, []byte("k"), bytes.Repeat([]byte("w"), 130)}, {1, bytes.Repeat([]byte("k"), 200), []byte("x")}, {7, []byte("z"), nil},
-	})
-	twin := buf.Bytes()
-	if len(twin) != len(stream) {
-		t.Fatal("streams differ in length")
-	}
-	mixed := append(bytes.Clone(twin[:at[4]]), stream[at[4]:]...)
-
-	for name, b := range map[string][]byte{
-		"missing":             blocks(stream, 0, 1, 3, 4),
-		"twice":               blocks(stream, 0, 1, 1, 2, 3, 4),
-		"swapped":             blocks(stream, 0, 2, 1, 3, 4),
-		"no directory":        blocks(stream, 1, 2, 3, 4),
-		"late directory":      blocks(stream, 1, 0, 2, 3, 4),
-		"early footer":        blocks(stream, 0, 1, 2, 4),
-		"of another snapshot": newer,
-		"footer of a twin":    mixed,
-	} {
-		if _, _, _, err := readStream(bytes.NewReader(b)); !errors.Is(err, dberr.ErrCorrupt) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-// forge builds streams whose checksums are right and whose content is not.
-type forge struct {
-	out     []byte
-	framing framing
-}
-
-func newForge(h Header) *forge {
-	b := h.encode()
-	return &forge{out: b[:], framing: newFraming(&b)}
-}
-
-func (f *forge) block(h blockHeader, body []byte) *forge {
-	h.sequence = f.framing.sequence
-	h.bodyCRC = crc32.Checksum(body, castagnoli)
-	var b [blockHeaderBytes]byte
-	h.encode(b[:], f.framing.streamCRC)
-	f.framing.advance(h, b[:])
-	f.out = append(append(f.out, b[:]...), body...)
-	return f
-}
-
-func (f *forge) tables(tables ...Table) *forge {
-	var body []byte
-	for _, t := range tables {
-		body = appendTable(body, t)
-	}
-	return f.block(blockHeader{kind: tablesBlock, entries: uint32(len(tables)), raw: uint32(len(body)), stored: uint32(len(body))}, body)
-}
-
-func (f *forge) data(table TableID, entries int, body []byte) *forge {
-	return f.block(blockHeader{kind: entriesBlock, table: table, entries: uint32(entries), raw: uint32(len(body)), stored: uint32(len(body))}, body)
-}
-
-func (f *forge) footer() *forge {
-	body := f.framing.footer()
-	return f.block(blockHeader{kind: footerBlock, raw: footerBodyBytes, stored: footerBodyBytes}, body[:])
-}
-
-func TestForgedStreams(t *testing.T) {
-	table := Table{ID: 1, Name: "t"}
-	one := []byte{1, 1, 'k', 'v'}
-	good := func() *forge { return newForge(testHeader).tables(table) }
-	if _, entries, _, err := readStream(bytes.NewReader(good().data(1, 1, one).footer().out)); err != nil || len(entries) != 1 {
-		t.Fatalf("the forge makes bad streams: %v", err)
-	}
-	h := blockHeader{kind: entriesBlock, table: 1, entries: 1, raw: 4, stored: 4}
-	with := func(change func(*blockHeader)) *forge {
-		h := h
-		change(&h)
-		return good().block(h, one)
-	}
-	for name, f := range map[string]*forge{
-		"unknown table":        good().data(2, 1, one),
-		"no entries":           good().data(1, 0, one),
-		"more entries":         good().data(1, 2, one),
-		"fewer entries":        good().data(1, 1, append(one, one...)),
-		"impossible count":     good().data(1, 1<<31, one),
-		"long key":             good().data(1, 1, append([]byte{0x81, 0x20, 0}, make([]byte, KeyBytesMax+1)...)),
-		"key beyond the end":   good().data(1, 1, []byte{5, 0, 'k'}),
-		"value beyond the end": good().data(1, 1, []byte{1, 0xff, 0xff, 3, 'k'}),
-		"value above limit":    good().data(1, 1, []byte{0, 0x81, 0x80, 0x80, 0x20, 1, 2}),
-		"endless length":       good().data(1, 1, bytes.Repeat([]byte{0xff}, 20)),
-		"table twice":          good().tables(Table{ID: 1, Name: "u"}),
-		"name twice":           good().tables(Table{ID: 2, Name: "t"}),
-		"no name":              newForge(testHeader).tables(Table{ID: 1}),
-		"short table key":      newForge(testHeader).block(blockHeader{kind: tablesBlock, entries: 1, raw: 4, stored: 4}, one),
-		"unknown codec":        with(func(h *blockHeader) { h.codec = 1 }),
-		"unknown type":         with(func(h *blockHeader) { h.kind = 9 }),
-		"raw is not stored":    with(func(h *blockHeader) { h.raw = 5 }),
-		"above limit":          with(func(h *blockHeader) { h.raw, h.stored = blockBytesMax+1, blockBytesMax+1 }),
-		"footer with entries":  good().block(blockHeader{kind: footerBlock, entries: 1, raw: footerBodyBytes, stored: footerBodyBytes}, make([]byte, footerBodyBytes)),
-		"short footer":         good().block(blockHeader{kind: footerBlock, raw: 4, stored: 4}, one),
-		"wrong footer":         good().block(blockHeader{kind: footerBlock, raw: footerBodyBytes, stored: footerBodyBytes}, make([]byte, footerBodyBytes)),
-	} {
-		// A stream that is cut is corrupt too: the footer lets only the forgery
-		// be wrong.
-		_, _, _, err := readStream(bytes.NewReader(f.footer().out))
-		var corrupt *dberr.CorruptionError
-		if !errors.As(err, &corrupt) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestHeaderVersions(t *testing.T) {
-	reseal := func(change func(b *[headerBytes]byte)) []byte {
-		b := testHeader.encode()
-		change(&b)
-		crc := crc32.Checksum(b[:headerCRCOffset], castagnoli)
-		b[44], b[45], b[46], b[47] = byte(crc), byte(crc>>8), byte(crc>>16), byte(crc>>24)
-		return b[:]
-	}
-	for name, c := range map[string]struct {
-		stream []byte
-		want   error
-	}{
-		"newer":           {reseal(func(b *[headerBytes]byte) { b[8] = FormatVersion + 1 }), dberr.ErrNewerFormat},
-		"newer elsewhere": {reseal(func(b *[headerBytes]byte) { b[9], b[10], b[40] = 1, 9, 1 }), dberr.ErrNewerFormat},
-		"version 0":       {reseal(func(b *[headerBytes]byte) { b[8] = 0 }), dberr.ErrCorrupt},
-		"kind":            {reseal(func(b *[headerBytes]byte) { b[10] = 3 }), dberr.ErrCorrupt},
-		"reserved":        {reseal(func(b *[headerBytes]byte) { b[41] = 1 }), dberr.ErrCorrupt},
-		"timestamp":       {reseal(func(b *[headerBytes]byte) { b[39] = 0xff }), dberr.ErrCorrupt},
-		"not ours":        {[]byte(strings.Repeat("PK\x03\x04", 20)), dberr.ErrCorrupt},
-	} {
-		if _, err := NewReader(bytes.NewReader(c.stream), "test"); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 func TestExpect(t *testing.T) {
 	r, err := NewReader(bytes.NewReader(smallStream(t)), "test")
 	if err != nil {
@@ -588,22 +440,6 @@ func TestReadErrors(t *testing.T) {
 		if !errors.Is(err, errTest) || errors.Is(err, dberr.ErrCorrupt) {
 			t.Fatalf("read error after %d bytes: %v", n, err)
 		}
-	}
-}
-
-// A stream that promises much must not make the reader take memory for it.
-func TestPromisedLengthTakesNoMemory(t *testing.T) {
-	f := newForge(testHeader).tables(Table{ID: 1, Name: "t"})
-	f.block(blockHeader{kind: entriesBlock, table: 1, entries: 1, raw: blockBytesMax, stored: blockBytesMax}, make([]byte, 100))
-	r, err := NewReader(bytes.NewReader(f.out), "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Next() || !errors.Is(r.Err(), dberr.ErrCorrupt) {
-		t.Fatalf("error %v", r.Err())
-	}
-	if cap(r.body) > 2*readStepBytes {
-		t.Errorf("reader took %d bytes for 100", cap(r.body))
 	}
 }
 

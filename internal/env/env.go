@@ -56,7 +56,8 @@ type File interface {
 	// Preallocate makes the file at least sizeBytes long. What it adds is zeros
 	// that are really written, and durable when it returns, so that writing and
 	// syncing there later changes no metadata: on the disks that we measured a
-	// sync costs a third of one in a growing file.
+	// sync costs a third of one in a growing file. After an error the file is as
+	// long as it was, if truncating it worked.
 	Preallocate(sizeBytes int64) error
 	// Truncate cuts or extends the file (with zeros) to sizeBytes.
 	Truncate(sizeBytes int64) error

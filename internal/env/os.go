@@ -132,21 +132,30 @@ func (f *osFile) Preallocate(sizeBytes int64) error {
 	// Reserving first finds out at once that the disk is full, and gets one
 	// piece of disk.
 	if err := f.reserve(sizeBytes); err != nil {
-		return &os.PathError{Op: "preallocate", Path: f.Name(), Err: err}
+		err = &os.PathError{Op: "preallocate", Path: f.Name(), Err: err}
+		return errors.Join(err, f.Truncate(from))
 	}
+	if err := f.zero(from, sizeBytes); err != nil {
+		return errors.Join(err, f.Truncate(from))
+	}
+	return nil
+}
+
+// zero writes zeros from one offset to another and syncs them.
+func (f *osFile) zero(from, to int64) error {
 	z := &f.fs.zeros
 	z.Lock()
 	defer z.Unlock()
 	if z.buf == nil {
 		z.buf = make([]byte, zeroBytes)
 	}
-	for at, synced := from, from; at < sizeBytes; {
-		n, err := f.WriteAt(z.buf[:min(zeroBytes, sizeBytes-at)], at)
+	for at, synced := from, from; at < to; {
+		n, err := f.WriteAt(z.buf[:min(zeroBytes, to-at)], at)
 		if err != nil {
 			return err
 		}
 		at += int64(n)
-		if at-synced >= syncZeroBytes || at == sizeBytes {
+		if at-synced >= syncZeroBytes || at == to {
 			if err := f.Sync(); err != nil {
 				return err
 			}

@@ -138,7 +138,11 @@ type Limbo struct {
 // NewLimbo returns an empty limbo.
 func (d *Domain) NewLimbo() *Limbo { return &Limbo{domain: d} }
 
-// Retire hands over an object of n bytes that no new reader can reach.
+// Retire hands over an object of n bytes that no new reader can reach. What made
+// it so, its removal or a lock that readers respect, was an atomic operation of
+// the caller: a plain store could still be on its way to memory when the epoch,
+// or in Collect the pins, are read, and a reader in a later epoch would find the
+// object.
 func (l *Limbo) Retire(r arena.Ref, n int) {
 	l.queue = append(l.queue, entry{r, n, l.domain.now.Load()})
 	l.held += int64(n)

@@ -24,8 +24,8 @@ import (
 //	slot     tag (16) | Ref of a record (48); 0 is free
 //	link     0 (16)   | Ref of an overflow bucket (48)
 //
-// The tag is a part of the key's hash and never 0, so that a link never looks
-// like a match. A bucket of depth d and number i holds the keys whose hashes end
+// The tag is 15 bits of the key's hash and a bit that is always 1, so that a link
+// never looks like a match. A bucket of depth d and number i holds the keys whose hashes end
 // in the d bits of i.
 //
 // Invariants, while a bucket is not locked:
@@ -135,11 +135,11 @@ func (h *Hash) ptr(r arena.Ref) unsafe.Pointer { return unsafe.Add(h.base, r) }
 // bucketOf returns the number of the bucket that holds the keys of hash hv.
 func (h *Hash) bucketOf(hv uint64) uint64 {
 	state := h.state.Load()
-	i := hv & (2<<(state&63) - 1)
-	if i >= state>>8 {
-		i = hv & (1<<(state&63) - 1)
-	}
-	return i
+	level := state & 63
+	i := hv & (2<<level - 1)
+	// Without a jump, which would not be predictable: if i ≥ buckets, i has no
+	// bucket of its own yet.
+	return i - (state>>8-1-i)>>63<<level
 }
 
 // bucketRef returns the place of bucket i.
@@ -192,8 +192,8 @@ func (h *Hash) eachSegment(visit func(r arena.Ref, n int)) {
 // belongs tells whether a bucket of number i and version v holds hash hv.
 func belongs(hv, i, v uint64) bool { return hv&(1<<(v>>depthShift&depthMask)-1) == i }
 
-// tagOf returns the slot without its Ref for hash hv. The bits are apart from
-// those that choose the bucket.
+// tagOf returns the tag for hash hv, in its place in a slot. The bits are apart
+// from those that choose the bucket.
 func tagOf(hv uint64) uint64 { return (hv | 1<<arena.RefBits) &^ slotRefMask }
 
 // matchTag returns a slot of the bucket at p that carries tag, 0 if there is
@@ -284,38 +284,44 @@ func (h *Hash) GetMany(keys [][]byte, out []Found) {
 // getSlowly marks in the version of a Found that the key needs getSlow.
 const getSlowly = bucketLocked
 
+// getGroup keeps what it knows of a lookup in its Found: first hash, bucket and
+// bucket number, then the record that carries the tag, bucket and version.
 func (h *Hash) getGroup(keys [][]byte, out []Found) {
-	var hashes, numbers [getManyMax]uint64
 	out = out[:len(keys)]
 	for k, key := range keys {
-		hv := h.seeds.hash(key)
+		var hv uint64
+		if len(key) == 8 {
+			hv = h.seeds.hashWord(load64(key))
+		} else {
+			hv = h.seeds.hashLong(key)
+		}
 		i := h.bucketOf(hv)
 		node := h.bucketRef(i)
+		out[k] = Found{arena.Ref(hv), node, i}
 		cpu.Prefetch64(h.ptr(node))
-		hashes[k&(getManyMax-1)], numbers[k&(getManyMax-1)], out[k].Node = hv, i, node
 	}
 	for k := range out {
 		f := &out[k]
-		hv, i := hashes[k&(getManyMax-1)], numbers[k&(getManyMax-1)]
+		hv, i := uint64(f.Rec), f.Version
 		p := h.ptr(f.Node)
 		v := atomic.LoadUint64((*uint64)(p))
 		match := matchTag(p, tagOf(hv))
 		last := arena.Load64(unsafe.Add(p, lastSlot))
 		f.Rec, f.Version = arena.Ref(match&slotRefMask), v
+		if v&bucketBusy != 0 || !belongs(hv, i, v) || atomic.LoadUint64((*uint64)(p)) != v {
+			f.Version |= getSlowly
+		}
 		if match != 0 {
 			cpu.Prefetch192(h.ptr(f.Rec))
 		} else if isLink(last) {
+			f.Version |= getSlowly
 			cpu.Prefetch64(h.ptr(arena.Ref(last)))
-			f.Version |= getSlowly
-		}
-		if v&bucketBusy != 0 || !belongs(hv, i, v) || atomic.LoadUint64((*uint64)(p)) != v {
-			f.Version |= getSlowly
 		}
 	}
 	for k, key := range keys {
 		f := &out[k]
 		if f.Version&getSlowly != 0 || f.Rec != 0 && !keyEqual(h.ptr(f.Rec), key) {
-			*f = h.getSlow(hashes[k&(getManyMax-1)], key)
+			*f = h.getSlow(h.seeds.hash(key), key)
 			if f.Rec != 0 {
 				cpu.Prefetch192(h.ptr(f.Rec))
 			}

@@ -16,15 +16,14 @@ const (
 	// loadHalves is how many records, in halves, a bucket should hold on
 	// average. Buckets that are still to be split hold up to twice as many as
 	// the others.
-	loadHalves = 9
+	loadHalves = 7
 	// splitsMax bounds what one insert does for the growth. A counted record
 	// is worth sampleOneIn*2/loadHalves splits.
 	splitsMax = 8
 )
 
-// inSample tells whether the record of hash hv is counted. The bits are apart
-// from those of the tag, and from those that choose the bucket in all but the
-// largest tables.
+// inSample tells whether the record of hash hv is counted. The bits lie between
+// those that choose the bucket and those of the tag.
 func inSample(hv uint64) bool { return hv>>(arena.RefBits-4)&(sampleOneIn-1) == 0 }
 
 // due returns how many buckets a table of n should be split now.

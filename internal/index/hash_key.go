@@ -21,18 +21,25 @@ func newHashSeeds() hashSeeds {
 	return s
 }
 
-// hash returns the hash of a key. Keys of eight bytes, which are most often
-// numbers, have a way of their own that takes a third of the time: two
-// folded multiplications, as in wyhash. The first one spreads the key over all
-// bits; the second is needed because the low bits of a product do not
-// depend on the high bits of the key.
+// hash returns the hash of a key.
 func (s *hashSeeds) hash(key []byte) uint64 {
 	if len(key) == 8 {
-		hi, lo := bits.Mul64(load64(key)^s.whiten, s.factor)
-		hi, lo = bits.Mul64(hi^lo, 0x9e3779b97f4a7c15)
-		return hi ^ lo
+		return s.hashWord(load64(key))
 	}
-	return maphash.Bytes(s.long, key)
+	return s.hashLong(key)
 }
+
+// hashWord is the hash of keys of eight bytes, which are most often numbers: two
+// folded multiplications with secret factors, as in wyhash. The high half of a
+// product carries the key's high bits to where the low bits are, which the low
+// half alone would not do; the second round breaks up the regular steps in which
+// the first one places keys that are evenly apart.
+func (s *hashSeeds) hashWord(key uint64) uint64 {
+	hi, lo := bits.Mul64(key^s.whiten, s.factor)
+	hi, lo = bits.Mul64(hi^lo, s.factor)
+	return hi ^ lo
+}
+
+func (s *hashSeeds) hashLong(key []byte) uint64 { return maphash.Bytes(s.long, key) }
 
 func load64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }

@@ -112,29 +112,38 @@ func (h *Hash) Free(m Mem, each func(rec arena.Ref)) {
 
 // HashStats says how large an index is.
 type HashStats struct {
-	Records         int64 // an estimate, from a sample of one in sixteen
+	Records         int64 // an estimate from the sample; counted, if walked
 	Buckets         int64 // without overflow buckets
-	SegmentBytes    int64 // of all primary buckets, those not yet in use included
-	OverflowBuckets int64 // counted by walking the chains, if asked for
+	OverflowBuckets int64 // counted, 0 if not walked
+	SegmentBytes    int64 // of the buckets without overflow buckets, and of room for a few more
 }
 
 // Stats returns the size of the index. With walk it also counts what only a walk
 // through all buckets tells; the caller is then pinned.
 func (h *Hash) Stats(walk bool) HashStats {
 	n := h.state.Load() >> 8
-	s := HashStats{Records: h.sampled.Load() * sampleOneIn, Buckets: int64(n)}
+	s := HashStats{Records: max(0, h.sampled.Load()*sampleOneIn), Buckets: int64(n)}
 	last := segmentOf(n - 1 + 1<<firstLevel)
 	for segment := range last + 1 {
 		s.SegmentBytes += int64(segmentBuckets(segment)) * bucketBytes
 	}
-	if walk {
-		var refs []arena.Ref
-		for i := range n {
-			refs = h.readBucket(i, refs[:0])
-			s.OverflowBuckets += int64(max(0, (len(refs)+bucketWords-2)/(bucketWords-1)-1))
-		}
+	if !walk {
+		return s
+	}
+	s.Records = 0
+	var refs []arena.Ref
+	for i := range n {
+		refs = h.readBucket(i, refs[:0])
+		s.Records += int64(len(refs))
+		s.OverflowBuckets += int64(overflowOf(len(refs)))
 	}
 	return s
+}
+
+// overflowOf returns how many overflow buckets a chain of so many records has.
+func overflowOf(records int) int {
+	const each = bucketWords - 1
+	return max(0, (records+each-1)/each-1)
 }
 
 // Check verifies the structure. Nobody else uses the index meanwhile.

@@ -138,8 +138,8 @@ var hashKeyShapes = map[string]func(i uint64) []byte{
 func TestHashAgainstMap(t *testing.T) {
 	for name, shape := range hashKeyShapes {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(4) {
-				hashAgainstMap(newHashRig(t, 64<<20), rand.New(rand.NewPCG(seed, 1)), shape)
+			for seed := range uint64(3) {
+				hashAgainstMap(newHashRig(t, 32<<20), rand.New(rand.NewPCG(seed, 1)), shape)
 			}
 		})
 	}
@@ -237,11 +237,11 @@ func TestHashGrows(t *testing.T) {
 	if s := r.hash.Stats(true); s.SegmentBytes > 4096 {
 		t.Errorf("an empty index takes %d bytes", s.SegmentBytes)
 	}
-	for i := range uint64(200_000) {
+	for i := range uint64(100_000) {
 		r.mustInsert(hashKeyShapes["big-endian"](i))
 		s := r.hash.Stats(false)
 		if i > 20_000 && i%997 == 0 {
-			if load := float64(i) / float64(s.Buckets); load < 3.5 || load > 5.5 {
+			if load := float64(i) / float64(s.Buckets); math.Abs(load-float64(loadHalves)/2) > 0.7 {
 				t.Fatalf("%d records in %d buckets", i, s.Buckets)
 			}
 			if s.SegmentBytes > s.Buckets*bucketBytes*5/4 {
@@ -257,16 +257,26 @@ func TestHashGrows(t *testing.T) {
 
 // No shape of keys may crowd buckets: about as many overflow as would by chance.
 func TestHashSpreadsKeys(t *testing.T) {
+	const count = 20_000
 	for name, shape := range hashKeyShapes {
 		if name == "lengths" {
 			continue // takes 2 KiB each
 		}
 		r := newHashRig(t, 64<<20)
-		for i := range uint64(50_000) {
+		for i := range uint64(count) {
 			r.mustInsert(shape(i))
 		}
-		if s := r.hash.Stats(true); s.OverflowBuckets > s.Buckets/4 {
+		s := r.hash.Stats(true)
+		if s.OverflowBuckets > s.Buckets/5 || r.hash.Stats(false).Records < count*4/5 || r.hash.Stats(false).Records > count*6/5 {
 			t.Errorf("%s: %+v", name, s)
+		}
+		tags := make(map[uint64]bool)
+		for i := range uint64(count) {
+			tags[tagOf(r.hash.seeds.hash(shape(i)))] = true
+		}
+		// By chance: 32768·(1-e^(-20000/32768)), about 15,000.
+		if len(tags) < count*2/3 {
+			t.Errorf("%s: %d different tags", name, len(tags))
 		}
 	}
 }
@@ -314,53 +324,70 @@ func TestHashMemoryReturns(t *testing.T) {
 	}
 }
 
-// An index in a full arena refuses records and stays whole.
+// An index in a full arena refuses records and stays whole; with memory again it
+// goes on where it was.
 func TestHashFull(t *testing.T) {
 	r := newHashRig(t, arena.MinLimitBytes)
+	var recs []arena.Ref
+	for i := range uint64(20_000) {
+		recs = append(recs, r.record(hashKeyShapes["big-endian"](i)))
+	}
+	ballast := hashBallast(r.mem.Cache)
 	oracle := make(map[string]arena.Ref)
 	refused := 0
-	for i := uint64(0); refused < 1000; i++ {
-		key := hashKeyShapes["big-endian"](i)
-		rec, err := r.tryRecord(key, 0)
-		if err == nil {
-			var out []Change
-			if _, out, err = r.hash.Insert(r.mem, rec, nil); err != nil && len(out) > 0 {
-				t.Fatalf("a failed insert reports %v", out)
-			}
-		}
-		if err != nil {
-			if !errors.Is(err, arena.ErrFull) {
-				t.Fatal(err)
-			}
-			if f := r.hash.Get(key); f.Rec != 0 {
-				t.Fatalf("a refused record was inserted: %+v", f)
-			}
+	for _, rec := range recs {
+		key := record.Key(r.arena.Ptr(rec))
+		guard := r.hash.Get(key)
+		_, out, err := r.hash.Insert(r.mem, rec, nil)
+		switch {
+		case err == nil:
+			oracle[string(key)] = rec
+		case !errors.Is(err, arena.ErrFull):
+			t.Fatal(err)
+		case len(out) > 0 || r.hash.Get(key) != guard:
+			t.Fatalf("a refused insert reports %v, and the key's guard went from %+v to %+v", out, guard, r.hash.Get(key))
+		default:
 			refused++
-			if rec != 0 {
-				r.mem.Cache.Free(rec, r.recordBytes(rec))
-			}
-			continue
+		}
+	}
+	if refused == 0 || len(oracle) == 0 {
+		t.Fatalf("%d records refused, %d inserted", refused, len(oracle))
+	}
+	hashMustHold(r, oracle)
+	ballast()
+	for _, rec := range recs {
+		key := record.Key(r.arena.Ptr(rec))
+		if existing, _, err := r.hash.Insert(r.mem, rec, nil); err != nil || existing != oracle[string(key)] {
+			t.Fatalf("insert %x: existing %d, want %d, error %v", key, existing, oracle[string(key)], err)
 		}
 		oracle[string(key)] = rec
 	}
 	hashMustHold(r, oracle)
-	t.Logf("%d records of %d bytes, %+v", len(oracle), r.recordBytes(oracle[string(hashKeyShapes["big-endian"](0))]), r.hash.Stats(true))
-	// Deletes make room again.
-	for key, rec := range oracle {
-		if len(oracle) < 1000 {
-			break
-		}
-		if !r.hash.Remove(r.mem, rec) {
-			t.Fatal("a record is lost")
-		}
-		r.retire(rec)
-		delete(oracle, key)
+}
+
+// hashBallast takes all memory that an index could use, and returns what gives it
+// back.
+func hashBallast(c *arena.Cache) (free func()) {
+	type object struct {
+		ref arena.Ref
+		n   int
 	}
-	r.collect()
-	for i := range uint64(10_000) {
-		oracle[fmt.Sprint("again", i)] = r.mustInsert(fmt.Append(nil, "again", i))
+	var all []object
+	for n := 16 << 10; n >= bucketBytes; n /= 2 {
+		for {
+			ref, err := c.Alloc(n)
+			if err != nil {
+				break
+			}
+			all = append(all, object{ref, n})
+		}
 	}
-	hashMustHold(r, oracle)
+	return func() {
+		for _, o := range all {
+			c.Free(o.ref, o.n)
+		}
+		c.Close()
+	}
 }
 
 func TestNewHashFull(t *testing.T) {
@@ -370,11 +397,7 @@ func TestNewHashFull(t *testing.T) {
 	}
 	defer a.Close()
 	m := Mem{a.NewCache(), epoch.NewDomain().NewLimbo()}
-	for {
-		if _, err := m.Cache.Alloc(16 << 10); err != nil {
-			break
-		}
-	}
+	hashBallast(m.Cache)
 	h, err := NewHash(a, m)
 	if h != nil || !errors.Is(err, arena.ErrFull) || !strings.Contains(err.Error(), "hash") {
 		t.Errorf("got %v, %v", h, err)

@@ -35,7 +35,7 @@ func NewTree(a *arena.Arena, m Mem) (*Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("index: new tree: %w", err)
 	}
-	t.initNode(r, makeMeta(0, 0, 0, false))
+	t.initNode(r, makeMeta(0, 0, 0, false)).clearHeads(0)
 	t.root.Store(uint64(r))
 	return t, nil
 }
@@ -75,14 +75,19 @@ func (t *Tree) retireNode(m Mem, n node) {
 // rootNode returns the root and the version at which it was the root.
 func (t *Tree) rootNode() (node, uint64) {
 	for {
-		r := t.root.Load()
-		n := t.node(arena.Ref(r))
-		v := n.stableWord()
-		// Whoever replaces the root does it before unlocking the old one.
-		if t.root.Load() == r {
+		if n, v, ok := t.enter(t.root.Load()); ok {
 			return n, v
 		}
 	}
+}
+
+// enter reads the version of a node that was the root. Whoever replaces the
+// root does it before he unlocks the old one: if r still is the root after
+// its version was read, it was the root at that version.
+func (t *Tree) enter(r uint64) (node, uint64, bool) {
+	n := t.node(arena.Ref(r))
+	v := n.stableWord()
+	return n, v, t.root.Load() == r
 }
 
 // step goes from n, read at version v, to its child r, whose version it returns.
@@ -123,10 +128,14 @@ func (t *Tree) Get(key []byte) Found {
 	k := makeProbe(key)
 	for {
 		n, v := t.findLeaf(&k)
-		_, slot, ok := t.search(n, v, n.meta(), &k)
-		if ok && n.word() == v {
-			return Found{Rec: slotRef(slot), Node: t.refOf(n), Version: v}
+		slot, ask, ok := t.find(n, v, n.meta(), &k)
+		if !ok || n.word() != v {
+			continue
 		}
+		if ask && !t.hasKey(slot, key) {
+			slot = 0
+		}
+		return Found{Rec: slotRef(slot), Node: t.refOf(n), Version: v}
 	}
 }
 

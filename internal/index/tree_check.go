@@ -176,5 +176,10 @@ func (c *checker) entries(n node, m meta, low, high, prefix []byte, bad func(str
 			c.last, c.any = key, true
 		}
 	}
+	for i := m.count(); i < fanout; i++ {
+		if n.head(i) != noHead {
+			return bad("head %#x behind the last entry", n.head(i))
+		}
+	}
 	return nil
 }

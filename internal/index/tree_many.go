@@ -1,30 +1,32 @@
 package index
 
 import (
-	"bytes"
-
+	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/cpu"
-	"github.com/godwitdb/godwit/internal/record"
 )
 
 // groupMax is how many lookups run in lockstep: enough to keep the processor's
 // line fill buffers busy, and few enough for what is prefetched to be in the
-// cache when its turn comes. (Measured: tree_bench_test.go.)
+// cache when its turn comes.
 const groupMax = 8
 
-// lookup is one of the keys that are looked up in lockstep.
+// lookup is where one of the keys that are looked up in lockstep has come to. It
+// holds no pointers: storing one costs a look at the collector's write barrier.
 type lookup struct {
-	probe
-	node, parent node // node is nil if the lookup met a conflict
-	nv, pv       uint64
-	slot         uint64
-	// ask: the entry of slot is the only one that can have the key, but whether
-	// it does, only the record knows.
-	ask bool
+	// node is 0 if the lookup met a conflict.
+	node, parent arena.Ref
+	// version is the node's, if it has been read, parentVersion that at which
+	// the parent said where to go.
+	version, parentVersion uint64
+	// first is probe.first.
+	first uint64
+	// slot and ask are what Tree.find has found.
+	slot uint64
+	ask  bool
 }
 
 // GetMany looks up keys[i] into out[i], for all i. Keys may repeat. A cache miss
-// costs ten times what a node's search does, so the keys go down the tree
+// costs many times what the search in a node does, so the keys go down the tree
 // side by side: each one's next node is on its way while the others are searched
 // for. The records that were found are prefetched, too.
 func (t *Tree) GetMany(keys [][]byte, out []Found) {
@@ -36,74 +38,65 @@ func (t *Tree) GetMany(keys [][]byte, out []Found) {
 }
 
 func (t *Tree) getGroup(keys [][]byte, out []Found) {
-	var group [groupMax]lookup
-	ls := group[:len(keys)]
+	var ls [groupMax]lookup
 	root, v := t.rootNode()
-	for i := range ls {
-		ls[i].probe = makeProbe(keys[i])
-		ls[i].node, ls[i].nv = root, v
+	for i, key := range keys {
+		ls[i] = lookup{node: t.refOf(root), version: v, first: makeProbe(key).first}
 	}
 	for level := root.meta().level(); level > 0; level-- {
-		for i := range ls {
-			t.descendOne(&ls[i])
+		for i, key := range keys {
+			t.descendOne(&ls[i], key)
 		}
 	}
-	for i := range ls {
-		t.searchOne(&ls[i])
+	for i, key := range keys {
+		t.searchOne(&ls[i], key)
 	}
-	for i := range ls {
-		out[i] = t.finishOne(&ls[i])
+	for i, key := range keys {
+		out[i] = t.finishOne(&ls[i], key)
 	}
 }
 
 // arrive reads the version of the node that l has come to and makes sure that the
-// parent had not changed by then: step in two halves, with the work on other
-// keys between them.
-func (l *lookup) arrive() bool {
-	if l.node.p == nil {
-		return false
+// parent had not changed by then: Tree.step in two halves, with the work on
+// other keys between them.
+func (t *Tree) arrive(l *lookup) bool {
+	if l.parent == 0 {
+		return l.node != 0
 	}
-	if l.parent.p == nil {
-		return true
-	}
-	l.nv = l.node.word()
-	if l.nv&(lockedBit|obsoleteBit) != 0 || l.parent.word() != l.pv {
-		l.node.p = nil
+	l.version = t.node(l.node).word()
+	if l.version&(lockedBit|obsoleteBit) != 0 || t.node(l.parent).word() != l.parentVersion {
+		l.node, l.parent = 0, 0
 		return false
 	}
 	return true
 }
 
 // descendOne takes l from an inner node to the child, which it prefetches.
-func (t *Tree) descendOne(l *lookup) {
-	if !l.arrive() {
+func (t *Tree) descendOne(l *lookup, key []byte) {
+	if !t.arrive(l) {
 		return
 	}
-	n := l.node
-	i, ok := t.route(n, l.nv, n.meta(), &l.probe)
-	child := t.node(n.child(i))
-	if !ok || n.word() != l.nv {
-		l.node.p = nil
+	n, k := t.node(l.node), probe{key, l.first}
+	i, ok := t.route(n, l.version, n.meta(), &k)
+	child := n.child(i)
+	if !ok || n.word() != l.version {
+		l.node, l.parent = 0, 0
 		return
 	}
-	cpu.Prefetch1024(child.p)
-	l.parent, l.pv, l.node = n, l.nv, child
+	cpu.Prefetch1024(t.ptr(child))
+	l.parent, l.parentVersion, l.node = l.node, l.version, child
 }
 
 // searchOne finds l's key in its leaf. If the record has to be asked whether it is
 // the right one, it is only prefetched.
-func (t *Tree) searchOne(l *lookup) {
-	if !l.arrive() {
+func (t *Tree) searchOne(l *lookup, key []byte) {
+	if !t.arrive(l) {
 		return
 	}
-	n := l.node
-	m := n.meta()
-	ok := true
-	if l.ask = t.candidate(n, m, l); !l.ask {
-		_, l.slot, ok = t.search(n, l.nv, m, &l.probe)
-	}
-	if !ok || n.word() != l.nv {
-		l.node.p = nil
+	n, k, ok := t.node(l.node), probe{key, l.first}, false
+	l.slot, l.ask, ok = t.find(n, l.version, n.meta(), &k)
+	if !ok || n.word() != l.version {
+		l.node = 0
 		return
 	}
 	if l.slot != 0 {
@@ -111,28 +104,13 @@ func (t *Tree) searchOne(l *lookup) {
 	}
 }
 
-// candidate finds the only entry of leaf n that can have l's key, if that has to
-// be settled by the record.
-func (t *Tree) candidate(n node, m meta, l *lookup) bool {
-	if m.edge() || len(l.key) <= m.prefix()+headBytes {
-		return false
-	}
-	h, count := l.head(m.prefix()), m.count()
-	pos := n.lowerBound(count, h)
-	if pos == count || n.head(pos) != h || pos+1 < count && n.head(pos+1) == h {
-		return false
-	}
-	l.slot = n.slot(pos)
-	return slotKeyBytes(l.slot) == len(l.key)
-}
-
 // finishOne returns what l has found.
-func (t *Tree) finishOne(l *lookup) Found {
-	if l.node.p == nil {
-		return t.Get(l.key)
+func (t *Tree) finishOne(l *lookup, key []byte) Found {
+	if l.node == 0 {
+		return t.Get(key)
 	}
-	if l.ask && !bytes.Equal(record.Key(t.ptr(slotRef(l.slot))), l.key) {
+	if l.ask && !t.hasKey(l.slot, key) {
 		l.slot = 0
 	}
-	return Found{Rec: slotRef(l.slot), Node: t.refOf(l.node), Version: l.nv}
+	return Found{Rec: slotRef(l.slot), Node: l.node, Version: l.version}
 }

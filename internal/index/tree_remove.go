@@ -123,13 +123,19 @@ func (t *Tree) dropRoot(m Mem, n node, v uint64) {
 // merge moves all entries of child i+1 of n, which was read at version v, to child
 // i, and frees child i+1. It does nothing if one of the three has changed.
 func (t *Tree) merge(m Mem, n node, v uint64, i int) {
-	l, r := t.node(n.child(i)), t.node(n.child(i+1))
+	lref, rref := n.child(i), n.child(i+1)
+	if n.word() != v {
+		return
+	}
+	// Wait for whoever works on the two before taking a lock: no one waits
+	// while holding one.
+	l, r := t.node(lref), t.node(rref)
+	lv, rv := l.stableWord(), r.stableWord()
 	if !n.tryLock(v) {
 		return
 	}
 	// n is locked: l and r are its children, and nobody can take them away.
-	lv, rv := l.word(), r.word()
-	if (lv|rv)&lockedBit != 0 || !l.tryLock(lv) {
+	if !l.tryLock(lv) {
 		n.unlockUnchanged(v)
 		return
 	}
@@ -141,6 +147,7 @@ func (t *Tree) merge(m Mem, n node, v uint64, i int) {
 	}
 	edge := t.moveAll(m, l, r)
 	n.removeEntry(i)
+	l.assertOrder()
 	r.unlockObsolete(rv)
 	l.unlock(lv)
 	n.unlock(v)

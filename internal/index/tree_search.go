@@ -25,6 +25,39 @@ func (t *Tree) comparePrefix(n node, v uint64, m meta, k *probe) (order int, ok 
 	return bytes.Compare(k.key[:min(p, len(k.key))], t.fence(r)[:p]), true
 }
 
+// find returns the slot of the entry of a leaf whose key is k, 0 if there is none.
+// ask: no other entry can have the key, but whether this one has, only its
+// record can tell; the caller asks it after it has validated v.
+func (t *Tree) find(n node, v uint64, m meta, k *probe) (slot uint64, ask, ok bool) {
+	if m.edge() {
+		if order, ok := t.comparePrefix(n, v, m, k); !ok || order != 0 {
+			return 0, false, ok
+		}
+	}
+	h, count := k.head(m.prefix()), m.count()
+	pos := n.below(h)
+	if pos >= count || n.head(pos) != h {
+		return 0, false, true
+	}
+	if len(k.key) <= m.prefix()+headBytes {
+		_, slot = n.searchShort(pos, count, h, len(k.key))
+		return slot, false, true
+	}
+	if pos+1 < count && n.head(pos+1) == h {
+		_, slot, ok = t.searchLong(n, v, m, k, h, pos)
+		return slot, false, ok
+	}
+	if slot = n.slot(pos); slotKeyBytes(slot) != len(k.key) {
+		slot = 0
+	}
+	return slot, slot != 0, true
+}
+
+// hasKey tells whether the record of a validated slot has the key.
+func (t *Tree) hasKey(slot uint64, key []byte) bool {
+	return bytes.Equal(record.Key(t.ptr(slotRef(slot))), key)
+}
+
 // search returns the position of the first entry of a leaf that is not below k,
 // and its slot if the entry's key is k, else 0.
 func (t *Tree) search(n node, v uint64, m meta, k *probe) (pos int, slot uint64, ok bool) {
@@ -40,8 +73,8 @@ func (t *Tree) search(n node, v uint64, m meta, k *probe) (pos int, slot uint64,
 		}
 	}
 	h := k.head(p)
-	pos = n.lowerBound(count, h)
-	if pos == count || n.head(pos) != h {
+	pos = n.below(h)
+	if pos >= count || n.head(pos) != h {
 		return pos, 0, true
 	}
 	if len(k.key) <= p+headBytes {
@@ -110,8 +143,8 @@ func (t *Tree) route(n node, v uint64, m meta, k *probe) (int, bool) {
 		}
 	}
 	h := k.head(m.prefix())
-	i := n.upperBound(m.count(), h)
-	if i == 0 || n.head(i-1) != h {
+	i := n.below(h)
+	if i >= m.count() || n.head(i) != h {
 		return i, true
 	}
 	return t.routeTies(n, v, m, k, h, i, false)
@@ -131,18 +164,21 @@ func (t *Tree) routeBelow(n node, v uint64, m meta, k *probe) (int, bool) {
 		}
 	}
 	h := k.head(m.prefix())
-	i := n.upperBound(m.count(), h)
-	if i == 0 || n.head(i-1) != h {
+	i := n.below(h)
+	if i >= m.count() || n.head(i) != h {
 		return i, true
 	}
 	return t.routeTies(n, v, m, k, h, i, true)
 }
 
-// routeTies settles the separators before position end whose head is h, that of
+// routeTies settles the separators from position pos on whose head is h, that of
 // k: how many separators are below k, or equal to it unless below is set.
-func (t *Tree) routeTies(n node, v uint64, m meta, k *probe, h uint64, end int, below bool) (int, bool) {
+func (t *Tree) routeTies(n node, v uint64, m meta, k *probe, h uint64, pos int, below bool) (int, bool) {
 	rest := m.prefix() + headBytes
-	pos := n.lowerBound(end, h)
+	end := pos
+	for end < m.count() && n.head(end) == h {
+		end++
+	}
 	for pos < end {
 		mid := int(uint(pos+end) >> 1)
 		s := n.slot(mid)

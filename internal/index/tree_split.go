@@ -98,6 +98,8 @@ func (t *Tree) splitLeaf(m Mem, parent node, pv uint64, n node, v uint64, pos in
 	if pos == nm.last()+1 {
 		target.setMeta(target.meta().withRun(nm.run())) // it goes on there
 	}
+	n.assertOrder()
+	right.assertOrder()
 	rv := right.word()
 	t.publishSplit(m, parent, pv, n, v, pieces)
 	return Change{Node: t.refOf(n), Before: v, After: v + versionStep, Right: pieces.right, RightVersion: rv}, true, nil
@@ -138,9 +140,11 @@ func (t *Tree) splitOff(m Mem, n node, pieces splitPieces, keep, from int, keys 
 	right.setRef(edgeOffset, pedge)
 	arena.MoveWords(right.headPtr(0), n.headPtr(from), count)
 	arena.MoveWords(right.slotPtr(0), n.slotPtr(from), count)
+	right.clearHeads(count)
 	t.rebase(right, level, 0, count, was, p, shared)
 
 	p, pedge = t.choosePrefix(m.Cache, low, pieces.fence, keys[0], keys[1])
+	n.clearHeads(keep)
 	t.rebase(n, level, 0, keep, was, p, shared)
 	n.setMeta(makeMeta(keep, level, p, pedge != 0))
 	n.setRef(highOffset, pieces.fence)
@@ -159,6 +163,7 @@ func (t *Tree) publishSplit(m Mem, parent node, pv uint64, n node, v uint64, pie
 		root := t.initNode(pieces.root, makeMeta(1, n.meta().level()+1, p, edge != 0))
 		root.setRef(linkOffset, t.refOf(n))
 		root.setRef(edgeOffset, edge)
+		root.clearHeads(1)
 		root.setEntry(0, headOf(separator, p), slot)
 		t.root.Store(uint64(pieces.root))
 		n.unlock(v)
@@ -168,6 +173,7 @@ func (t *Tree) publishSplit(m Mem, parent node, pv uint64, n node, v uint64, pie
 	k := makeProbe(separator)
 	i, _ := t.route(parent, pv|lockedBit, parent.meta(), &k)
 	parent.insertEntry(i, k.head(parent.meta().prefix()), slot)
+	parent.assertOrder()
 	n.unlock(v)
 	parent.unlock(pv)
 }

@@ -1,6 +1,7 @@
 package occ
 
 import (
+	"slices"
 	"sync/atomic"
 	"unsafe"
 
@@ -77,13 +78,42 @@ func (w *Worker) removeTombstone(t tombstone) {
 	w.mem.Limbo.Retire(t.rec, record.Meta(arena.Load64(unsafe.Add(p, record.MetaOffset))).Bytes())
 }
 
+// openSnapshots are the timestamps of the snapshots that were open at some time,
+// in order, and a timestamp from before that time: a snapshot that is opened
+// later has a larger one.
+type openSnapshots struct {
+	at   []hlc.Timestamp
+	asOf hlc.Timestamp
+}
+
+// openSnapshots returns the snapshots that are open now, in buf if they fit. It
+// waits while one is being opened.
+func (e *Engine) openSnapshots(buf []hlc.Timestamp) openSnapshots {
+	// The clock is read first: whoever is not in the list takes its timestamp
+	// later.
+	asOf := e.clock.Last()
+	e.snaps.Lock()
+	defer e.snaps.Unlock()
+	return openSnapshots{append(buf, e.snaps.open...), asOf}
+}
+
+// need tells whether a snapshot, or one that is opened later, may see a version
+// that was the newest from one timestamp until another.
+func (o *openSnapshots) need(from, until hlc.Timestamp) bool {
+	if until > o.asOf {
+		return true
+	}
+	i, _ := slices.BinarySearch(o.at, from)
+	return i < len(o.at) && o.at[i] < until
+}
+
 // collectKept goes through at most most kept versions and frees those that no
 // snapshot needs. It returns how many it has freed.
-func (w *Worker) collectKept(open []hlc.Timestamp, most int) int {
+func (w *Worker) collectKept(open *openSnapshots, most int) int {
 	freed := 0
 	for n := min(most, w.kept.len()); n > 0; n-- {
 		k := w.kept.pop()
-		if w.engine.needed(open, k.from, k.until) || !w.unlink(k) {
+		if open.need(k.from, k.until) || !w.unlink(k) {
 			w.kept.push(k)
 			continue
 		}
@@ -145,7 +175,9 @@ func (e *Engine) Maintain() bool {
 		closed := e.closedSnaps.Load()
 		open := e.openSnapshots(buf[:0])
 		w.stream.Lock()
-		again := w.kept.len() > 0 && w.looked != closed
+		// With snapshots open it is worth a look only after one has closed;
+		// without, until nothing is kept.
+		again := w.kept.len() > 0 && (len(open.at) == 0 || w.looked != closed)
 		left := 0
 		if again {
 			left = w.kept.len()
@@ -157,7 +189,7 @@ func (e *Engine) Maintain() bool {
 		for left > 0 {
 			n := min(left, maintainBatch)
 			w.stream.Lock()
-			w.collectKept(open, n)
+			w.collectKept(&open, n)
 			w.mem.Limbo.Collect(w.mem.Cache, 2*maintainBatch)
 			w.stream.Unlock()
 			left -= n
@@ -172,24 +204,23 @@ func (e *Engine) Maintain() bool {
 	return busy
 }
 
-// freeDropped frees one dropped table that no snapshot can read any more.
+// freeDropped frees the dropped tables that no snapshot can read any more.
 func (e *Engine) freeDropped() bool {
 	open := e.openSnapshots(nil)
 	e.tables.Lock()
-	var t *Table
-	for i, d := range e.tables.dropped {
-		if len(open) == 0 || open[0] >= hlc.Timestamp(d.droppedAt.Load()) {
-			t = d
-			e.tables.dropped = append(e.tables.dropped[:i], e.tables.dropped[i+1:]...)
-			break
+	free := []*Table(nil)
+	e.tables.dropped = slices.DeleteFunc(e.tables.dropped, func(t *Table) bool {
+		if len(open.at) > 0 && open.at[0] < hlc.Timestamp(t.droppedAt.Load()) {
+			return false
 		}
-	}
+		free = append(free, t)
+		return true
+	})
 	e.tables.Unlock()
-	if t == nil {
-		return false
+	for _, t := range free {
+		e.freeTable(t)
 	}
-	e.freeTable(t)
-	return true
+	return len(free) > 0
 }
 
 // freeTable frees the memory of a table that no new transaction can use and no
@@ -201,7 +232,7 @@ func (e *Engine) freeTable(t *Table) {
 	open := e.openSnapshots(nil)
 	for _, w := range e.workers {
 		w.stream.Lock()
-		w.collectKept(open, w.kept.len())
+		w.collectKept(&open, w.kept.len())
 		for n := w.tombs.len(); n > 0; n-- {
 			if tomb := w.tombs.pop(); tomb.table != t {
 				w.tombs.push(tomb)

@@ -50,8 +50,9 @@ func (tx *Tx) Validate() bool {
 func (tx *Tx) valid() bool {
 	for i := range tx.reads {
 		r := &tx.reads[i]
-		cur := record.Word(atomic.LoadUint64((*uint64)(tx.ptr(r.rec))))
-		if cur != r.word && (cur != r.word|record.Locked || !tx.locks(r.rec)) {
+		rec := r.rec &^ lockedHere
+		cur := record.Word(atomic.LoadUint64((*uint64)(tx.ptr(rec))))
+		if cur != r.word && (cur != r.word|record.Locked || rec == r.rec && !tx.locks(rec)) {
 			return false
 		}
 	}
@@ -69,17 +70,26 @@ func (tx *Tx) tableClosed() bool {
 	return false
 }
 
-// locks tells whether this commit holds the record's lock. order is sorted by
-// record.
+// locks tells whether this commit holds the record's lock. It is asked only
+// about reads that lock has not marked: those of a record read twice, or so long
+// ago that its write was not linked to the read.
 func (tx *Tx) locks(rec arena.Ref) bool {
 	ws := tx.writes.entries
-	if len(ws) <= writeSetSmall {
+	if len(ws) <= nodeSetSmall {
 		for i := range ws {
 			if ws[i].rec == rec {
 				return ws[i].locked
 			}
 		}
 		return false
+	}
+	if !tx.sorted {
+		tx.sorted = true
+		tx.order = tx.order[:0]
+		for i := range ws {
+			tx.order = append(tx.order, int32(i))
+		}
+		tx.sortOrder()
 	}
 	i, ok := slices.BinarySearchFunc(tx.order, rec, func(i int32, rec arena.Ref) int {
 		return compareRefs(ws[i].rec, rec)
@@ -148,19 +158,18 @@ func (tx *Tx) checkOrder(ts hlc.Timestamp) {
 	}
 }
 
-// lockAll locks the write set: records that are known in the order of their
-// places, then those that have to be looked up or made. After an error some
-// are locked.
+// lockAll locks the write set: first the records that exist, in the order of their
+// places, so that transactions with records in common meet at the first of
+// them; then those that have to be made. After an error some are locked.
 func (w *Worker) lockAll(tx *Tx) error {
 	ws := tx.writes.entries
-	known := true
+	tx.sorted = false
 	tx.order = tx.order[:0]
 	for i := range ws {
 		x := &ws[i]
-		if x.rec == 0 && !x.find(tx) {
-			known = false
+		if x.rec != 0 || !x.missing && x.find(tx) {
+			tx.order = append(tx.order, int32(i))
 		}
-		tx.order = append(tx.order, int32(i))
 	}
 	tx.sortOrder()
 	for _, i := range tx.order {
@@ -168,8 +177,15 @@ func (w *Worker) lockAll(tx *Tx) error {
 			return err
 		}
 	}
-	if !known && len(ws) > writeSetSmall {
-		tx.sortOrder() // records have been made meanwhile
+	if len(tx.order) == len(ws) {
+		return nil
+	}
+	for i := range ws {
+		if x := &ws[i]; !x.locked && x.rec == 0 {
+			if err := w.lock(tx, x); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -206,8 +222,11 @@ func (x *write) find(tx *Tx) bool {
 func (w *Worker) lock(tx *Tx, x *write) error {
 	for spins := 0; ; {
 		if x.rec == 0 {
-			if x.del {
+			if x.del && (!x.missing || !x.find(tx)) {
 				return nil
+			}
+			if x.rec != 0 {
+				continue
 			}
 			made, err := w.place(tx, x)
 			if made || err != nil {
@@ -237,6 +256,9 @@ func (w *Worker) lock(tx *Tx, x *write) error {
 		}
 		if atomic.CompareAndSwapUint64(word, uint64(v), uint64(v|record.Locked)) {
 			x.word, x.locked = v, true
+			if x.read {
+				tx.reads[x.readAt].rec |= lockedHere
+			}
 			return nil
 		}
 	}

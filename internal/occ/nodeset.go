@@ -89,8 +89,11 @@ func (s *nodeSet) valid(a *arena.Arena) bool {
 }
 
 func (s *nodeSet) reset() {
-	if len(s.entries) > nodeSetSmall {
+	switch {
+	case len(s.entries) > keepMax:
 		s.byRef = nil
+	case len(s.entries) > nodeSetSmall:
+		clear(s.byRef) // its memory stays for the next transaction
 	}
 	s.entries = keepSmall(s.entries)
 }

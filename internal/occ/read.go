@@ -83,6 +83,7 @@ func (tx *Tx) readFound(t *Table, key []byte, hash uint64, f index.Found) ([]byt
 			if !tx.nodes.add(f.Node, f.Version) {
 				return nil, tx.fail(ErrConflict)
 			}
+			tx.remember(hash, 0, 0)
 			return nil, ErrNotFound
 		}
 		value, word, err := tx.readRecord(f.Rec)
@@ -93,8 +94,8 @@ func (tx *Tx) readFound(t *Table, key []byte, hash uint64, f index.Found) ([]byt
 			f = t.get(key)
 			continue
 		}
-		tx.remember(hash, f.Rec, word)
 		tx.noteRead(f.Rec, word)
+		tx.remember(hash, f.Rec, word)
 		if word&record.Absent != 0 {
 			return nil, ErrNotFound
 		}

@@ -235,8 +235,8 @@ func (tx *Tx) showRecord(t *Table, s *scan, rec arena.Ref, p unsafe.Pointer, lef
 	}
 	if tx.mode != modeSnapshot {
 		key := record.Key(p)
-		tx.remember(tx.hash(t, key), rec, word)
 		tx.noteRead(rec, word)
+		tx.remember(tx.hash(t, key), rec, word)
 	}
 	if word&(record.Absent|record.Dead) != 0 {
 		return true, nil

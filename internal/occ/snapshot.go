@@ -97,21 +97,6 @@ func (s *Snapshot) Begin(ctx context.Context) (*Tx, error) {
 	return tx, nil
 }
 
-// needed tells whether an open snapshot sees a version that was the newest from
-// one timestamp until another.
-func (e *Engine) needed(open []hlc.Timestamp, from, until hlc.Timestamp) bool {
-	i, _ := slices.BinarySearch(open, from)
-	return i < len(open) && open[i] < until
-}
-
-// openSnapshots appends the timestamps of the open snapshots to buf. It waits
-// while one is being opened.
-func (e *Engine) openSnapshots(buf []hlc.Timestamp) []hlc.Timestamp {
-	e.snaps.Lock()
-	defer e.snaps.Unlock()
-	return append(buf, e.snaps.open...)
-}
-
 // EachHashed shows all keys and values of a hashed table as of the transaction's
 // snapshot, in no order; a key may be shown twice. The slices are good until
 // show returns. The transaction's pin is left now and then, so that a walk of

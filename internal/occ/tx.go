@@ -72,22 +72,30 @@ type Tx struct {
 
 	found   []index.Found  // of GetMany
 	changes []index.Change // of inserts at commit
-	order   []int32        // writes in the order of locking
+	order   []int32        // writes in the order of locking, or of their records
+	sorted  bool           // order has all writes in the order of their records
 	scans   []*scan        // of nested scans
 	depth   int
 	onlyDel bool // all writes so far delete
 }
 
+// readEntry is a record that was read. lockedHere is set in rec once this
+// transaction's commit has locked it.
 type readEntry struct {
 	rec  arena.Ref
 	word record.Word
 }
 
+const lockedHere arena.Ref = 1 << 63
+
+// recentRead is the last read whose hash falls on its place. rec is 0 if the key
+// was missing, read is the place of its readEntry otherwise.
 type recentRead struct {
 	hash uint64
 	rec  arena.Ref
 	word record.Word
 	gen  uint32
+	read int32
 }
 
 // Begin returns a transaction that may write. End must follow. The only error
@@ -249,9 +257,10 @@ func spin(n *int) bool {
 	return true
 }
 
-// remember notes a read for a write that may follow.
+// remember notes a read, the last one in reads, for a write that may follow; rec
+// is 0 if the key is missing.
 func (tx *Tx) remember(hash uint64, rec arena.Ref, word record.Word) {
-	tx.recent[hash%recentReads] = recentRead{hash, rec, word, tx.recentGen}
+	tx.recent[hash%recentReads] = recentRead{hash, rec, word, tx.recentGen, int32(len(tx.reads) - 1)}
 }
 
 // Fail makes the attempt end with err: it does not commit. A second call

@@ -80,8 +80,12 @@ func (tx *Tx) buffer(t *Table, key, value []byte, del bool) error {
 	if w == nil {
 		w = tx.writes.add(write{table: t, key: tx.scratch.copy(key), hash: h})
 		tx.writes.bytes += len(key)
-		if r := &tx.recent[h%recentReads]; r.hash == h && r.gen == tx.recentGen && bytes.Equal(record.Key(tx.ptr(r.rec)), key) {
-			w.rec, w.word, w.read = r.rec, r.word, true
+		if r := &tx.recent[h%recentReads]; r.hash == h && r.gen == tx.recentGen {
+			if r.rec == 0 {
+				w.missing = true
+			} else if bytes.Equal(record.Key(tx.ptr(r.rec)), key) {
+				w.rec, w.word, w.readAt, w.read = r.rec, r.word, r.read, true
+			}
 		}
 	} else {
 		tx.writes.bytes -= len(w.value)

@@ -17,10 +17,13 @@ type write struct {
 	del   bool
 
 	// rec is the key's record if the transaction has met it, read that it
-	// has read it, with the word in word.
-	rec  arena.Ref
-	word record.Word
-	read bool
+	// has read it, with the word in word: the readEntry at readAt. missing says
+	// that the key was probably missing when the transaction looked.
+	rec     arena.Ref
+	word    record.Word
+	readAt  int32
+	read    bool
+	missing bool
 
 	// Only during commit:
 	created bool      // rec is a placeholder that this commit put into the index

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/godwitdb/godwit/internal/cpu"
+	"github.com/godwitdb/godwit/internal/env"
 )
 
 // What the flusher is doing.
@@ -34,6 +35,7 @@ type group struct {
 	gate atomic.Uint32
 	// wake carries at most one token to the flusher.
 	wake         chan struct{}
+	clock        env.Clock
 	pendingMax   int64
 	roundBytes   int64
 	_            [cpu.CacheLineBytes]byte

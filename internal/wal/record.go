@@ -213,8 +213,8 @@ func (e *FormatError) Error() string {
 }
 
 // validate goes through all records, within the bounds or not, and compares them
-// with the batch's header.
-func (b *Batch) validate() error {
+// with the batch's header. It returns how many of them are above the bounds.
+func (b *Batch) validate() (above int, err error) {
 	r := Reader{rest: b.data, to: hlc.Max}
 	records, first := 0, hlc.Timestamp(0)
 	var w Write
@@ -223,15 +223,18 @@ func (b *Batch) validate() error {
 			first = r.ts
 		}
 		records++
+		if r.ts > b.to {
+			above++
+		}
 		for r.NextWrite(&w) {
 		}
 	}
 	switch {
 	case r.err != nil:
-		return r.err
+		return 0, r.err
 	case records != b.Records || first != b.First || r.last != b.Last:
-		return &FormatError{Reason: fmt.Sprintf("%d records from %d to %d, but the header says %d from %d to %d",
+		return 0, &FormatError{Reason: fmt.Sprintf("%d records from %d to %d, but the header says %d from %d to %d",
 			records, first, r.last, b.Records, b.First, b.Last)}
 	}
-	return nil
+	return above, nil
 }

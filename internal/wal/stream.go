@@ -23,6 +23,9 @@ const (
 	// reportBytes is after how many bytes a stream adds them to the log's count,
 	// which all streams share: seldom enough for it not to be contended.
 	reportBytes = 64 << 10
+
+	yieldInterval = 50 * time.Microsecond
+	yieldEveryMax = 1 << 10
 )
 
 // StreamID is the number of a stream within its log.
@@ -57,8 +60,10 @@ type Stream struct {
 	first      hlc.Timestamp
 	last       hlc.Timestamp // of the newest record, in buf or before
 	closed     hlc.Timestamp
-	spare      []byte // takes the place of buf when the flusher takes that
 	log        *group // nil until a log is opened
+	untilYield int    // commit phases until yieldNow
+	yieldEvery int
+	yielded    time.Time // when that was last
 	_          [cpu.CacheLineBytes]byte
 }
 
@@ -110,16 +115,50 @@ func (s *Stream) lockSlow() {
 
 // Unlock gives the lock back and wakes the flusher if it sleeps and something
 // is pending.
+func (s *Stream) Unlock() {
+	if s.log == nil {
+		s.word.Store(0)
+		return
+	}
+	s.unlock(s.log)
+}
+
+// unlock is Unlock on an open log.
 //
 // The flusher says that it sleeps, then looks at every stream under its lock,
 // then sleeps; we give the lock back, then look whether it sleeps. One of the
 // two sees the other.
-func (s *Stream) Unlock() {
-	g, pending := s.log, len(s.buf) != 0
+func (s *Stream) unlock(g *group) {
+	pending, yield := len(s.buf) != 0, false
+	if s.untilYield--; s.untilYield < 0 {
+		yield = s.yieldNow(g)
+	}
 	s.word.Store(0)
-	if g != nil && pending && g.flusher.Load() == flusherIdle {
+	if pending && g.flusher.Load() == flusherIdle {
 		g.wakeFlusher()
 	}
+	if yield {
+		runtime.Gosched()
+	}
+}
+
+// yieldNow tells whether the worker should let other goroutines run for a
+// moment, and decides after how many commit phases to ask again.
+//
+// A flusher that comes back from the disk needs a processor. If as many workers
+// as there are processors run transactions without ever blocking, it gets one
+// when the scheduler preempts a worker, which takes 10 ms: the time of many
+// syncs. So workers yield every yieldInterval, as long as the flusher is at work.
+func (s *Stream) yieldNow(g *group) bool {
+	now := g.clock.Now()
+	switch passed := now.Sub(s.yielded); {
+	case passed > 2*yieldInterval:
+		s.yieldEvery = max(1, s.yieldEvery/2)
+	case passed < yieldInterval:
+		s.yieldEvery = min(yieldEveryMax, 2*s.yieldEvery+1)
+	}
+	s.yielded, s.untilYield = now, s.yieldEvery
+	return g.flusher.Load() == flusherBusy
 }
 
 // Reserve returns n bytes at the end of the pending batch for one record. The
@@ -182,29 +221,16 @@ func (s *Stream) lastPending() hlc.Timestamp {
 }
 
 // gather takes the pending batch and closes the stream at the clock's last
-// timestamp. The stream gets its spare buffer, or none.
-func (s *Stream) gather(clock *hlc.Clock) Batch {
+// timestamp. The stream goes on with the buffer spare, which may be nil.
+func (s *Stream) gather(clock *hlc.Clock, spare []byte) Batch {
 	s.Lock()
 	s.closed = clock.Last()
 	b := s.Pending()
-	s.buf, s.spare = s.spare, nil
-	s.records, s.first = 0, 0
+	s.buf, s.records, s.first = spare[:0], 0, 0
 	if s.unreported > 0 {
 		s.log.add(s.unreported)
 		s.unreported = 0
 	}
 	s.word.Store(0)
 	return b
-}
-
-// giveBack returns the buffer of a batch that is written.
-func (s *Stream) giveBack(buf []byte) {
-	if cap(buf) > bufferBytesKept {
-		return
-	}
-	s.Lock()
-	if s.spare == nil {
-		s.spare = buf[:0]
-	}
-	s.word.Store(0)
 }

@@ -12,31 +12,67 @@ import (
 // byte is written as four ("\x00"), its key and table beside it.
 const lineBytesMax = 4*64<<20 + 64<<10
 
-// Run executes the commands of a script, one a line, up to the first that
-// fails. name stands for the script in errors. It closes the shell; a
-// transaction that is open at the end is an error.
+// Run executes the commands of a script, one a line, up to the first that fails
+// or until ctx ends. name stands for the script in errors. It closes the shell;
+// a transaction that is open at the end is an error.
 func (s *Shell) Run(ctx context.Context, name string, script io.Reader) error {
-	lines := bufio.NewScanner(script)
-	lines.Buffer(nil, lineBytesMax)
 	number := 0
-	var failed error
-	for failed == nil && lines.Scan() {
+	failed := eachLine(ctx, script, func(line string) error {
 		number++
-		failed = s.Execute(ctx, lines.Text())
-		if errors.Is(failed, errQuit) {
-			return s.Close()
-		}
-	}
-	if failed == nil {
-		number++
-		failed = lines.Err()
-		if errors.Is(failed, bufio.ErrTooLong) {
-			failed = fmt.Errorf("longer than %d bytes", lineBytesMax)
-		}
-	}
+		return s.Execute(ctx, line)
+	})
 	closed := s.Close()
-	if failed != nil {
-		return fmt.Errorf("%s, line %d: %w", name, number, failed)
+	switch {
+	case failed == nil, errors.Is(failed, errQuit):
+		return closed
+	case errors.Is(failed, errUnread):
+		number++
 	}
-	return closed
+	return fmt.Errorf("%s, line %d: %w", name, number, failed)
+}
+
+// errUnread is in the errors of lines that could not be read.
+var errUnread = errors.New("cannot be read")
+
+// eachLine calls f for each line until it fails, or until ctx ends, also while
+// a line is waited for: then a goroutine stays behind with the read.
+func eachLine(ctx context.Context, script io.Reader, f func(string) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	lines := make(chan string)
+	unread := make(chan error, 1)
+	go func() {
+		defer close(lines)
+		scanner := bufio.NewScanner(script)
+		scanner.Buffer(nil, lineBytesMax)
+		for scanner.Scan() {
+			select {
+			case lines <- scanner.Text():
+			case <-ctx.Done():
+				unread <- nil
+				return
+			}
+		}
+		err := scanner.Err()
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("longer than %d bytes", lineBytesMax)
+		}
+		unread <- err
+	}()
+	for {
+		select {
+		case line, ok := <-lines:
+			if !ok {
+				if err := <-unread; err != nil {
+					return fmt.Errorf("%w: %w", errUnread, err)
+				}
+				return ctx.Err()
+			}
+			if err := f(line); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }

@@ -66,6 +66,30 @@ func TestRunReportsWhatItCannotRead(t *testing.T) {
 	}
 }
 
+// A script that does not go on is given up when its context ends.
+func TestRunIsInterrupted(t *testing.T) {
+	in, typing := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	store := newFake()
+	result := make(chan error)
+	go func() { result <- shell.New(store, io.Discard).Run(ctx, "script", in) }()
+	for _, line := range []string{"create t\n", "begin\n", "put t k v\n"} {
+		if _, err := io.WriteString(typing, line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if got, there := store.now["t"]["k"]; there {
+		t.Errorf("the open transaction was applied: %q", got)
+	}
+	if err := typing.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 type errorReader struct{ err error }
 
 func (r errorReader) Read([]byte) (int, error) { return 0, r.err }

@@ -1,0 +1,204 @@
+package godwit
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/occ"
+)
+
+// The catalog is a table like any other, so that creating and dropping tables
+// are transactions. A table's name leads to its id (4 bytes, little endian);
+// the empty key, which is no table's name, to the number that the next table
+// gets, so that an id is never used again, not even for a table dropped long ago
+// whose writes are still in the log.
+const catalogNumber = 0
+
+// tablesMax bounds the tables of a database.
+const tablesMax = 65000
+
+var catalogNextKey = []byte{}
+
+// catalog is what the database knows of its tables.
+type catalog struct {
+	table *occ.Table
+	mu    struct {
+		sync.RWMutex
+		byName map[string]*Table
+	}
+	// changes are made one at a time.
+	changes sync.Mutex
+}
+
+func catalogID() occ.TableID { return occ.MakeTableID(catalogNumber, true) }
+
+// openCatalog reads the catalog of a recovered engine, and drops what belongs
+// to no table in it.
+func (db *DB) openCatalog() error {
+	t, err := db.engine.AddTable(catalogID())
+	if err != nil {
+		return err
+	}
+	db.catalog.table = t
+	db.catalog.mu.byName = map[string]*Table{}
+	known := map[occ.TableID]bool{catalogID(): true}
+	_, err = db.view(context.Background(), func(tx *Tx) error {
+		clear(db.catalog.mu.byName)
+		var bad error
+		err := tx.inner().Scan(t, occ.Range{}, func(key, value []byte) bool {
+			if len(value) != 4 {
+				bad = dberr.Corrupt(db.dir, 0, "catalog entry %q has %d bytes, not 4", key, len(value))
+				return false
+			}
+			if len(key) == 0 {
+				return true
+			}
+			id := occ.TableID(binary.LittleEndian.Uint32(value))
+			known[id] = true
+			var in *occ.Table
+			if in, bad = db.engine.AddTable(id); bad != nil {
+				return false
+			}
+			db.catalog.mu.byName[string(key)] = &Table{name: string(key), in: in}
+			return true
+		})
+		return errors.Join(err, bad)
+	})
+	if err != nil {
+		return fmt.Errorf("read the catalog: %w", err)
+	}
+	for _, in := range db.engine.Tables() {
+		if !known[in.ID()] { // dropped before the crash
+			db.engine.CloseTable(in)
+			db.engine.DropTable(in, db.clock.Last())
+		}
+	}
+	return nil
+}
+
+// CreateTable makes an empty table and returns when it is released. ErrExists
+// if there is one of that name. Names are UTF-8 text of 1 to 255 bytes, without
+// NUL. There can be 65,000 tables.
+func (db *DB) CreateTable(ctx context.Context, name string, kind TableKind) (*Table, error) {
+	switch {
+	case name == "":
+		return nil, errors.New("godwit: a table needs a name")
+	case len(name) > TableNameBytesMax:
+		return nil, fmt.Errorf("%w: table name of %d bytes, the longest allowed is %d", ErrTooLarge, len(name), TableNameBytesMax)
+	case !utf8.ValidString(name) || strings.ContainsRune(name, 0):
+		return nil, fmt.Errorf("godwit: table name %q is not UTF-8 text without NUL", name)
+	case kind != Ordered && kind != Hashed:
+		return nil, fmt.Errorf("godwit: table kind %d is neither Ordered nor Hashed", kind)
+	}
+	db.catalog.changes.Lock()
+	defer db.catalog.changes.Unlock()
+	if _, err := db.Table(name); err == nil {
+		return nil, fmt.Errorf("%w: table %q", ErrExists, name)
+	}
+	if len(db.Tables()) >= tablesMax {
+		return nil, fmt.Errorf("%w: there are %d tables already", ErrTooLarge, tablesMax)
+	}
+	var id occ.TableID
+	entry := &Table{name: "catalog", in: db.catalog.table}
+	err := db.Update(ctx, func(tx *Tx) error {
+		number := uint32(catalogNumber + 1)
+		switch next, err := tx.Get(entry, catalogNextKey); {
+		case err == nil:
+			number = binary.LittleEndian.Uint32(next)
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
+		id = occ.MakeTableID(number, kind == Ordered)
+		if id.Number() != number {
+			return fmt.Errorf("%w: all table numbers are used up", ErrTooLarge)
+		}
+		if err := tx.Put(entry, catalogNextKey, binary.LittleEndian.AppendUint32(nil, number+1)); err != nil {
+			return err
+		}
+		return tx.Insert(entry, []byte(name), binary.LittleEndian.AppendUint32(nil, uint32(id)))
+	})
+	if err != nil && !errors.Is(err, ErrOutcomeUnknown) {
+		return nil, err
+	}
+	// With an unknown outcome the table exists all the same, here and now.
+	in, aerr := db.engine.AddTable(id)
+	if aerr != nil {
+		_, rerr := db.removeCatalogEntry(ctx, name)
+		return nil, errors.Join(err, aerr, rerr)
+	}
+	t := &Table{name: name, in: in}
+	db.catalog.mu.Lock()
+	defer db.catalog.mu.Unlock()
+	db.catalog.mu.byName[name] = t
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// removeCatalogEntry returns the timestamp of the removal. After
+// ErrOutcomeUnknown it has executed too.
+func (db *DB) removeCatalogEntry(ctx context.Context, name string) (hlc.Timestamp, error) {
+	ts, wrote, err := db.update(ctx, func(tx *Tx) error {
+		return tx.inner().Delete(db.catalog.table, []byte(name))
+	})
+	if err != nil {
+		return 0, err
+	}
+	return ts, db.waitReleased(ctx, ts, wrote)
+}
+
+// Table returns a table, ErrNoTable if there is none of that name.
+func (db *DB) Table(name string) (*Table, error) {
+	db.catalog.mu.RLock()
+	defer db.catalog.mu.RUnlock()
+	if t := db.catalog.mu.byName[name]; t != nil {
+		return t, nil
+	}
+	return nil, fmt.Errorf("%w: %q", ErrNoTable, name)
+}
+
+// Tables returns all tables in the order of their names.
+func (db *DB) Tables() []*Table {
+	db.catalog.mu.RLock()
+	defer db.catalog.mu.RUnlock()
+	all := make([]*Table, 0, len(db.catalog.mu.byName))
+	for _, t := range db.catalog.mu.byName {
+		all = append(all, t)
+	}
+	slices.SortFunc(all, func(a, b *Table) int { return cmp.Compare(a.name, b.name) })
+	return all
+}
+
+// DropTable removes a table with all that is in it, and returns when that is
+// released. Transactions that use the table and have not committed fail with
+// ErrNoTable; snapshots that are open keep seeing it. Its memory is freed in the
+// background. ErrNoTable if there is none of that name.
+func (db *DB) DropTable(ctx context.Context, name string) error {
+	db.catalog.changes.Lock()
+	defer db.catalog.changes.Unlock()
+	t, err := db.Table(name)
+	if err != nil {
+		return err
+	}
+	db.engine.CloseTable(t.in)
+	ts, err := db.removeCatalogEntry(ctx, name)
+	if err != nil && !errors.Is(err, ErrOutcomeUnknown) {
+		db.engine.ReopenTable(t.in)
+		return err
+	}
+	db.catalog.mu.Lock()
+	delete(db.catalog.mu.byName, name)
+	db.catalog.mu.Unlock()
+	db.engine.DropTable(t.in, ts)
+	return err
+}

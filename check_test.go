@@ -1,0 +1,140 @@
+package godwit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// filled makes a data folder with a checkpoint and a log behind it.
+func filled(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	db, err := Open(dir, small())
+	must(t, err)
+	table := mustTable(t, db, "t", Ordered)
+	put := func(from, to int) {
+		for i := from; i < to; i++ {
+			must(t, db.Update(t.Context(), func(tx *Tx) error {
+				return tx.Put(table, fmt.Appendf(nil, "%06d", i), []byte(strings.Repeat("v", 500)))
+			}))
+		}
+	}
+	put(0, 200)
+	must(t, db.Checkpoint(t.Context()))
+	put(200, 400)
+	must(t, db.Close())
+	return dir
+}
+
+func TestCheckOfAnIntactFolder(t *testing.T) {
+	r, err := Check(t.Context(), filled(t))
+	must(t, err)
+	if len(r.Problems) != 0 || !r.Checkpoint || r.CheckpointRecords < 200 || r.LogTransactions < 200 || !r.Clean {
+		t.Fatalf("%+v", r)
+	}
+}
+
+func TestDamageIsFoundAndNamed(t *testing.T) {
+	intact := filled(t)
+	var files []string
+	must(t, filepath.WalkDir(intact, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && d.Name() != lockName {
+			name, _ := filepath.Rel(intact, path)
+			files = append(files, name)
+		}
+		return err
+	}))
+	found := map[string]int{}
+	for _, name := range files {
+		content, err := os.ReadFile(filepath.Join(intact, name))
+		must(t, err)
+		for _, at := range []int{0, 20, 4096, 4100, len(content) / 3, len(content) / 2} {
+			if at >= len(content) {
+				continue
+			}
+			dir := t.TempDir()
+			must(t, os.CopyFS(dir, os.DirFS(intact)))
+			damaged := append([]byte(nil), content...)
+			damaged[at] ^= 0x10
+			file := filepath.Join(dir, name)
+			must(t, os.WriteFile(file, damaged, 0o644))
+			if tryDamaged(t, dir, file, at) {
+				found[filepath.Dir(name)]++
+			}
+		}
+	}
+	for _, part := range []string{".", logFolder, checkpointFolder} {
+		if found[part] < 2 {
+			t.Errorf("%d damaged places were found in %s, of %v", found[part], part, files)
+		}
+	}
+}
+
+// tryDamaged checks and opens a folder in which a byte of a file was changed. It
+// tells whether that byte counts: where nothing is stored, opening has to give
+// all data.
+func tryDamaged(t *testing.T, dir, file string, at int) bool {
+	t.Helper()
+	r, err := Check(t.Context(), dir)
+	must(t, err)
+	db, err := Open(dir, small())
+	if len(r.Problems) == 0 {
+		if err != nil {
+			t.Fatalf("%s, byte %d: check finds nothing, open says %v", file, at, err)
+		}
+		expectKeys(t, db, 400)
+		must(t, db.Close())
+		return false
+	}
+	if err == nil {
+		t.Fatalf("%s, byte %d: opened with damage %v", file, at, r.Problems)
+	}
+	var where *CorruptionError
+	switch {
+	case errors.As(err, &where):
+		if where.File != file {
+			t.Errorf("%s, byte %d: the error names %s", file, at, where.File)
+		}
+	case !errors.Is(err, ErrNewerFormat):
+		t.Errorf("%s, byte %d: %v does not name file and offset", file, at, err)
+	}
+	return true
+}
+
+func expectKeys(t *testing.T, db *DB, want int) {
+	t.Helper()
+	table, err := db.Table("t")
+	must(t, err)
+	must(t, db.View(t.Context(), func(tx *Tx) error {
+		n := 0
+		for range tx.Scan(table, Range{}) {
+			n++
+		}
+		if n != want {
+			return fmt.Errorf("%d keys, want %d", n, want)
+		}
+		return nil
+	}))
+}
+
+func TestCheckRefuses(t *testing.T) {
+	if _, err := Check(t.Context(), filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	if _, err := Check(t.Context(), t.TempDir()); err == nil {
+		t.Error("an empty folder passed")
+	}
+	dir := t.TempDir()
+	db := openDB(t, dir, small())
+	if _, err := Check(t.Context(), dir); !errors.Is(err, ErrLocked) {
+		t.Error(err)
+	}
+	if _, err := Open(dir, small()); !errors.Is(err, ErrLocked) {
+		t.Error(err)
+	}
+	must(t, db.Close())
+}

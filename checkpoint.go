@@ -1,0 +1,268 @@
+package godwit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/checkpoint"
+	"github.com/godwitdb/godwit/internal/occ"
+)
+
+const (
+	// partBytesMax is where a checkpoint goes on in a new part: parts are loaded
+	// in parallel.
+	partBytesMax = 64 << 20
+	// checkpointPoll is how often the log's size is looked at.
+	checkpointPoll = time.Second
+	// checkpointShareDen: while the database is busy, writing a checkpoint takes
+	// this part of one processor, so that transactions keep their pace.
+	checkpointShareDen = 10
+	// busyCommitsPerSecond is what counts as busy.
+	busyCommitsPerSecond = 2000
+)
+
+// Checkpoint writes all data as of now to disk, so that the log before it is
+// not needed any more, and returns when that is durable. Transactions go on
+// meanwhile. It happens by itself as the log grows (Options.CheckpointBytes).
+func (db *DB) Checkpoint(ctx context.Context) error {
+	if db.store == nil {
+		return errors.New("godwit: a database with DurabilityNone has no checkpoints")
+	}
+	db.checkpointing.Lock()
+	defer db.checkpointing.Unlock()
+	start := time.Now()
+	settles := db.unsettledLogBytes()
+	snap, tables, err := db.snapshotAll()
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	db.checkpointRuns.Store(true)
+	defer db.checkpointRuns.Store(false)
+	// The log is durable up to the snapshot before the checkpoint counts: a
+	// checkpoint holds nothing that could still be lost.
+	if err := db.log.Sync(ctx); err != nil {
+		return err
+	}
+	m, err := db.writeCheckpoint(ctx, snap, tables)
+	if err != nil {
+		return fmt.Errorf("godwit: checkpoint: %w", err)
+	}
+	db.lastCheckpoint.Store(m)
+	db.settledBytes.Add(settles)
+	if err := db.log.TruncateBefore(snap.Timestamp()); err != nil {
+		return fmt.Errorf("godwit: truncate the log: %w", err)
+	}
+	took := time.Since(start)
+	total := m.Total()
+	db.logger.Info("checkpoint", "timestamp", uint64(m.Timestamp), "records", total.Entries, "bytes", total.Bytes, "took", took)
+	if db.opts.Metrics != nil {
+		db.opts.Metrics.Checkpointed(took, total.Bytes)
+	}
+	return nil
+}
+
+// checkpointWhenDue makes checkpoints as the log grows.
+func (db *DB) checkpointWhenDue() {
+	if db.opts.CheckpointBytes < 0 {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	db.tasks.Go(func() {
+		<-db.closed
+		cancel()
+	})
+	tick := time.NewTicker(checkpointPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-db.closed:
+			return
+		case <-tick.C:
+			if db.unsettledLogBytes() < db.opts.CheckpointBytes {
+				continue
+			}
+			if err := db.Checkpoint(ctx); err != nil && ctx.Err() == nil {
+				db.logger.Error("checkpoint failed; the log is kept", "error", err)
+			}
+		}
+	}
+}
+
+// snapshotAll opens a snapshot and returns it with the tables that it sees, the
+// catalog first.
+func (db *DB) snapshotAll() (*occ.Snapshot, []*Table, error) {
+	// No table comes or goes between the snapshot and the list.
+	db.catalog.changes.Lock()
+	defer db.catalog.changes.Unlock()
+	snap, err := db.engine.OpenSnapshot()
+	if err != nil {
+		return nil, nil, err
+	}
+	return snap, append([]*Table{{name: catalogName, in: db.catalog.table}}, db.Tables()...), nil
+}
+
+// catalogName is the catalog's name in checkpoints. No user's table can have it,
+// since names have no NUL in them.
+const catalogName = "\x00catalog"
+
+func describeTables(tables []*Table) []checkpoint.Table {
+	out := make([]checkpoint.Table, len(tables))
+	for i, t := range tables {
+		out[i] = checkpoint.Table{ID: checkpoint.TableID(t.in.ID()), Name: t.name, Kind: checkpoint.TableKind(t.Kind())}
+	}
+	return out
+}
+
+// writeCheckpoint writes and publishes the snapshot.
+func (db *DB) writeCheckpoint(ctx context.Context, snap *occ.Snapshot, tables []*Table) (*checkpoint.Manifest, error) {
+	pace := db.newPacer()
+	b, err := checkpoint.Begin(db.store.fs, db.store.checkpointDir(), checkpoint.Options{
+		Database:   db.store.id,
+		Timestamp:  snap.Timestamp(),
+		Tables:     describeTables(tables),
+		Godwit:     version(),
+		AfterBlock: func(_, _ int64) error { return pace.pause(ctx) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	to := &parts{builder: b}
+	if err := walk(ctx, snap, tables, to); err != nil {
+		to.abort()
+		return nil, errors.Join(err, b.Abort())
+	}
+	if err := to.close(); err != nil {
+		return nil, errors.Join(err, b.Abort())
+	}
+	m, err := b.Publish(time.Now())
+	if err != nil {
+		return nil, errors.Join(err, b.Abort())
+	}
+	if _, err := checkpoint.Cleanup(db.store.fs, db.store.checkpointDir()); err != nil {
+		db.logger.Warn("an old checkpoint was not removed", "error", err)
+	}
+	return &m, nil
+}
+
+// parts writes a checkpoint's parts one after the other.
+type parts struct {
+	builder *checkpoint.Builder
+	current *checkpoint.PartWriter
+	table   checkpoint.TableID
+}
+
+func (p *parts) BeginTable(id checkpoint.TableID) error {
+	p.table = id
+	if p.current == nil {
+		return p.next()
+	}
+	return p.current.BeginTable(id)
+}
+
+func (p *parts) Add(key, value []byte) error {
+	if p.current.Progress().Bytes >= partBytesMax {
+		if err := p.next(); err != nil {
+			return err
+		}
+	}
+	return p.current.Add(key, value)
+}
+
+func (p *parts) next() error {
+	if err := p.close(); err != nil {
+		return err
+	}
+	part, err := p.builder.NewPart()
+	if err != nil {
+		return err
+	}
+	p.current = part
+	return part.BeginTable(p.table)
+}
+
+func (p *parts) close() error {
+	if p.current == nil {
+		return nil
+	}
+	part := p.current
+	p.current = nil
+	return part.Close()
+}
+
+func (p *parts) abort() {
+	if p.current != nil {
+		p.current.Abort()
+	}
+}
+
+// sink takes the entries of a snapshot, table after table.
+type sink interface {
+	BeginTable(id checkpoint.TableID) error
+	Add(key, value []byte) error
+}
+
+// walk shows all entries of the tables as of the snapshot.
+func walk(ctx context.Context, snap *occ.Snapshot, tables []*Table, to sink) error {
+	for _, t := range tables {
+		if err := to.BeginTable(checkpoint.TableID(t.in.ID())); err != nil {
+			return err
+		}
+		if err := walkTable(ctx, snap, t.in, to.Add); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func walkTable(ctx context.Context, snap *occ.Snapshot, t *occ.Table, add func(key, value []byte) error) error {
+	tx, err := snap.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.End()
+	if t.Ordered() {
+		return tx.EachOrdered(t, add)
+	}
+	return tx.EachHashed(t, add)
+}
+
+// pacer slows a walk down while transactions run.
+type pacer struct {
+	db      *DB
+	commits uint64
+	last    time.Time
+}
+
+func (db *DB) newPacer() *pacer {
+	return &pacer{db: db, commits: db.engine.Stats().Commits, last: time.Now()}
+}
+
+// pause is called after every block.
+func (p *pacer) pause(ctx context.Context) error {
+	worked := time.Since(p.last)
+	commits := p.db.engine.Stats().Commits
+	rate := float64(commits-p.commits) / max(worked.Seconds(), 1e-6)
+	if rate > busyCommitsPerSecond {
+		timer := time.NewTimer(worked * (checkpointShareDen - 1))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	p.commits, p.last = p.db.engine.Stats().Commits, time.Now()
+	return ctx.Err()
+}
+
+// version is the program's version as far as the build knows it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

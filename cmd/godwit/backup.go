@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/godwitdb/godwit"
+	"github.com/godwitdb/godwit/cmd/godwit/internal/shell"
+
+	"github.com/spf13/cobra"
+)
+
+func newBackupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup DIR FILE",
+		Short: "Write a consistent copy of the data in DIR to a new file",
+		Long: `Writes a consistent copy of all data in DIR to FILE, which must not exist and is
+there only once it is whole and on disk. A FILE of - is standard output.`,
+		Args: exactly(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir, file := args[0], args[1]
+			db, err := openExisting(dir)
+			if err != nil {
+				return usageError(err)
+			}
+			ctx, stop := interruptible(cmd)
+			defer stop()
+			if file == "-" {
+				err = db.Backup(ctx, cmd.OutOrStdout())
+			} else {
+				err = shell.BackupFile(ctx, db.Backup, file)
+			}
+			return failed(errors.Join(err, db.Close()))
+		},
+	}
+}
+
+func newRestoreCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "restore FILE DIR",
+		Short: "Make a new data folder from a backup",
+		Long: `Makes the data folder DIR, which must not exist or be empty, from the backup in
+FILE. A FILE of - is standard input.`,
+		Args: exactly(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file, dir := args[0], args[1]
+			ctx, stop := interruptible(cmd)
+			defer stop()
+			if file == "-" {
+				return failed(godwit.Restore(ctx, dir, cmd.InOrStdin()))
+			}
+			return failed(shell.RestoreFile(ctx, godwit.Restore, file, dir))
+		},
+	}
+}
+
+// openExisting opens the database in dir and, unlike Open, makes none.
+func openExisting(dir string) (*godwit.DB, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) == 0 {
+		return nil, fmt.Errorf("%s is empty: there is no database in it", dir)
+	}
+	return godwit.Open(dir, nil)
+}

@@ -1,0 +1,195 @@
+package godwit
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/checkpoint"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/internal/release"
+	"github.com/godwitdb/godwit/internal/wal"
+)
+
+const (
+	// maintainBusy and maintainIdle are how often garbage is looked after while
+	// there is some and while there is none.
+	maintainBusy = 2 * time.Millisecond
+	maintainIdle = 50 * time.Millisecond
+	// scavengeEvery is how often free memory is given back to the system.
+	scavengeEvery = time.Second
+	// clockEvery is how often the clock follows the wall.
+	clockEvery = 50 * time.Millisecond
+)
+
+// DB is an open database. Its methods may be called from any number of
+// goroutines.
+type DB struct {
+	dir    string
+	opts   Options
+	logger *slog.Logger
+
+	arena   *arena.Arena
+	clock   *hlc.Clock
+	engine  *occ.Engine
+	gate    release.Gate
+	log     *wal.Log // nil with DurabilityNone
+	store   *store   // nil with DurabilityNone
+	catalog catalog
+
+	checkpointing  sync.Mutex // one checkpoint at a time
+	checkpointRuns atomic.Bool
+	lastCheckpoint atomic.Pointer[checkpoint.Manifest]
+
+	// replayedBytes is how much log the last recovery replayed, settledBytes how
+	// much of that and of what was written since a checkpoint has made
+	// superfluous.
+	replayedBytes int64
+	settledBytes  atomic.Int64
+
+	sessions atomic.Uint32 // how many were made
+
+	closing sync.Once
+	closed  chan struct{} // closed when Close has begun
+	closeOK error
+	tasks   sync.WaitGroup
+}
+
+// Open opens the database in the folder dir, and makes it if there is none. It
+// returns when everything that was released before is there again. A nil opts
+// means all defaults.
+//
+// ErrLocked: the folder is open already. ErrCorrupt: stored data is damaged; the
+// CorruptionError names file and offset, and nothing was changed.
+func Open(dir string, opts *Options) (*DB, error) {
+	if opts != nil {
+		if err := opts.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	o := opts.withDefaults()
+	switch {
+	case o.Durability == DurabilityNone && dir != "":
+		return nil, errors.New("godwit: a database with DurabilityNone has no folder; give an empty one")
+	case o.Durability != DurabilityNone && dir == "":
+		return nil, errors.New("godwit: no folder given")
+	}
+	db := &DB{dir: dir, opts: o, logger: o.Logger, clock: &hlc.Clock{}, closed: make(chan struct{})}
+	if err := db.open(); err != nil {
+		return nil, fmt.Errorf("godwit: open %s: %w", dir, err)
+	}
+	return db, nil
+}
+
+func (db *DB) open() (err error) {
+	var undo closers
+	defer func() {
+		if err != nil {
+			undo.close()
+		}
+	}()
+	if db.opts.Durability != DurabilityNone {
+		if db.store, err = openStore(db.opts.fs, db.dir); err != nil {
+			return err
+		}
+		undo.add(db.store.close)
+	}
+	if db.arena, err = arena.New(db.opts.MemoryLimit); err != nil {
+		return err
+	}
+	undo.add(db.arena.Close)
+	db.clock.Observe(hlc.FromTime(time.Now()))
+	streams := wal.NewStreams(db.opts.Workers)
+	db.engine = occ.New(occ.Config{
+		Arena:    db.arena,
+		Clock:    db.clock,
+		Streams:  streams,
+		Logged:   db.store != nil,
+		Released: db.released,
+	})
+	if _, err = db.engine.AddTable(catalogID()); err != nil {
+		return err
+	}
+	if db.store != nil {
+		if err = db.recover(streams); err != nil {
+			return err
+		}
+		undo.add(db.log.Close)
+	}
+	if err = db.openCatalog(); err != nil {
+		return err
+	}
+	db.tasks.Go(db.maintain)
+	if db.store != nil {
+		db.tasks.Go(db.checkpointWhenDue)
+	}
+	return nil
+}
+
+// maintain looks after garbage and the clock until the database is closed.
+func (db *DB) maintain() {
+	timer := time.NewTimer(maintainIdle)
+	defer timer.Stop()
+	var scavenged, ticked time.Time
+	for {
+		select {
+		case <-db.closed:
+			return
+		case now := <-timer.C:
+			if now.Sub(ticked) >= clockEvery {
+				db.clock.Observe(hlc.FromTime(now))
+				ticked = now
+			}
+			next := maintainIdle
+			if db.engine.Maintain() {
+				next = maintainBusy
+			}
+			if now.Sub(scavenged) >= scavengeEvery {
+				if err := db.arena.Scavenge(); err != nil {
+					db.logger.Warn("memory was not given back", "error", err)
+				}
+				scavenged = now
+			}
+			timer.Reset(next)
+		}
+	}
+}
+
+// Close ends the database: it waits for running transactions, makes everything
+// that is executed durable, and returns when no goroutine and no memory of the
+// database is left. Sessions, snapshots and transactions fail with ErrClosed
+// from the moment it is called.
+func (db *DB) Close() error {
+	db.closing.Do(func() {
+		close(db.closed)
+		db.engine.Close()
+		db.tasks.Wait()
+		var errs []error
+		if db.log != nil {
+			errs = append(errs, db.log.Close())
+		}
+		db.gate.Fail(ErrClosed)
+		errs = append(errs, db.arena.Close())
+		if db.store != nil {
+			errs = append(errs, db.store.close())
+		}
+		db.closeOK = errors.Join(errs...)
+	})
+	return db.closeOK
+}
+
+// closers undoes the steps of an opening that failed.
+type closers []func() error
+
+func (c *closers) add(f func() error) { *c = append(*c, f) }
+
+func (c *closers) close() {
+	for i := len(*c) - 1; i >= 0; i-- {
+		_ = (*c)[i]() // the first error is what counts
+	}
+}

@@ -1,0 +1,62 @@
+// Package godwit is a strictly serializable, transactional key-value database
+// that lives in memory and on disk: transactions execute at the speed of memory,
+// become durable behind, and are released when nothing can undo them.
+//
+//	db, err := godwit.Open("data", nil)
+//	if err != nil { ... }
+//	defer db.Close()
+//	accounts, err := db.CreateTable(ctx, "accounts", godwit.Ordered)
+//
+//	err = db.Update(ctx, func(tx *godwit.Tx) error {
+//		balance, err := tx.Get(accounts, []byte("alice"))
+//		if err != nil {
+//			return err
+//		}
+//		return tx.Put(accounts, []byte("alice"), credit(balance, 100))
+//	})
+//
+// # Transactions
+//
+// Update runs a function as one transaction. Transactions are optimistic:
+// several run at once, each validates at its end that nothing it has read was
+// changed meanwhile (keys that it found missing and ranges that it scanned
+// included), and one that was overtaken is run again, after a short pause. So:
+//
+//   - The function may run several times. It should have no effect but through
+//     its Tx.
+//   - Until it commits, a run may see a state in which two keys do not fit
+//     together, because another transaction changed the second in between. Such
+//     a run never takes effect, and neither an error that it returns nor a panic
+//     reaches the caller: it is run again.
+//   - Conflicts never reach the caller either. A transaction that keeps losing
+//     is run again until it succeeds or its context ends.
+//
+// Strict serializability: all transactions, readers too, appear to happen one
+// after the other, and one that began after another had returned comes after it.
+//
+// # When a result is final
+//
+// A transaction is executed when others see it, and released when nothing can
+// undo it any more. Update and View return at released. With DurabilityDisk, the
+// default, that is after the log is synced to disk up to the transaction and
+// everything it has read; many transactions share one sync. With
+// DurabilityBackground it is at once, and a crash of the machine or the process
+// may lose the transactions of the last Options.SyncInterval (plus the time of a
+// sync), always from the end: what is there after the crash is a state that
+// existed, with no gaps.
+//
+// UpdateAsync returns at executed, with a handle that tells when the
+// transaction is released, so that one goroutine can keep many in flight.
+//
+// # Reading
+//
+// View runs a function on the newest state. A Snapshot stays as it is for as
+// long as it is open, blocks nobody, and is never in conflict.
+//
+// # Limits
+//
+// Keys are 0 to 4,096 bytes, values 0 to 64 MiB, any bytes. A transaction writes up to
+// 1 GiB. All data is in memory: Options.MemoryLimit bounds it, and a
+// transaction that would go beyond fails with ErrMemoryFull and changes
+// nothing; deleting still works then.
+package godwit

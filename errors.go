@@ -1,0 +1,51 @@
+package godwit
+
+import (
+	"errors"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+)
+
+// Errors are matched with errors.Is.
+var (
+	// ErrNotFound: the key does not exist.
+	ErrNotFound = dberr.ErrNotFound
+	// ErrExists: Insert found the key, or CreateTable the table, present.
+	ErrExists = dberr.ErrExists
+	// ErrNoTable: there is no such table, it was dropped, or it belongs to
+	// another database.
+	ErrNoTable = dberr.ErrNoTable
+	// ErrReadOnly: a write in View or in a snapshot.
+	ErrReadOnly = dberr.ErrReadOnly
+	// ErrNoOrder: a range operation on a hashed table.
+	ErrNoOrder = dberr.ErrNoOrder
+	// ErrTooLarge: a key, a value, a transaction or a table's name is beyond its
+	// limit.
+	ErrTooLarge = dberr.ErrTooLarge
+	// ErrTxDone: a Tx was used after its function returned.
+	ErrTxDone = dberr.ErrTxDone
+	// ErrMemoryFull: the memory limit is reached. Delete data, close snapshots
+	// or raise Options.MemoryLimit. The transaction has changed nothing.
+	ErrMemoryFull = dberr.ErrMemoryFull
+	// ErrDiskFull: there is no room for the log. Writes are refused until
+	// there is, then go on by themselves.
+	ErrDiskFull = dberr.ErrDiskFull
+	// ErrLogFailed: a write or sync of the log failed. No more writes are taken
+	// until the database is reopened; reads go on.
+	ErrLogFailed = dberr.ErrLogFailed
+	// ErrLocked: the data folder is open already, here or in another process.
+	ErrLocked = dberr.ErrLocked
+	// ErrNewerFormat: the data was written by a later version of Godwit.
+	ErrNewerFormat = dberr.ErrNewerFormat
+	// ErrCorrupt is matched by every CorruptionError.
+	ErrCorrupt = dberr.ErrCorrupt
+	// ErrClosed: the database, session or snapshot is closed.
+	ErrClosed = dberr.ErrClosed
+	// ErrOutcomeUnknown: the transaction executed, but it is not known whether
+	// it is durable, because the context ended or the log failed first. It may
+	// or may not be there after a crash.
+	ErrOutcomeUnknown = errors.New("godwit: executed, but not known to be durable")
+)
+
+// CorruptionError says where stored bytes are not what was written.
+type CorruptionError = dberr.CorruptionError

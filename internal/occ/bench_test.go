@@ -1,0 +1,56 @@
+package occ
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"testing"
+)
+
+// BenchmarkYCSB is the four-key transaction of YCSB++, half read-only, half
+// read-modify-write, over a million keys.
+func BenchmarkYCSB(b *testing.B) {
+	const keys = 1 << 20
+	for name, ordered := range map[string]bool{"ordered": true, "hashed": false} {
+		b.Run(name, func(b *testing.B) {
+			e := newEngine(b, 1<<30, 1)
+			table := newTable(b, e, 1, ordered)
+			value := make([]byte, 100)
+			key := func(i uint64) []byte { return binary.BigEndian.AppendUint64(nil, i*0x9e3779b97f4a7c15) }
+			for i := range uint64(keys) {
+				update(b, e, func(tx *Tx) error { return tx.Put(table, key(i), value) })
+			}
+			rng := rand.New(rand.NewPCG(1, 2))
+			bound, err := e.NewBound(0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer bound.Drop()
+			ks, vs := make([][]byte, 4), make([][]byte, 4)
+			for i := range ks {
+				ks[i] = make([]byte, 8)
+			}
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				for i := range ks {
+					binary.BigEndian.PutUint64(ks[i], rng.Uint64N(keys)*0x9e3779b97f4a7c15)
+				}
+				tx, _ := bound.Begin()
+				if err := tx.GetMany(table, ks, vs); err != nil {
+					b.Fatal(err)
+				}
+				if n%2 == 0 {
+					for i := range ks {
+						vs[i][3]++
+						if err := tx.Put(table, ks[i], vs[i]); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+				if _, err := tx.Commit(); err != nil {
+					b.Fatal(err)
+				}
+				tx.Finish()
+			}
+		})
+	}
+}

@@ -1,0 +1,250 @@
+package wal
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+// quickFS is a disk that takes no time: what is written to a segment is copied
+// and forgotten.
+type quickFS struct{ *faultfs.FS }
+
+func (f quickFS) Open(name string) (env.File, error) {
+	h, err := f.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return &quickFile{File: h, buf: make([]byte, 4<<20)}, nil
+}
+
+type quickFile struct {
+	env.File
+	buf []byte
+}
+
+func (f *quickFile) Sync() error { return nil }
+
+func (f *quickFile) WriteAt(p []byte, _ int64) (int, error) {
+	copy(f.buf, p)
+	return len(p), nil
+}
+
+func TestFlusherDoesNotAllocate(t *testing.T) {
+	o := testOptions(quickFS{newFS(t)}, 2)
+	o.SegmentBytes = 64 << 20
+	found, _, err := recoverAll(o.FS, 0)
+	must(t, err)
+	l, err := open(o, found)
+	must(t, err)
+	n := &node{t: t, log: l, opt: o}
+	l.files.requests <- 1
+	must(t, n.prepare())
+	key, value := make([]byte, 8), make([]byte, 100)
+	round := func() {
+		for i := range 10 {
+			appendPut(l.Stream(i%2), o.HLC, key, value)
+		}
+		if err := l.flush.work(false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	round()
+	round()
+	if allocs := testing.AllocsPerRun(1000, round); allocs != 0 {
+		t.Errorf("a round allocates %v times", allocs)
+	}
+	if l.Durable() < l.Stream(1).last {
+		t.Error("nothing was flushed")
+	}
+}
+
+// appendPut is a commit phase that allocates nothing.
+func appendPut(s *Stream, clock *hlc.Clock, key, value []byte) hlc.Timestamp {
+	n := TxHeaderBytes + WriteBytes(len(key), len(value))
+	s.Lock()
+	ts := clock.Next()
+	b := s.Reserve(n)
+	at := PutTxHeader(b, ts, 1, n)
+	PutWrite(b[at:], 1, KindPut, key, value)
+	s.Appended(ts)
+	s.Unlock()
+	return ts
+}
+
+// BenchmarkAppend is what the log costs a worker: throttle, lock, encode a write
+// of 8 + 100 bytes, unlock; the flusher works beside it.
+func BenchmarkAppend(b *testing.B) {
+	run := func(name string, fs func(b *testing.B) (env.FS, string), syncInterval time.Duration, workers int) {
+		b.Run(fmt.Sprintf("%s/workers=%d", name, workers), func(b *testing.B) {
+			f, dir := fs(b)
+			o := testOptions(f, workers)
+			o.SegmentBytes, o.Dir, o.SyncInterval = 64<<20, dir, syncInterval
+			found, err := Recover(background(), RecoverOptions{FS: f, Dir: dir, ID: testID})
+			must(b, err)
+			l, err := Open(o, found)
+			must(b, err)
+			var truncate sync.WaitGroup
+			stop := make(chan struct{})
+			truncate.Go(func() {
+				for tick := time.NewTicker(10 * time.Millisecond); ; {
+					select {
+					case <-stop:
+						tick.Stop()
+						return
+					case <-tick.C:
+						must(b, l.TruncateBefore(l.Durable()))
+					}
+				}
+			})
+			b.ReportAllocs()
+			b.ResetTimer()
+			var wg sync.WaitGroup
+			for w := range workers {
+				wg.Go(func() {
+					key, value := make([]byte, 8), make([]byte, 100)
+					s := l.Stream(w)
+					for range b.N / workers {
+						if l.Throttle(background()) != nil {
+							return
+						}
+						appendPut(s, o.HLC, key, value)
+					}
+				})
+			}
+			wg.Wait()
+			must(b, l.Sync(background()))
+			b.StopTimer()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mtx/s")
+			st := l.Stats()
+			b.ReportMetric(float64(st.Bytes)/float64(max(1, st.Rounds))/1024, "KiB/round")
+			b.ReportMetric(float64(st.SyncLatency.Quantile(0.5).Microseconds()), "sync-p50-us")
+			close(stop)
+			truncate.Wait()
+			must(b, l.Close())
+		})
+	}
+	memory := func(b *testing.B) (env.FS, string) { return quickFS{newFS(b)}, testDir }
+	disk := func(b *testing.B) (env.FS, string) { return env.OS(), b.TempDir() + "/log" }
+	for _, workers := range []int{1, 2} {
+		run("memory/sync", memory, 0, workers)
+		run("memory/background", memory, 10*time.Millisecond, workers)
+		run("disk/sync", disk, 0, workers)
+		run("disk/background", disk, 10*time.Millisecond, workers)
+	}
+}
+
+// BenchmarkDurable measures on the disk how long a transaction waits until it is
+// durable: alone, and with workers that keep every processor busy and append on
+// the side. The comparison is the disk's own sync latency in the same run.
+func BenchmarkDurable(b *testing.B) {
+	for _, busy := range []int{0, 1, 2} {
+		b.Run(fmt.Sprintf("busy=%d", busy), func(b *testing.B) {
+			o := testOptions(env.OS(), busy+1)
+			o.SegmentBytes, o.Dir = 64<<20, b.TempDir()+"/log"
+			woken := make(chan struct{}, 1)
+			var wanted atomic.Uint64
+			o.OnDurable = func(ts hlc.Timestamp) {
+				if w := wanted.Load(); w > 0 && uint64(ts) >= w {
+					select {
+					case woken <- struct{}{}:
+					default:
+					}
+				}
+			}
+			found, err := Recover(background(), RecoverOptions{FS: o.FS, Dir: o.Dir, ID: testID})
+			must(b, err)
+			l, err := Open(o, found)
+			must(b, err)
+			var stop atomic.Bool
+			var wg sync.WaitGroup
+			var total, commits atomic.Int64
+			for w := range busy {
+				wg.Go(func() {
+					key, value := make([]byte, 8), make([]byte, 100)
+					s := l.Stream(w + 1)
+					sum, n := 0, 0
+					for ; !stop.Load(); n++ {
+						for range 3000 { // the transaction's own work, about a microsecond
+							sum += n
+						}
+						if l.Throttle(background()) != nil {
+							return
+						}
+						appendPut(s, o.HLC, key, value)
+					}
+					total.Add(int64(sum))
+					commits.Add(int64(n))
+				})
+			}
+			must(b, l.Sync(background()))
+			var waits []time.Duration
+			b.ResetTimer()
+			for range b.N {
+				from := time.Now()
+				ts := appendPut(l.Stream(0), o.HLC, nil, nil)
+				wanted.Store(uint64(ts))
+				for l.Durable() < ts {
+					<-woken
+				}
+				wanted.Store(0)
+				waits = append(waits, time.Since(from))
+			}
+			b.StopTimer()
+			stop.Store(true)
+			wg.Wait()
+			slices.Sort(waits)
+			st := l.Stats()
+			b.ReportMetric(float64(commits.Load())/b.Elapsed().Seconds()/1e6, "Mtx/s")
+			b.ReportMetric(float64(waits[len(waits)/2].Microseconds()), "p50-us")
+			b.ReportMetric(float64(waits[len(waits)*99/100].Microseconds()), "p99-us")
+			b.ReportMetric(float64(st.SyncLatency.Quantile(0.5).Microseconds()), "sync-p50-us")
+			b.ReportMetric(float64(st.Bytes)/float64(max(1, st.Rounds))/1024, "KiB/round")
+			must(b, l.Close())
+		})
+	}
+}
+
+// BenchmarkRecover reads a log of 256 MiB back.
+func BenchmarkRecover(b *testing.B) {
+	o := testOptions(env.OS(), 2)
+	o.SegmentBytes, o.Dir, o.SyncInterval = 64<<20, b.TempDir()+"/log", 10*time.Millisecond
+	found, err := Recover(background(), RecoverOptions{FS: o.FS, Dir: o.Dir, ID: testID})
+	must(b, err)
+	l, err := Open(o, found)
+	must(b, err)
+	key, value := make([]byte, 8), make([]byte, 100)
+	const total = 256 << 20
+	for n := 0; n < total; n += TxHeaderBytes + WriteBytes(len(key), len(value)) {
+		must(b, l.Throttle(background()))
+		appendPut(l.Stream(n&1), o.HLC, key, value)
+	}
+	must(b, l.Close())
+	b.SetBytes(total)
+	b.ResetTimer()
+	for range b.N {
+		var sum [2]int
+		_, err := Recover(background(), RecoverOptions{FS: o.FS, Dir: o.Dir, ID: testID, Workers: runtime.GOMAXPROCS(0),
+			Apply: func(worker int, b *Batch) error {
+				r := b.Read()
+				var w Write
+				n := 0
+				for r.Next() {
+					for r.NextWrite(&w) {
+						n += len(w.Value)
+					}
+				}
+				sum[worker&1] += n
+				return r.Err()
+			}})
+		must(b, err)
+	}
+}

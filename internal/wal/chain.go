@@ -1,0 +1,217 @@
+package wal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"slices"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+// chain is the log's segments in order, as their headers describe them.
+type chain struct {
+	fs       env.FS
+	dir      string
+	id       DatabaseID
+	segments []chainSegment
+	unused   []SegmentNumber // files behind the last segment: prepared, or begun and torn
+	spares   []uint64
+	broken   map[SegmentNumber]bool // segments with a header that was reported
+}
+
+// chainSegment is a segment that was written.
+type chainSegment struct {
+	header segmentHeader
+	name   string
+	size   int64
+	// end is where its rounds end and the next one begins; -1 in the last
+	// segment, where that has to be found out. So with to, above which its records
+	// are dropped.
+	end int64
+	to  hlc.Timestamp
+}
+
+// candidate is a segment's file.
+type candidate struct {
+	number SegmentNumber
+	name   string
+	size   int64
+	header segmentHeader
+	zero   bool  // nothing was written yet
+	err    error // of the header
+}
+
+// loadChain reads the headers of all segments and checks that they fit. What is
+// wrong goes to report, and loadChain goes on as well as it can; an error that it
+// returns ends everything (the disk can not be read).
+func loadChain(fsys env.FS, dir string, id DatabaseID, from hlc.Timestamp, report func(error)) (*chain, error) {
+	c := &chain{fs: fsys, dir: dir, id: id, broken: map[SegmentNumber]bool{}}
+	names, err := fsys.List(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var files []candidate
+	for _, base := range names { // in order, and so are their numbers
+		if n, ok := parseSegmentName(base); ok {
+			f, err := readCandidate(fsys, filepath.Join(dir, base), n)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, f)
+		} else if n, ok := parseSpareName(base); ok {
+			c.spares = append(c.spares, n)
+		}
+	}
+	files, err = c.dropUnused(files, report)
+	if err != nil {
+		return nil, err
+	}
+	for i := range files {
+		c.add(&files[i], report)
+	}
+	c.checkLinks(from, report)
+	return c, nil
+}
+
+func readCandidate(fsys env.FS, name string, n SegmentNumber) (candidate, error) {
+	c := candidate{number: n, name: name}
+	f, err := fsys.OpenRead(name)
+	if err != nil {
+		return c, err
+	}
+	defer f.Close()
+	if c.size, err = f.Size(); err != nil {
+		return c, err
+	}
+	b := make([]byte, blockBytes)
+	got, err := f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return c, fmt.Errorf("reading %s: %w", name, err)
+	}
+	b = b[:got]
+	c.zero = bytes.Count(b, []byte{0}) == len(b)
+	c.header, c.err = decodeSegmentHeader(name, b)
+	return c, nil
+}
+
+// dropUnused takes the last file off if no segment was begun in it, or only its
+// header and that not to the end. A header is durable before the first round is
+// written, so that a sound round proves that the header was, too.
+func (c *chain) dropUnused(files []candidate, report func(error)) ([]candidate, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	last := &files[len(files)-1]
+	if last.err == nil || errors.Is(last.err, dberr.ErrNewerFormat) {
+		return files, nil
+	}
+	if len(files) == 1 && last.number > 1 {
+		// The one before goes only when this one has a header.
+		report(last.err)
+		return nil, nil
+	}
+	begun, err := c.hasRounds(last)
+	if err != nil {
+		return nil, err
+	}
+	if begun {
+		return files, nil
+	}
+	if len(files) > 1 && files[len(files)-2].number+1 != last.number {
+		report(dberr.Corrupt(segmentName(c.dir, last.number-1), 0, "the segment is missing before segment %d", last.number))
+	}
+	c.unused = append(c.unused, last.number)
+	return files[:len(files)-1], nil
+}
+
+// hasRounds tells whether a sound round header is in the file. Behind a header of
+// zeros only the first one is looked at: that is how a prepared segment looks.
+func (c *chain) hasRounds(f *candidate) (bool, error) {
+	file, err := c.fs.OpenRead(f.name)
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	end := f.size
+	if f.zero {
+		end = min(end, 2*blockBytes)
+	}
+	r := newRoundReader(file, f.name, &segmentHeader{id: c.id, number: f.number}, end, newChunkPool())
+	defer r.close()
+	_, _, ok, err := r.find(blockBytes, func(roundHeader) bool { return true })
+	return ok, err
+}
+
+// add appends a file's segment, or reports what is wrong with its header.
+func (c *chain) add(f *candidate, report func(error)) {
+	err := f.err
+	switch {
+	case err != nil:
+	case f.header.number != f.number:
+		err = dberr.Corrupt(f.name, 0, "the header is of segment %d", f.header.number)
+	case f.header.id != c.id:
+		err = dberr.Corrupt(f.name, 0, "the segment belongs to database %s, not to %s", f.header.id, c.id)
+	}
+	if err != nil {
+		report(err)
+		c.broken[f.number] = true
+		return
+	}
+	c.segments = append(c.segments, chainSegment{header: f.header, name: f.name, size: f.size, end: -1, to: hlc.Max})
+}
+
+// checkLinks checks that each segment begins where the one before it ends, and
+// fills in what a header says about the segments before it.
+func (c *chain) checkLinks(from hlc.Timestamp, report func(error)) {
+	for i := range c.segments {
+		s := &c.segments[i]
+		h := &s.header
+		if i == 0 {
+			if h.prev > 0 && h.last > from && !c.broken[h.prev] {
+				report(dberr.Corrupt(segmentName(c.dir, h.prev), 0,
+					"the segment is missing; the log has records up to %d before segment %d, and they are needed from %d on", h.last, h.number, from))
+			}
+			continue
+		}
+		p := &c.segments[i-1]
+		switch {
+		case c.broken[h.prev]:
+			continue
+		case p.header.number != h.prev:
+			report(dberr.Corrupt(segmentName(c.dir, h.prev), 0, "the segment is missing between segments %d and %d", p.header.number, h.number))
+			continue
+		case h.prevEnd < blockBytes || h.prevEnd > p.size:
+			report(dberr.Corrupt(p.name, p.size, "the segment ends at %d, but its successor says at %d", p.size, h.prevEnd))
+			continue
+		case h.firstRound < p.header.firstRound || h.watermark < p.header.watermark || h.last < p.header.last:
+			report(dberr.Corrupt(s.name, 0, "the header goes back to round %d, watermark %d, from round %d, watermark %d",
+				h.firstRound, h.watermark, p.header.firstRound, p.header.watermark))
+			continue
+		}
+		p.end = h.prevEnd
+	}
+	if n := len(c.segments); n > 0 {
+		if s := &c.segments[n-1]; s.size < s.header.size {
+			report(dberr.Corrupt(s.name, s.size, "the file ends, it had %d bytes", s.header.size))
+		}
+	}
+	// A recovery drops what is above its watermark from all segments before it,
+	// and keeps doing so. Watermarks only grow, so the next recovery decides.
+	to := hlc.Timestamp(math.MaxUint64)
+	for i := range slices.Backward(c.segments) {
+		c.segments[i].to = min(to, hlc.Max)
+		if h := &c.segments[i].header; h.recovered {
+			to = min(to, h.watermark)
+		}
+	}
+}

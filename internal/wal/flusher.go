@@ -1,0 +1,452 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+// writeBytes is the size of the buffer that a round is put together in: a
+// smaller round, which is nearly every one, is one write.
+const writeBytes = 1 << 20
+
+// flusher is the group commit: it gathers what the streams have, writes it as
+// one round and makes that durable with one sync. One goroutine runs it.
+//
+// The watermark of a round is the least timestamp that a stream has closed. A
+// record that was appended between the first and the last gather of a round can
+// lie above it; then the round is open, and another one, possibly an empty one,
+// has to follow to let it be released.
+type flusher struct {
+	log *Log
+	opt *Options
+
+	batches []Batch
+	spares  [][]byte // by stream: the buffer to give for the one that is taken
+	buf     []byte   // what is to be written next, at writeAt
+	writeAt int64
+
+	segment   *segment    // being written; nil until the first round
+	round     RoundNumber // the last one written
+	synced    RoundNumber // the last one known to be durable
+	watermark hlc.Timestamp
+	last      hlc.Timestamp // the largest timestamp written, of anything
+	newest    hlc.Timestamp // the largest timestamp of a written record
+
+	unsyncedBytes int64
+	lastSync      time.Time
+	timer         env.Timer
+	unwritten     error // what Close has to say
+
+	// gathered is called after each stream's gather: tests append there, which
+	// leaves a round open. nil otherwise.
+	gathered func(i int)
+}
+
+func newFlusher(l *Log, found *Recovered) *flusher {
+	f := &flusher{
+		log: l, opt: &l.opt,
+		batches:   make([]Batch, 0, len(l.opt.Streams)),
+		spares:    make([][]byte, len(l.opt.Streams)),
+		buf:       make([]byte, 0, writeBytes),
+		round:     found.lastRound,
+		synced:    found.lastRound,
+		watermark: found.Watermark,
+		last:      found.Last,
+		lastSync:  l.opt.Clock.Now(),
+	}
+	f.timer = l.opt.Clock.NewTimer(time.Hour)
+	f.timer.Stop()
+	return f
+}
+
+// run works until the log is closed or fails.
+func (f *flusher) run() {
+	defer f.release()
+	for {
+		closing := f.sleep()
+		if err := f.work(closing); err != nil {
+			f.end(err)
+			return
+		}
+		if closing {
+			f.end(f.mark())
+			return
+		}
+	}
+}
+
+// end takes note of why the flusher ends.
+func (f *flusher) end(err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, dberr.ErrDiskFull): // and the log is being closed
+		f.unwritten = err
+	default:
+		f.log.fail(err)
+	}
+}
+
+func (f *flusher) release() {
+	f.timer.Stop()
+	if f.segment != nil {
+		if err := f.segment.file.Close(); err != nil && f.unwritten == nil {
+			f.unwritten = err
+		}
+	}
+}
+
+// open tells whether a written record is above the watermark.
+func (f *flusher) open() bool { return f.newest > f.watermark }
+
+// unsynced tells whether a written round may not be durable.
+func (f *flusher) unsynced() bool { return f.synced < f.round }
+
+func (f *flusher) background() bool { return f.opt.SyncInterval > 0 }
+
+// sleep waits until there is something to do. It returns true if the log is
+// being closed.
+func (f *flusher) sleep() bool {
+	if !f.background() {
+		// A round starts as soon as something is pending: under light load rounds
+		// are small and fast, under heavy load a sync's time worth of records
+		// gathers for the next one.
+		if !f.open() {
+			f.wait(flusherIdle, time.Time{})
+		}
+		return f.closing()
+	}
+	var due time.Time
+	if f.open() || f.unsynced() {
+		due = f.lastSync.Add(f.opt.SyncInterval)
+	}
+	if f.wait(flusherIdle, due) {
+		until := f.opt.Clock.Now().Add(f.opt.RoundInterval)
+		if !due.IsZero() && due.Before(until) {
+			until = due
+		}
+		f.wait(flusherTimed, until)
+	}
+	return f.closing()
+}
+
+func (f *flusher) closing() bool {
+	select {
+	case <-f.log.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// wait sleeps in the given state until somebody wakes the flusher or the time
+// has come, if it is not zero. It returns true if it was woken.
+func (f *flusher) wait(state uint32, until time.Time) bool {
+	g := &f.log.group
+	defer g.flusher.Store(flusherBusy)
+	g.flusher.Store(state)
+	if f.wanted(state) {
+		return true
+	}
+	if until.IsZero() {
+		<-g.wake
+		return true
+	}
+	d := until.Sub(f.opt.Clock.Now())
+	if d <= 0 {
+		return false
+	}
+	f.timer.Reset(d)
+	defer f.timer.Stop()
+	select {
+	case <-g.wake:
+		return true
+	case <-f.timer.C():
+		return false
+	}
+}
+
+// wanted tells whether somebody who saw the flusher busy expects it to go on.
+func (f *flusher) wanted(state uint32) bool {
+	l := f.log
+	if l.syncsWanted.Load() != l.syncsDone.Load() || f.closing() {
+		return true
+	}
+	if state == flusherTimed {
+		return l.pendingBytes.Load() >= l.roundBytes
+	}
+	for _, s := range f.opt.Streams {
+		s.Lock()
+		pending := len(s.buf) > 0
+		s.word.Store(0)
+		if pending {
+			return true
+		}
+	}
+	return false
+}
+
+// work gathers, writes and syncs what there is. When it is closing, it goes on
+// until nothing is left.
+func (f *flusher) work(closing bool) error {
+	for {
+		wanted := f.log.syncsWanted.Load()
+		forced := closing || wanted != f.log.syncsDone.Load()
+		watermark, bytes := f.gather()
+		due := forced || !f.background() || f.syncDue()
+		if bytes > 0 || f.open() && due {
+			if err := f.write(roundHeader{watermark: watermark}, bytes); err != nil {
+				return err
+			}
+			due = due || f.unsyncedBytes >= unsyncedBytesMax
+		}
+		if !due {
+			return nil
+		}
+		if f.unsynced() {
+			if err := f.sync(); err != nil {
+				return err
+			}
+		}
+		// Every record up to the watermark is durable. That holds without a write,
+		// too, if there was nothing to write: a recovery then ends at a smaller
+		// watermark, but without a record between the two.
+		f.publish(watermark)
+		if forced {
+			f.log.syncsDone.Store(wanted)
+			f.log.notify()
+		}
+		if !closing || !f.open() && f.log.syncsWanted.Load() == wanted {
+			return nil
+		}
+	}
+}
+
+func (f *flusher) syncDue() bool {
+	return (f.unsynced() || f.open()) && f.opt.Clock.Now().Sub(f.lastSync) >= f.opt.SyncInterval
+}
+
+// gather takes what the streams have. It returns the least timestamp that they
+// have closed, and how many bytes there are.
+func (f *flusher) gather() (watermark hlc.Timestamp, bytes int64) {
+	watermark = hlc.Max
+	f.batches = f.batches[:0]
+	for i, s := range f.opt.Streams {
+		b := s.gather(f.opt.HLC, f.spares[i])
+		f.spares[i] = nil
+		watermark = min(watermark, b.Closed)
+		bytes += int64(len(b.data))
+		if b.Records > 0 {
+			f.batches = append(f.batches, b)
+		} else {
+			f.spares[i] = b.data[:0]
+		}
+		if f.gathered != nil {
+			f.gathered(i)
+		}
+	}
+	return watermark, bytes
+}
+
+// write writes a round with the gathered batches. h has what is not the same in
+// every round.
+func (f *flusher) write(h roundHeader, recordBytes int64) error {
+	tableEnd := roundHeaderBytes + len(f.batches)*batchHeaderBytes
+	h.bytes = int64(tableEnd) + recordBytes
+	if err := f.makeRoom(roundUp(h.bytes)); err != nil {
+		return err
+	}
+	h.number = f.round + 1
+	h.nonce = f.segment.header.nonce
+	h.synced = f.synced
+	h.epoch = f.opt.Epoch
+	h.batches = len(f.batches)
+	f.writeAt = f.segment.end
+
+	f.buf = f.buf[:tableEnd]
+	last, newest := max(f.last, h.watermark), f.newest
+	for i := range f.batches {
+		b := &f.batches[i]
+		bh := batchHeader{
+			stream: b.Stream, records: uint32(b.Records), bytes: int64(len(b.data)),
+			first: b.First, last: b.Last, closed: b.Closed, crc: checksum(0, b.data),
+		}
+		bh.put(f.buf[roundHeaderBytes+i*batchHeaderBytes:])
+		last, newest = max(last, b.Closed), max(newest, b.Last)
+	}
+	h.tableCRC = checksum(0, f.buf[roundHeaderBytes:])
+	h.put(f.buf, f.segment.place.at(f.segment.end))
+	for i := range f.batches {
+		if err := f.append(f.batches[i].data); err != nil {
+			return err
+		}
+	}
+	// The padding is zeros, so that nothing of a recycled segment stays visible.
+	padding := int(roundUp(h.bytes) - h.bytes)
+	if len(f.buf)+padding > cap(f.buf) {
+		if err := f.drain(); err != nil {
+			return err
+		}
+	}
+	f.buf = f.buf[:len(f.buf)+padding]
+	clear(f.buf[len(f.buf)-padding:])
+	if err := f.drain(); err != nil {
+		return err
+	}
+
+	f.segment.end += roundUp(h.bytes)
+	f.unsyncedBytes += roundUp(h.bytes)
+	f.round, f.watermark, f.last, f.newest = h.number, h.watermark, last, newest
+	f.log.stats.rounds.Add(1)
+	f.log.stats.bytes.Add(uint64(roundUp(h.bytes)))
+	f.recycle(recordBytes)
+	return nil
+}
+
+// append adds bytes to the round: small ones to the buffer, large ones straight
+// to the file.
+func (f *flusher) append(p []byte) error {
+	if len(f.buf)+len(p) > cap(f.buf) {
+		if err := f.drain(); err != nil {
+			return err
+		}
+		if len(p) >= cap(f.buf) {
+			return f.writeOut(p)
+		}
+	}
+	f.buf = append(f.buf, p...)
+	return nil
+}
+
+// drain writes the buffer.
+func (f *flusher) drain() error {
+	err := f.writeOut(f.buf)
+	f.buf = f.buf[:0]
+	return err
+}
+
+func (f *flusher) writeOut(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	if _, err := f.segment.file.WriteAt(p, f.writeAt); err != nil {
+		return err
+	}
+	f.writeAt += int64(len(p))
+	return nil
+}
+
+// recycle keeps the buffers of the batches that were written, and lets workers
+// through again if not much is pending.
+func (f *flusher) recycle(bytes int64) {
+	for i := range f.batches {
+		b := &f.batches[i]
+		if cap(b.data) <= bufferBytesKept {
+			f.spares[b.Stream] = b.data[:0]
+		}
+		b.data = nil
+	}
+	f.batches = f.batches[:0]
+	g := &f.log.group
+	pending := g.pendingBytes.Add(-bytes)
+	if g.gate.Load()&gatePending != 0 && pending <= g.pendingMax/2 {
+		g.gate.And(^gatePending)
+		f.log.notify()
+	}
+}
+
+// sync makes the written rounds durable.
+func (f *flusher) sync() error {
+	from := f.opt.Clock.Now()
+	if err := f.segment.file.Sync(); err != nil {
+		return err
+	}
+	f.lastSync = f.opt.Clock.Now()
+	f.log.stats.synced(f.lastSync.Sub(from))
+	if f.opt.OnSync != nil {
+		f.opt.OnSync(f.lastSync.Sub(from), f.unsyncedBytes)
+	}
+	f.synced = f.round
+	f.unsyncedBytes = 0
+	return nil
+}
+
+// publish moves Durable on.
+func (f *flusher) publish(watermark hlc.Timestamp) {
+	l := f.log
+	if watermark <= l.Durable() {
+		return
+	}
+	l.durable.Store(uint64(watermark))
+	if f.opt.OnDurable != nil {
+		f.opt.OnDurable(watermark)
+	}
+}
+
+// makeRoom makes the current segment one that has room for bytes. When the log
+// is being closed and there is none, it returns dberr.ErrDiskFull.
+func (f *flusher) makeRoom(bytes int64) error {
+	if f.segment != nil && f.segment.end+bytes <= f.segment.size {
+		return nil
+	}
+	next, err := f.log.files.next(blockBytes + bytes)
+	if err != nil {
+		return err
+	}
+	// Everything before a segment's header is durable before the header is, and
+	// that before anything in the segment: so what a header says about the
+	// segments before it is certain, and a segment without a sound header has no
+	// rounds.
+	if f.unsynced() {
+		if err := f.sync(); err != nil {
+			next.file.Close()
+			return err
+		}
+	}
+	next.header = segmentHeader{
+		id: f.opt.ID, number: next.number, nonce: f.opt.Rand.Uint64(), firstRound: f.round + 1,
+		watermark: f.watermark, last: f.last, size: next.size,
+	}
+	next.place = placeIn(f.opt.ID, next.number)
+	next.end = blockBytes
+	f.log.files.link(f.segment, next)
+	f.buf = f.buf[:blockBytes]
+	next.header.put(f.buf)
+	f.writeAt = 0
+	old := f.segment
+	f.segment = next
+	err = f.drain()
+	if err == nil {
+		err = f.segment.file.Sync()
+	}
+	if old != nil {
+		err = errors.Join(err, old.file.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("beginning segment %d: %w", next.number, err)
+	}
+	return f.log.files.activated(old, next, f.last)
+}
+
+// mark writes the round that says that the log was closed.
+func (f *flusher) mark() error {
+	if f.segment == nil {
+		return nil // nothing was written since it was opened
+	}
+	watermark, bytes := f.gather()
+	if err := f.write(roundHeader{watermark: watermark, clean: true}, bytes); err != nil {
+		if errors.Is(err, dberr.ErrDiskFull) {
+			return nil // all records are durable, it is only not marked
+		}
+		return err
+	}
+	if err := f.sync(); err != nil {
+		return err
+	}
+	f.publish(watermark)
+	return nil
+}

@@ -1,0 +1,290 @@
+package wal
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+const (
+	// FormatVersion is the version that this package writes, and the newest one
+	// that it reads.
+	FormatVersion = 1
+
+	// blockBytes is the unit in which the log is written: headers of segments and
+	// rounds begin at its multiples, so that a block which was synced is never
+	// written again.
+	blockBytes = 4096
+
+	segmentMagic uint64 = 0x474f4c5449574447 // "GDWITLOG"
+	roundMagic   uint32 = 0x444e5552         // "RUND"
+
+	segmentCRCOffset = 12
+	roundHeaderBytes = 72
+	roundCRCOffset   = 4
+	batchHeaderBytes = 48
+
+	// flagRecovered in a segment's header: it is the first one after a recovery,
+	// and the records before it that are above its watermark are dropped.
+	flagRecovered uint32 = 1
+	// flagClean in a round's header: the log was closed behind it.
+	flagClean uint32 = 1
+)
+
+// DatabaseID tells databases apart: it is drawn when one is created.
+type DatabaseID [16]byte
+
+// String returns the id as 32 hexadecimal digits.
+func (id DatabaseID) String() string { return hex.EncodeToString(id[:]) }
+
+// SegmentNumber counts the segments of a log from 1.
+type SegmentNumber uint64
+
+// RoundNumber counts the rounds of a log from 1, over all segments.
+type RoundNumber uint64
+
+// Epoch is a leadership number. A database of one node is always in epoch 1.
+type Epoch uint64
+
+// checksum continues a CRC32C over p.
+func checksum(crc uint32, p []byte) uint32 {
+	return crc32.Update(crc, crc32.MakeTable(crc32.Castagnoli), p)
+}
+
+// roundUp returns n rounded up to whole blocks.
+func roundUp(n int64) int64 { return (n + blockBytes - 1) &^ (blockBytes - 1) }
+
+// segmentHeader is the first block of a segment.
+type segmentHeader struct {
+	id         DatabaseID
+	number     SegmentNumber
+	nonce      uint64 // drawn for each segment: rounds of a file's earlier lives do not have it
+	firstRound RoundNumber
+	// Where the segment before this one ends. prev is 0 in a log's first one.
+	prev    SegmentNumber
+	prevEnd int64
+	// watermark is that of the last round before this segment, last the largest
+	// timestamp in any segment before it, of a record or one that was closed.
+	watermark hlc.Timestamp
+	last      hlc.Timestamp
+	// size is the file's. It may only be cut when the next segment has a header.
+	size      int64
+	recovered bool
+}
+
+// put encodes the header into a block.
+func (h *segmentHeader) put(b []byte) {
+	b = b[:blockBytes]
+	clear(b)
+	le := binary.LittleEndian
+	le.PutUint64(b, segmentMagic)
+	le.PutUint32(b[8:], FormatVersion)
+	copy(b[16:], h.id[:])
+	le.PutUint64(b[32:], uint64(h.number))
+	le.PutUint64(b[40:], h.nonce)
+	le.PutUint64(b[48:], uint64(h.firstRound))
+	le.PutUint64(b[56:], uint64(h.prev))
+	le.PutUint64(b[64:], uint64(h.prevEnd))
+	le.PutUint64(b[72:], uint64(h.watermark))
+	le.PutUint64(b[80:], uint64(h.last))
+	le.PutUint64(b[88:], uint64(h.size))
+	if h.recovered {
+		le.PutUint32(b[96:], flagRecovered)
+	}
+	le.PutUint32(b[segmentCRCOffset:], checksum(0, b))
+}
+
+// decodeSegmentHeader reads a segment's first block, or as much of it as there
+// is.
+func decodeSegmentHeader(file string, b []byte) (segmentHeader, error) {
+	var h segmentHeader
+	if len(b) < blockBytes {
+		return h, dberr.Corrupt(file, 0, "%d bytes are too few for a segment header", len(b))
+	}
+	b = b[:blockBytes]
+	le := binary.LittleEndian
+	if magic := le.Uint64(b); magic != segmentMagic {
+		return h, dberr.Corrupt(file, 0, "not a log segment: it begins with %016x", magic)
+	}
+	var zero [4]byte
+	crc := checksum(0, b[:segmentCRCOffset])
+	crc = checksum(crc, zero[:])
+	crc = checksum(crc, b[segmentCRCOffset+4:])
+	if want := le.Uint32(b[segmentCRCOffset:]); crc != want {
+		return h, dberr.Corrupt(file, 0, "checksum of the segment header is %08x, stored is %08x", crc, want)
+	}
+	if v := le.Uint32(b[8:]); v > FormatVersion {
+		return h, fmt.Errorf("%w: %s has log format %d, this is %d", dberr.ErrNewerFormat, file, v, FormatVersion)
+	}
+	copy(h.id[:], b[16:])
+	h.number = SegmentNumber(le.Uint64(b[32:]))
+	h.nonce = le.Uint64(b[40:])
+	h.firstRound = RoundNumber(le.Uint64(b[48:]))
+	h.prev = SegmentNumber(le.Uint64(b[56:]))
+	h.prevEnd = int64(le.Uint64(b[64:]))
+	h.watermark = hlc.Timestamp(le.Uint64(b[72:]))
+	h.last = hlc.Timestamp(le.Uint64(b[80:]))
+	h.size = int64(le.Uint64(b[88:]))
+	h.recovered = le.Uint32(b[96:])&flagRecovered != 0
+	switch {
+	case h.number == 0 || h.firstRound == 0 || h.number-1 != h.prev:
+		return h, dberr.Corrupt(file, 0, "segment %d after segment %d, from round %d", h.number, h.prev, h.firstRound)
+	case h.prevEnd < 0 || h.prevEnd%blockBytes != 0 || h.size < blockBytes:
+		return h, dberr.Corrupt(file, 0, "a segment of %d bytes after one that ends at %d", h.size, h.prevEnd)
+	case h.watermark > hlc.Max || h.last > hlc.Max:
+		return h, dberr.Corrupt(file, 0, "watermark %d, last timestamp %d", h.watermark, h.last)
+	}
+	return h, nil
+}
+
+// roundHeader begins a round.
+type roundHeader struct {
+	bytes     int64 // header, batch headers and records, without padding
+	number    RoundNumber
+	nonce     uint64
+	watermark hlc.Timestamp
+	synced    RoundNumber // the highest round known to be durable when this one was written
+	epoch     Epoch
+	batches   int
+	clean     bool
+	tableCRC  uint32 // over the batch headers
+}
+
+// place is where a round is. It goes into the header's checksum, so that a copy
+// elsewhere (in a value, in another segment, in another database) is not taken
+// for a round.
+type place struct {
+	segmentSeed uint32 // checksum of database and segment
+	offset      int64
+}
+
+// placeIn returns the beginning of a segment.
+func placeIn(id DatabaseID, n SegmentNumber) place {
+	var b [24]byte
+	copy(b[:], id[:])
+	binary.LittleEndian.PutUint64(b[16:], uint64(n))
+	return place{segmentSeed: checksum(0, b[:])}
+}
+
+// at returns another place in the segment.
+func (p place) at(offset int64) place { return place{p.segmentSeed, offset} }
+
+// seed is what the header's checksum starts from. Different seeds give different
+// checksums, and within a segment no two blocks have the same.
+func (p place) seed() uint32 { return p.segmentSeed ^ uint32(p.offset/blockBytes) }
+
+// put encodes the header into b.
+func (h *roundHeader) put(b []byte, at place) {
+	b = b[:roundHeaderBytes]
+	clear(b)
+	le := binary.LittleEndian
+	le.PutUint32(b, roundMagic)
+	le.PutUint64(b[8:], uint64(h.bytes))
+	le.PutUint64(b[16:], uint64(h.number))
+	le.PutUint64(b[24:], h.nonce)
+	le.PutUint64(b[32:], uint64(h.watermark))
+	le.PutUint64(b[40:], uint64(h.synced))
+	le.PutUint64(b[48:], uint64(h.epoch))
+	le.PutUint32(b[56:], uint32(h.batches))
+	if h.clean {
+		le.PutUint32(b[60:], flagClean)
+	}
+	le.PutUint32(b[64:], h.tableCRC)
+	le.PutUint32(b[roundCRCOffset:], checksum(at.seed(), b))
+}
+
+// decodeRoundHeader reads a round's header. It checks all that the header alone
+// can tell; reason is "" if it is sound.
+func decodeRoundHeader(b []byte, at place) (h roundHeader, reason string) {
+	if len(b) < roundHeaderBytes {
+		return h, fmt.Sprintf("%d bytes are too few for a round header", len(b))
+	}
+	b = b[:roundHeaderBytes]
+	le := binary.LittleEndian
+	if magic := le.Uint32(b); magic != roundMagic {
+		return h, fmt.Sprintf("no round begins here, but %08x", magic)
+	}
+	var zero [4]byte
+	crc := checksum(at.seed(), b[:roundCRCOffset])
+	crc = checksum(crc, zero[:])
+	crc = checksum(crc, b[roundCRCOffset+4:])
+	if want := le.Uint32(b[roundCRCOffset:]); crc != want {
+		return h, fmt.Sprintf("checksum of the round header is %08x, stored is %08x", crc, want)
+	}
+	h = roundHeader{
+		bytes:     int64(le.Uint64(b[8:])),
+		number:    RoundNumber(le.Uint64(b[16:])),
+		nonce:     le.Uint64(b[24:]),
+		watermark: hlc.Timestamp(le.Uint64(b[32:])),
+		synced:    RoundNumber(le.Uint64(b[40:])),
+		epoch:     Epoch(le.Uint64(b[48:])),
+		batches:   int(le.Uint32(b[56:])),
+		clean:     le.Uint32(b[60:])&flagClean != 0,
+		tableCRC:  le.Uint32(b[64:]),
+	}
+	switch {
+	case h.batches > StreamsMax:
+		return h, fmt.Sprintf("a round of %d batches", h.batches)
+	case h.bytes < roundHeaderBytes+int64(h.batches)*batchHeaderBytes:
+		return h, fmt.Sprintf("a round of %d batches in %d bytes", h.batches, h.bytes)
+	case h.number == 0 || h.synced >= h.number:
+		return h, fmt.Sprintf("round %d says that round %d is durable", h.number, h.synced)
+	case h.watermark > hlc.Max:
+		return h, fmt.Sprintf("watermark %d", h.watermark)
+	}
+	return h, ""
+}
+
+// batchHeader describes one stream's part of a round.
+type batchHeader struct {
+	stream      StreamID
+	records     uint32
+	bytes       int64
+	first, last hlc.Timestamp
+	closed      hlc.Timestamp
+	crc         uint32 // over the records
+}
+
+func (h *batchHeader) put(b []byte) {
+	b = b[:batchHeaderBytes]
+	clear(b)
+	le := binary.LittleEndian
+	le.PutUint32(b, uint32(h.stream))
+	le.PutUint32(b[4:], h.records)
+	le.PutUint64(b[8:], uint64(h.bytes))
+	le.PutUint64(b[16:], uint64(h.first))
+	le.PutUint64(b[24:], uint64(h.last))
+	le.PutUint64(b[32:], uint64(h.closed))
+	le.PutUint32(b[40:], h.crc)
+}
+
+// decodeBatchHeader reads a batch's header, which the round's checksum has
+// covered. reason is "" if it is sound.
+func decodeBatchHeader(b []byte) (h batchHeader, reason string) {
+	if len(b) < batchHeaderBytes {
+		return h, fmt.Sprintf("%d bytes are too few for a batch header", len(b))
+	}
+	le := binary.LittleEndian
+	h = batchHeader{
+		stream:  StreamID(le.Uint32(b)),
+		records: le.Uint32(b[4:]),
+		bytes:   int64(le.Uint64(b[8:])),
+		first:   hlc.Timestamp(le.Uint64(b[16:])),
+		last:    hlc.Timestamp(le.Uint64(b[24:])),
+		closed:  hlc.Timestamp(le.Uint64(b[32:])),
+		crc:     le.Uint32(b[40:]),
+	}
+	switch {
+	case h.stream >= StreamsMax:
+		return h, fmt.Sprintf("a batch of stream %d", h.stream)
+	case h.records == 0 || h.bytes < 0 || int64(h.records) > h.bytes/TxHeaderBytes:
+		return h, fmt.Sprintf("a batch of %d records in %d bytes", h.records, h.bytes)
+	case h.first == 0 || h.first > h.last || h.last > h.closed || h.closed > hlc.Max:
+		return h, fmt.Sprintf("a batch from %d to %d, closed at %d", h.first, h.last, h.closed)
+	}
+	return h, ""
+}

@@ -1,0 +1,249 @@
+package wal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/godwitdb/godwit/internal/cpu"
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+// Log is an open log. Its streams are its workers'; the other methods may be
+// called by any goroutine.
+type Log struct {
+	group
+	// durable is the watermark of the newest durable round. The flusher writes
+	// it after the sync, so who reads it may let go of everything at or below.
+	durable atomic.Uint64
+	_       [cpu.CacheLineBytes]byte
+
+	opt     Options
+	files   *segmentFiles
+	flush   *flusher
+	stats   counters
+	closing chan struct{} // closed by Close
+	done    chan struct{} // closed when the flusher has ended
+
+	// syncsWanted counts the calls of Sync. The flusher reads it before it
+	// gathers and writes syncsDone after that is durable.
+	syncsWanted atomic.Uint64
+	syncsDone   atomic.Uint64
+	// stalled: the flusher has to wait for a segment.
+	stalled atomic.Bool
+
+	state struct {
+		sync.Mutex
+		waiters int           // in await
+		changed chan struct{} // closed when something has changed that a waiter may wait for
+		failure error         // why the log failed or could not be closed cleanly
+		closed  bool
+	}
+}
+
+// Open starts the log behind what Recover has found. The streams may be in use
+// already; timestamps are above all recovered ones from now on.
+func Open(o Options, found *Recovered) (*Log, error) {
+	l, err := open(o, found)
+	if err != nil {
+		return nil, err
+	}
+	l.start()
+	return l, nil
+}
+
+// open makes the log without its goroutines.
+func open(o Options, found *Recovered) (*Log, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if found.id != o.ID || found.dir != o.Dir {
+		return nil, errors.New("wal: what was recovered is another log")
+	}
+	if err := o.FS.MkdirAll(o.Dir); err != nil {
+		return nil, err
+	}
+	if err := o.FS.SyncDir(filepath.Dir(o.Dir)); err != nil {
+		return nil, err
+	}
+	o.HLC.Observe(found.Last)
+	l := &Log{opt: o, closing: make(chan struct{}), done: make(chan struct{})}
+	l.wake, l.clock = make(chan struct{}, 1), o.Clock
+	l.pendingMax, l.roundBytes = o.PendingBytesMax, o.RoundBytes
+	l.state.changed = make(chan struct{})
+	l.durable.Store(uint64(found.Watermark))
+	if l.files, err = newSegmentFiles(l, found); err != nil {
+		return nil, err
+	}
+	l.flush = newFlusher(l, found)
+	for _, s := range o.Streams {
+		s.Lock()
+		s.log = &l.group
+		s.Unlock()
+	}
+	return l, nil
+}
+
+// start starts the goroutines. Close joins them.
+func (l *Log) start() {
+	l.files.start()
+	go func() {
+		defer close(l.done)
+		l.flush.run()
+	}()
+}
+
+// Stream returns stream i.
+func (l *Log) Stream(i int) *Stream { return l.opt.Streams[i] }
+
+// Durable returns the timestamp up to which every record is durable.
+func (l *Log) Durable() hlc.Timestamp { return hlc.Timestamp(l.durable.Load()) }
+
+// Throttle lets a worker through to its commit phase if what it will append can
+// be written in the foreseeable future. It waits while too much is pending. It
+// returns an error that matches dberr.ErrDiskFull while there is no room,
+// dberr.ErrLogFailed for ever after a failure, dberr.ErrClosed after Close, and
+// ctx's if that ends while it waits.
+func (l *Log) Throttle(ctx context.Context) error {
+	if l.gate.Load() == 0 {
+		return nil
+	}
+	return l.await(ctx, func() (bool, error) {
+		gate := l.gate.Load()
+		if gate&gateDiskFull != 0 && gate&(gateFailed|gateClosed) == 0 {
+			return true, dberr.ErrDiskFull
+		}
+		return gate == 0, nil
+	})
+}
+
+// Sync returns when everything that was appended before the call is durable. It
+// returns the errors that Throttle does if that cannot be said; what was
+// appended may be made durable later if it was dberr.ErrDiskFull or ctx's error,
+// and after a failure it may be found by a recovery or not.
+func (l *Log) Sync(ctx context.Context) error {
+	want := l.syncsWanted.Add(1)
+	l.wakeFlusher()
+	return l.await(ctx, func() (bool, error) {
+		if l.syncsDone.Load() >= want {
+			return true, nil
+		}
+		if l.stalled.Load() && l.gate.Load()&gateDiskFull != 0 {
+			return true, dberr.ErrDiskFull
+		}
+		return false, nil
+	})
+}
+
+// await waits until ready says so, the log has failed or was closed, or ctx has
+// ended. Whoever changes what ready looks at calls notify.
+func (l *Log) await(ctx context.Context, ready func() (bool, error)) error {
+	st := &l.state
+	st.Lock()
+	st.waiters++
+	st.Unlock()
+	defer func() {
+		st.Lock()
+		st.waiters--
+		st.Unlock()
+	}()
+	for {
+		st.Lock()
+		changed, failure, closed := st.changed, st.failure, st.closed
+		st.Unlock()
+		switch ok, err := ready(); {
+		case ok:
+			return err
+		case failure != nil:
+			return failure
+		case closed:
+			return dberr.ErrClosed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// notify makes waiters look again.
+func (l *Log) notify() {
+	l.state.Lock()
+	defer l.state.Unlock()
+	if l.state.waiters > 0 {
+		close(l.state.changed)
+		l.state.changed = make(chan struct{})
+	}
+}
+
+// fail ends the log for good: whether what was written is on the disk is not
+// known any more, and asking again would not tell (a later sync can succeed
+// without it).
+func (l *Log) fail(err error) {
+	err = fmt.Errorf("%w: %w", dberr.ErrLogFailed, err)
+	l.state.Lock()
+	first := l.state.failure == nil
+	if first {
+		l.state.failure = err
+	}
+	l.state.Unlock()
+	if !first {
+		return
+	}
+	l.gate.Or(gateFailed)
+	l.notify()
+	if l.opt.OnFailure != nil {
+		l.opt.OnFailure(err)
+	}
+}
+
+// Failure returns why the log has failed, nil if it has not.
+func (l *Log) Failure() error {
+	l.state.Lock()
+	defer l.state.Unlock()
+	return l.state.failure
+}
+
+// TruncateBefore removes the segments whose rounds were all closed at or below
+// ts, but not the one that is being written: a checkpoint at ts makes them
+// superfluous.
+func (l *Log) TruncateBefore(ts hlc.Timestamp) error {
+	if err := l.Failure(); err != nil {
+		return err
+	}
+	return l.files.truncateBefore(ts)
+}
+
+// Close writes and syncs what is pending, marks the log as closed and ends it.
+// No worker may append any more. It returns an error if something that was
+// appended did not get durable.
+func (l *Log) Close() error {
+	l.state.Lock()
+	again := l.state.closed
+	l.state.closed = true
+	l.state.Unlock()
+	if again {
+		return dberr.ErrClosed
+	}
+	l.gate.Or(gateClosed)
+	close(l.closing)
+	l.wakeFlusher()
+	l.notify()
+	<-l.done
+	err := l.files.close()
+	for _, s := range l.opt.Streams {
+		s.Lock()
+		s.log = nil
+		s.Unlock()
+	}
+	if failure := l.Failure(); failure != nil {
+		return failure
+	}
+	return errors.Join(l.flush.unwritten, err)
+}

@@ -1,0 +1,106 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+// Defaults of Options.
+const (
+	SegmentBytesDefault    = 64 << 20
+	PendingBytesMaxDefault = 64 << 20
+	RoundBytesDefault      = 1 << 20
+	RoundIntervalDefault   = 2 * time.Millisecond
+	SparesMaxDefault       = 4
+)
+
+const (
+	// segmentBytesMin keeps room for the segment's header and a few rounds.
+	segmentBytesMin = 8 * blockBytes
+	// unsyncedBytesMax is how much a log that is synced in the background writes
+	// before it syncs ahead of time: a sync of more would hold up the rounds
+	// behind it until workers are throttled.
+	unsyncedBytesMax = 16 << 20
+	// retryInterval is how long to wait before trying again to prepare a
+	// segment, retriesMax how often anything but a full disk is tried again.
+	retryInterval = 100 * time.Millisecond
+	retriesMax    = 10
+)
+
+// Options say where a log is and how it works. FS, Clock, HLC, Rand, Dir and
+// Streams are required; zero stands for the default elsewhere.
+type Options struct {
+	FS    env.FS
+	Clock env.Clock
+	// Rand draws what tells the lives of a recycled segment apart.
+	Rand env.Rand
+	// HLC is the clock that transactions take their timestamps from.
+	HLC *hlc.Clock
+	// Dir is the folder of the segments. Its parent exists and is synced by Open.
+	Dir string
+	// ID is the database that the log belongs to.
+	ID DatabaseID
+	// Epoch is written into every round; 0 stands for 1.
+	Epoch Epoch
+	// Streams are those of NewStreams. They may hold records already.
+	Streams []*Stream
+
+	// SegmentBytes is the size of a segment. One that has to hold a larger round
+	// is larger.
+	SegmentBytes int64
+	// SparesMax is how many segments that are not needed any more are kept to be
+	// used again; 0 stands for the default, less for none.
+	SparesMax int
+	// SyncInterval is 0 if every round is synced before it counts as durable.
+	// Otherwise rounds are written at once and synced every SyncInterval, and
+	// that is what a power loss can take.
+	SyncInterval time.Duration
+	// With a SyncInterval, a round is written RoundInterval after its first
+	// record, or when RoundBytes are pending.
+	RoundInterval time.Duration
+	RoundBytes    int64
+	// PendingBytesMax is how many bytes may wait to be written before Throttle
+	// holds workers up.
+	PendingBytesMax int64
+
+	// OnDurable is called by the flusher after Durable has moved, OnFailure once
+	// if the log fails. They must not block and not call the log, but for Durable
+	// and Stats.
+	OnDurable func(hlc.Timestamp)
+	OnFailure func(error)
+	// OnSync is called by the flusher after every sync of rounds, with the time it
+	// took and the bytes that it made durable. It must not block.
+	OnSync func(took time.Duration, bytes int64)
+}
+
+// withDefaults fills in defaults and returns what is wrong with the rest.
+func (o Options) withDefaults() (Options, error) {
+	orDefault(&o.Epoch, 1)
+	orDefault(&o.SegmentBytes, SegmentBytesDefault)
+	orDefault(&o.SparesMax, SparesMaxDefault)
+	orDefault(&o.RoundInterval, RoundIntervalDefault)
+	orDefault(&o.RoundBytes, RoundBytesDefault)
+	orDefault(&o.PendingBytesMax, PendingBytesMaxDefault)
+	o.SegmentBytes = roundUp(o.SegmentBytes)
+	switch {
+	case o.FS == nil || o.Clock == nil || o.Rand == nil || o.HLC == nil || o.Dir == "":
+		return o, errors.New("wal: FS, Clock, Rand, HLC and Dir are required")
+	case len(o.Streams) == 0 || len(o.Streams) > StreamsMax:
+		return o, fmt.Errorf("wal: %d streams, allowed are 1 to %d", len(o.Streams), StreamsMax)
+	case o.SegmentBytes < segmentBytesMin:
+		return o, fmt.Errorf("wal: SegmentBytes is %d, the least is %d", o.SegmentBytes, segmentBytesMin)
+	case o.SyncInterval < 0 || o.RoundInterval < 0 || o.RoundBytes < 0 || o.PendingBytesMax < 0:
+		return o, errors.New("wal: intervals and sizes are not negative")
+	}
+	return o, nil
+}
+
+func orDefault[T int | int64 | Epoch | time.Duration](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}

@@ -1,0 +1,260 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+// tornError is what a write that a crash has interrupted can look like, too.
+// What it wraps says what is wrong, and is what is reported if it was no crash.
+type tornError struct{ err error }
+
+func (e *tornError) Error() string { return e.err.Error() }
+func (e *tornError) Unwrap() error { return e.err }
+
+func torn(file string, offset int64, format string, args ...any) error {
+	return &tornError{dberr.Corrupt(file, offset, format, args...)}
+}
+
+func isTorn(err error) bool {
+	var t *tornError
+	return errors.As(err, &t)
+}
+
+// plain takes the mark off an error that torn has made.
+func plain(err error) error {
+	var t *tornError
+	if errors.As(err, &t) {
+		return t.err
+	}
+	return err
+}
+
+// roundReader goes through the rounds of a segment.
+type roundReader struct {
+	file  env.File
+	name  string
+	place place // of the next round
+	nonce uint64
+	end   int64 // where to stop
+	pool  *chunkPool
+	chunk *chunk
+
+	want      RoundNumber   // the next round's
+	watermark hlc.Timestamp // of the round before
+	last      hlc.Timestamp // the largest timestamp so far, of anything
+
+	// The current round:
+	header  roundHeader
+	offset  int64
+	batches []batchHeader
+	data    []byte
+}
+
+// newRoundReader returns a reader before the first round of the segment with
+// that header. The end is where the rounds end or, at the latest, may end.
+func newRoundReader(file env.File, name string, h *segmentHeader, end int64, pool *chunkPool) *roundReader {
+	return &roundReader{
+		file: file, name: name, nonce: h.nonce, end: end, pool: pool,
+		place: placeIn(h.id, h.number).at(blockBytes),
+		want:  h.firstRound, watermark: h.watermark, last: h.last,
+	}
+}
+
+func (r *roundReader) close() {
+	if r.chunk != nil {
+		r.chunk.letGo()
+		r.chunk = nil
+	}
+}
+
+// bytes returns n bytes from offset, which are valid as long as the chunk is
+// held. The caller has made sure that they are before the end.
+func (r *roundReader) bytes(offset, n int64) ([]byte, error) {
+	if !r.chunk.covers(offset, n) {
+		r.close()
+		size := min(max(n, chunkBytes), r.end-offset)
+		c := r.pool.get(size)
+		c.at = offset
+		if got, err := r.file.ReadAt(c.buf, offset); int64(got) < size {
+			c.letGo()
+			if errors.Is(err, io.EOF) {
+				return nil, dberr.Corrupt(r.name, offset+int64(got), "the file ends, %d bytes are missing", r.end-offset-int64(got))
+			}
+			return nil, fmt.Errorf("reading %s at %d: %w", r.name, offset, err)
+		}
+		r.chunk = c
+	}
+	at := offset - r.chunk.at
+	return r.chunk.buf[at : at+n], nil
+}
+
+// next reads the next round's headers. It returns io.EOF at the end, and does
+// not move past a round that it returns an error for.
+func (r *roundReader) next() error {
+	at := r.place.offset
+	if at >= r.end {
+		return io.EOF
+	}
+	b, err := r.bytes(at, min(blockBytes, r.end-at))
+	if err != nil {
+		return err
+	}
+	h, reason := decodeRoundHeader(b, r.place)
+	switch {
+	case reason != "":
+		return torn(r.name, at, "%s", reason)
+	case h.nonce != r.nonce:
+		return torn(r.name, at, "round %d is of an earlier life of the segment", h.number)
+	case h.number != r.want:
+		return torn(r.name, at, "round %d where round %d belongs", h.number, r.want)
+	case roundUp(h.bytes) > r.end-at:
+		return torn(r.name, at, "round %d of %d bytes where %d are left", h.number, h.bytes, r.end-at)
+	case h.watermark < r.watermark:
+		return dberr.Corrupt(r.name, at, "the watermark of round %d goes back from %d to %d", h.number, r.watermark, h.watermark)
+	}
+	if r.data, err = r.bytes(at, h.bytes); err != nil {
+		return err
+	}
+	table := r.data[roundHeaderBytes : roundHeaderBytes+h.batches*batchHeaderBytes]
+	if crc := checksum(0, table); crc != h.tableCRC {
+		return torn(r.name, at+roundHeaderBytes, "checksum of the batch headers of round %d is %08x, stored is %08x", h.number, crc, h.tableCRC)
+	}
+	r.header, r.offset = h, at
+	if err := r.readTable(table); err != nil {
+		return err
+	}
+	r.place.offset += roundUp(h.bytes)
+	r.want++
+	r.watermark = h.watermark
+	return nil
+}
+
+// readTable decodes the batch headers. Their checksum is right, so whatever is
+// wrong with them was no crash.
+func (r *roundReader) readTable(table []byte) error {
+	r.batches = r.batches[:0]
+	left := r.header.bytes - roundHeaderBytes - int64(len(table))
+	last := max(r.last, r.header.watermark)
+	for i := range r.header.batches {
+		h, reason := decodeBatchHeader(table[i*batchHeaderBytes:])
+		switch {
+		case reason != "":
+		case i > 0 && h.stream <= r.batches[i-1].stream:
+			reason = fmt.Sprintf("a batch of stream %d after one of stream %d", h.stream, r.batches[i-1].stream)
+		case h.bytes > left:
+			reason = fmt.Sprintf("a batch of %d bytes where %d are left", h.bytes, left)
+		case h.closed < r.header.watermark:
+			reason = fmt.Sprintf("stream %d is closed at %d, below the watermark %d", h.stream, h.closed, r.header.watermark)
+		case h.first <= r.watermark:
+			// Invariant I5 as far as one round tells: the streams had closed the
+			// watermark of the round before.
+			reason = fmt.Sprintf("stream %d has a record at %d, below the watermark %d of the round before", h.stream, h.first, r.watermark)
+		}
+		if reason != "" {
+			return dberr.Corrupt(r.name, r.offset+int64(roundHeaderBytes+i*batchHeaderBytes), "round %d: %s", r.header.number, reason)
+		}
+		left -= h.bytes
+		last = max(last, h.closed)
+		r.batches = append(r.batches, h)
+	}
+	if left != 0 {
+		return dberr.Corrupt(r.name, r.offset, "%d bytes of round %d belong to no batch", left, r.header.number)
+	}
+	r.last = last
+	return nil
+}
+
+// placedBatch is a batch that knows where it comes from, so that what is wrong
+// with it can be reported.
+type placedBatch struct {
+	Batch
+	crc    uint32
+	name   string
+	offset int64 // of the records
+	round  RoundNumber
+}
+
+// batch returns batch i of the current round, with the bounds of its records. i
+// goes up from 0 and at tells where its records are: 0 for the first, then what
+// is returned.
+func (r *roundReader) batch(i int, at int64, from, to hlc.Timestamp) (placedBatch, int64) {
+	h := &r.batches[i]
+	if i == 0 {
+		at = int64(roundHeaderBytes + len(r.batches)*batchHeaderBytes)
+	}
+	return placedBatch{
+		Batch: Batch{
+			Stream: h.stream, Closed: h.closed, First: h.first, Last: h.last, Records: int(h.records),
+			data: r.data[at : at+h.bytes : at+h.bytes], from: from, to: to,
+		},
+		crc: h.crc, name: r.name, offset: r.offset + at, round: r.header.number,
+	}, at + h.bytes
+}
+
+// verify checks the records: their checksum, then each of them. It returns how
+// many are above the bounds.
+func (b *placedBatch) verify() (above int, err error) {
+	if crc := checksum(0, b.data); crc != b.crc {
+		return 0, torn(b.name, b.offset, "checksum of the records of stream %d in round %d is %08x, stored is %08x", b.Stream, b.round, crc, b.crc)
+	}
+	above, err = b.validate()
+	if err != nil {
+		return 0, b.locate(err)
+	}
+	return above, nil
+}
+
+// locate makes a CorruptionError of a FormatError.
+func (b *placedBatch) locate(err error) error {
+	var f *FormatError
+	if errors.As(err, &f) {
+		return dberr.Corrupt(b.name, b.offset+int64(f.Offset), "stream %d in round %d: %s", b.Stream, b.round, f.Reason)
+	}
+	return err
+}
+
+// verifyBatches verifies all batches of the current round.
+func (r *roundReader) verifyBatches() (records int, err error) {
+	at := int64(0)
+	for i := range r.batches {
+		var b placedBatch
+		b, at = r.batch(i, at, 0, hlc.Max)
+		if _, err := b.verify(); err != nil {
+			return records, err
+		}
+		records += b.Records
+	}
+	return records, nil
+}
+
+// find looks for a round header from offset on that accept accepts. It returns
+// where it is, ok is false if there is none. The reader is then at another place
+// of the file, but still before the same round.
+func (r *roundReader) find(offset int64, accept func(roundHeader) bool) (h roundHeader, at int64, ok bool, err error) {
+	for at = offset; at < r.end; at += blockBytes {
+		b, err := r.bytes(at, min(blockBytes, r.end-at))
+		if err != nil {
+			return h, 0, false, err
+		}
+		h, reason := decodeRoundHeader(b, r.place.at(at))
+		if reason == "" && accept(h) {
+			return h, at, true, nil
+		}
+	}
+	return h, 0, false, nil
+}
+
+// wasDurable looks behind a round that is not sound for one which says that it
+// was durable.
+func (r *roundReader) wasDurable(offset int64, number RoundNumber) (bool, error) {
+	_, _, ok, err := r.find(offset, func(h roundHeader) bool {
+		return h.nonce == r.nonce && h.synced >= number
+	})
+	return ok, err
+}

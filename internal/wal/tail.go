@@ -1,0 +1,85 @@
+package wal
+
+import (
+	"errors"
+	"io"
+
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+// tail is where a log ends.
+type tail struct {
+	end       int64 // offset in the last segment
+	round     RoundNumber
+	watermark hlc.Timestamp
+	last      hlc.Timestamp // the largest timestamp of anything, dropped or not
+	clean     bool          // the log was closed there
+}
+
+// findTail reads the last segment to where the log ends: the first round that is
+// not sound. That a crash has left, if the round was still being made durable.
+// If a later round says that it was durable already, it is damage.
+func findTail(r *roundReader) (tail, error) {
+	t := tail{end: blockBytes, round: r.want - 1, watermark: r.watermark, last: r.last}
+	for {
+		err := r.next()
+		if err == nil {
+			_, err = r.verifyBatches()
+		}
+		switch {
+		case err == nil:
+			t = tail{r.place.offset, r.header.number, r.watermark, r.last, r.header.clean}
+			continue
+		case errors.Is(err, io.EOF):
+			return t, nil
+		case !isTorn(err):
+			return t, err
+		}
+		durable, findErr := r.wasDurable(t.end, t.round+1)
+		if findErr != nil {
+			return t, findErr
+		}
+		if durable {
+			return t, plain(err)
+		}
+		return t, nil
+	}
+}
+
+// openRounds opens a segment for reading its rounds.
+func (c *chain) openRounds(i int, pool *chunkPool) (*roundReader, env.File, error) {
+	s := &c.segments[i]
+	f, err := c.fs.OpenRead(s.name)
+	if err != nil {
+		return nil, nil, err
+	}
+	end := s.end
+	if end < 0 {
+		end = min(s.size, s.header.size)
+	}
+	return newRoundReader(f, s.name, &s.header, end, pool), f, nil
+}
+
+// findTail finds where the chain ends and fills that in.
+func (c *chain) findTail() (tail, error) {
+	if len(c.segments) == 0 {
+		return tail{}, nil
+	}
+	i := len(c.segments) - 1
+	r, f, err := c.openRounds(i, newChunkPool())
+	if err != nil {
+		return tail{}, err
+	}
+	defer f.Close()
+	defer r.close()
+	t, err := findTail(r)
+	if err != nil {
+		return t, err
+	}
+	c.segments[i].end = t.end
+	for i := range c.segments {
+		c.segments[i].to = min(c.segments[i].to, t.watermark)
+	}
+	return t, nil
+}

@@ -1,0 +1,89 @@
+package godwit
+
+import (
+	"context"
+
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/internal/wal"
+)
+
+// logOptions says how the database's log works.
+func (db *DB) logOptions(streams []*wal.Stream) wal.Options {
+	o := wal.Options{
+		FS:           db.store.fs,
+		Clock:        env.RealClock(),
+		Rand:         env.RealRand(),
+		HLC:          db.clock,
+		Dir:          db.store.logDir(),
+		ID:           wal.DatabaseID(db.store.id),
+		Streams:      streams,
+		SegmentBytes: db.opts.LogSegmentBytes,
+		OnDurable:    db.logDurable,
+		OnFailure:    db.logFailed,
+	}
+	if db.opts.Durability == DurabilityBackground {
+		o.SyncInterval = db.opts.SyncInterval
+	}
+	if db.opts.Metrics != nil {
+		o.OnSync = db.opts.Metrics.LogSynced
+	}
+	return o
+}
+
+// replayLog applies what is in the log behind the checkpoint at from.
+func (db *DB) replayLog(replayers []*occ.Replayer, from hlc.Timestamp) (*wal.Recovered, error) {
+	return wal.Recover(context.Background(), wal.RecoverOptions{
+		FS:       db.store.fs,
+		Dir:      db.store.logDir(),
+		ID:       wal.DatabaseID(db.store.id),
+		From:     from,
+		Workers:  len(replayers),
+		Apply:    func(worker int, b *wal.Batch) error { return db.applyBatch(replayers[worker], b) },
+		Progress: db.reportProgress("replaying the log"),
+	})
+}
+
+// logDurable is called by the log when more of it is durable.
+func (db *DB) logDurable(w hlc.Timestamp) {
+	if db.opts.Durability == DurabilityDisk {
+		db.gate.Advance(w)
+	}
+}
+
+// logFailed is called by the log, once, when it can take no more.
+func (db *DB) logFailed(err error) {
+	db.logger.Error("the log failed; the database takes no more writes until it is reopened", "error", err)
+	db.gate.Fail(err)
+}
+
+// unsettledLogBytes returns how much log a recovery would replay.
+func (db *DB) unsettledLogBytes() int64 {
+	return int64(db.log.Stats().Bytes) + db.replayedBytes - db.settledBytes.Load()
+}
+
+func (db *DB) logStats() LogStats {
+	s := db.log.Stats()
+	return LogStats{
+		Rounds:       s.Rounds,
+		Syncs:        s.Syncs,
+		WrittenBytes: int64(s.Bytes),
+		PendingBytes: s.PendingBytes,
+		Segments:     s.Segments,
+		DiskBytes:    s.SegmentBytes,
+		SyncP50:      s.SyncLatency.Quantile(0.5),
+		SyncP99:      s.SyncLatency.Quantile(0.99),
+		Failed:       db.log.Failure(),
+	}
+}
+
+func (db *DB) checkpointStats() CheckpointStats {
+	s := CheckpointStats{Running: db.checkpointRuns.Load()}
+	if m := db.lastCheckpoint.Load(); m != nil {
+		total := m.Total()
+		s.Timestamp, s.Created = Timestamp(m.Timestamp), m.Created
+		s.Bytes, s.Records = total.Bytes, total.Entries
+	}
+	return s
+}

@@ -1,0 +1,151 @@
+package godwit
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/env"
+)
+
+// Durability says when a transaction is released.
+type Durability int
+
+const (
+	// DurabilityDisk releases a transaction when its log is synced to disk.
+	DurabilityDisk Durability = iota
+	// DurabilityBackground releases a transaction when it is executed, and syncs the log
+	// every SyncInterval. A crash may lose the last SyncInterval and the time of one
+	// sync.
+	DurabilityBackground
+	// DurabilityNone writes nothing: the data is gone with the process. The
+	// folder given to Open must be empty ("").
+	DurabilityNone
+)
+
+// String returns the name used on command lines: disk, background or none.
+func (d Durability) String() string {
+	switch d {
+	case DurabilityDisk:
+		return "disk"
+	case DurabilityBackground:
+		return "background"
+	case DurabilityNone:
+		return "none"
+	}
+	return fmt.Sprintf("Durability(%d)", int(d))
+}
+
+const (
+	// DefaultSyncInterval is the default of Options.SyncInterval.
+	DefaultSyncInterval = 100 * time.Millisecond
+	// DefaultCheckpointBytes is the default of Options.CheckpointBytes.
+	DefaultCheckpointBytes = 512 << 20
+	// DefaultLogSegmentBytes is the default of Options.LogSegmentBytes.
+	DefaultLogSegmentBytes = 64 << 20
+	// MinMemoryLimit is the smallest Options.MemoryLimit.
+	MinMemoryLimit = arena.MinLimitBytes
+	// MaxWorkers bounds Options.Workers.
+	MaxWorkers = 256
+
+	// defaultMemoryShare: the default memory limit is this part of the
+	// machine's memory.
+	defaultMemoryShareNum, defaultMemoryShareDen = 3, 4
+	// fallbackMemoryLimit is the default where the system does not tell.
+	fallbackMemoryLimit = 4 << 30
+
+	minSyncInterval    = time.Millisecond
+	maxSyncInterval    = time.Minute
+	minLogSegmentBytes = 1 << 20
+	maxLogSegmentBytes = 1 << 30
+)
+
+// Options configure a database. The zero value of each field means its default.
+type Options struct {
+	// Durability says when a transaction is released. Default DurabilityDisk.
+	Durability Durability
+	// SyncInterval is how often the log is synced with DurabilityBackground:
+	// the loss window. From 1 ms to 1 min, default 100 ms.
+	SyncInterval time.Duration
+	// MemoryLimit bounds the memory of the data, in bytes: records, indexes,
+	// and versions kept for snapshots. Not counted are the buffers of running
+	// transactions and of the log. Default: three quarters of the machine's
+	// memory.
+	MemoryLimit int64
+	// Workers is how many transactions can be in their commit phase at once.
+	// Default GOMAXPROCS.
+	Workers int
+	// CheckpointBytes is how much log may be written before a checkpoint is
+	// made by itself, in bytes. It bounds the log on disk and the time of
+	// recovery. Default 512 MiB, negative: never.
+	CheckpointBytes int64
+	// LogSegmentBytes is the size of the log's files, which are allocated ahead.
+	// From 1 MiB to 1 GiB, default 64 MiB.
+	LogSegmentBytes int64
+	// Logger gets what operators should know. Default: nothing is logged.
+	Logger *slog.Logger
+	// Metrics gets measurements as they are made. Default none. Package
+	// godwitprom has an adapter for Prometheus.
+	Metrics Metrics
+
+	// fs is where data is stored, for tests.
+	fs env.FS
+}
+
+// Validate returns all that is wrong with the options, nil if nothing is.
+func (o *Options) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("godwit: Options."+format, args...)) }
+	if o.Durability < DurabilityDisk || o.Durability > DurabilityNone {
+		bad("Durability is %d, which is none of the constants", int(o.Durability))
+	}
+	if o.SyncInterval != 0 && (o.SyncInterval < minSyncInterval || o.SyncInterval > maxSyncInterval) {
+		bad("SyncInterval is %v, allowed are %v to %v", o.SyncInterval, minSyncInterval, maxSyncInterval)
+	}
+	if o.MemoryLimit != 0 && o.MemoryLimit < MinMemoryLimit {
+		bad("MemoryLimit is %d bytes, the least is %d", o.MemoryLimit, MinMemoryLimit)
+	}
+	if o.Workers < 0 || o.Workers > MaxWorkers {
+		bad("Workers is %d, allowed are 1 to %d", o.Workers, MaxWorkers)
+	}
+	if o.LogSegmentBytes != 0 && (o.LogSegmentBytes < minLogSegmentBytes || o.LogSegmentBytes > maxLogSegmentBytes) {
+		bad("LogSegmentBytes is %d, allowed are %d to %d", o.LogSegmentBytes, minLogSegmentBytes, maxLogSegmentBytes)
+	}
+	return errors.Join(errs...)
+}
+
+// withDefaults returns a copy in which every field has its value.
+func (o *Options) withDefaults() Options {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	if c.SyncInterval == 0 {
+		c.SyncInterval = DefaultSyncInterval
+	}
+	if c.MemoryLimit == 0 {
+		c.MemoryLimit = fallbackMemoryLimit
+		if m := machineMemoryBytes(); m > 0 {
+			c.MemoryLimit = max(MinMemoryLimit, m/defaultMemoryShareDen*defaultMemoryShareNum)
+		}
+	}
+	if c.Workers == 0 {
+		c.Workers = min(runtime.GOMAXPROCS(0), MaxWorkers)
+	}
+	if c.CheckpointBytes == 0 {
+		c.CheckpointBytes = DefaultCheckpointBytes
+	}
+	if c.LogSegmentBytes == 0 {
+		c.LogSegmentBytes = DefaultLogSegmentBytes
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.fs == nil {
+		c.fs = env.OS()
+	}
+	return c
+}

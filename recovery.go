@@ -1,0 +1,136 @@
+package godwit
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/checkpoint"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/internal/wal"
+)
+
+// progressEvery is how often a long recovery says how far it is.
+const progressEvery = 5 * time.Second
+
+// recover brings back what the folder holds: the newest checkpoint, then the log
+// behind it, and opens the log for writing.
+func (db *DB) recover(streams []*wal.Stream) error {
+	start := time.Now()
+	from, found, err := db.replay(min(len(streams), runtime.GOMAXPROCS(0)))
+	if err != nil {
+		return err
+	}
+	db.replayedBytes = found.Bytes
+	released := max(from, found.Watermark)
+	db.gate.Advance(released)
+	if db.log, err = wal.Open(db.logOptions(streams), found); err != nil {
+		return err
+	}
+	db.logger.Info("recovered", "folder", db.dir, "checkpoint", uint64(from), "log", found.Bytes, "dropped", found.Dropped, "released", uint64(released),
+		"records", db.engine.Stats().Records, "took", time.Since(start))
+	return nil
+}
+
+// replay brings the engine to the state of the newest checkpoint and the log
+// behind it, with so many goroutines.
+func (db *DB) replay(goroutines int) (from hlc.Timestamp, found *wal.Recovered, err error) {
+	replayers := make([]*occ.Replayer, goroutines)
+	for i := range replayers {
+		replayers[i] = db.engine.NewReplayer(i)
+		defer replayers[i].Close()
+	}
+	if from, err = db.loadCheckpoint(replayers); err != nil {
+		return 0, nil, err
+	}
+	found, err = db.replayLog(replayers, from)
+	return from, found, err
+}
+
+// loadCheckpoint loads the newest checkpoint and returns its timestamp, 0 if
+// there is none.
+func (db *DB) loadCheckpoint(replayers []*occ.Replayer) (hlc.Timestamp, error) {
+	m, ok, err := checkpoint.Latest(db.store.fs, db.store.checkpointDir())
+	if err != nil || !ok {
+		return 0, err
+	}
+	if err := m.ExpectDatabase(db.store.id); err != nil {
+		return 0, err
+	}
+	db.clock.Observe(m.Timestamp)
+	tables := map[checkpoint.TableID]*occ.Table{}
+	for _, t := range m.Tables {
+		if tables[t.ID], err = db.engine.AddTable(occ.TableID(t.ID)); err != nil {
+			return 0, err
+		}
+	}
+	apply := func(worker int, table checkpoint.TableID, block *checkpoint.Entries) error {
+		r := replayers[worker]
+		r.Begin()
+		defer r.End()
+		for block.Next() {
+			if err := r.Put(tables[table], block.Key(), block.Value(), m.Timestamp); err != nil {
+				return err
+			}
+		}
+		return block.Err()
+	}
+	total := m.Total()
+	report := db.reportProgress("loading the checkpoint")
+	err = checkpoint.Load(db.store.fs, db.store.checkpointDir(), &m, len(replayers), apply, func(bytes, _ int64) error {
+		report(bytes, total.Bytes)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	db.lastCheckpoint.Store(&m)
+	_, err = checkpoint.Cleanup(db.store.fs, db.store.checkpointDir())
+	return m.Timestamp, err
+}
+
+// applyBatch applies the log records of one batch.
+func (db *DB) applyBatch(r *occ.Replayer, b *wal.Batch) error {
+	r.Begin()
+	defer r.End()
+	var w wal.Write
+	reader := b.Read()
+	for reader.Next() {
+		for reader.NextWrite(&w) {
+			t := db.engine.TableByID(occ.TableID(w.Table))
+			if t == nil {
+				var err error
+				if t, err = db.engine.AddTable(occ.TableID(w.Table)); err != nil {
+					return err
+				}
+			}
+			var err error
+			if w.Kind == wal.KindDelete {
+				err = r.Delete(t, w.Key, reader.Timestamp())
+			} else {
+				err = r.Put(t, w.Key, w.Value, reader.Timestamp())
+			}
+			if err != nil {
+				return fmt.Errorf("apply the log: %w", err)
+			}
+		}
+	}
+	return reader.Err()
+}
+
+// reportProgress returns a function that logs now and then how many bytes
+// are done. It may be called by several goroutines.
+func (db *DB) reportProgress(what string) func(done, total int64) {
+	var mu sync.Mutex
+	last := time.Now()
+	return func(done, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(last) >= progressEvery {
+			last = time.Now()
+			db.logger.Info(what, "bytes", done, "of", total)
+		}
+	}
+}

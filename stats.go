@@ -1,0 +1,84 @@
+package godwit
+
+import "time"
+
+// Stats describe a database at one moment. Counts are since it was opened.
+type Stats struct {
+	// Committed counts transactions that wrote and are executed, Conflicts
+	// attempts that had to be run again.
+	Committed, Conflicts uint64
+	// Executed is the timestamp of the newest transaction, Released the one up
+	// to which everything is released.
+	Executed, Released Timestamp
+	// Waiting is how many callers wait for a release.
+	Waiting int
+
+	// Records is how many keys exist, in all tables.
+	Records int64
+	// DeletedRecords is how many deleted keys still take memory, OldVersions how
+	// many replaced versions snapshots keep.
+	DeletedRecords, OldVersions int64
+	// Snapshots is how many are open, OldestSnapshot the age of the oldest.
+	Snapshots      int
+	OldestSnapshot time.Duration
+
+	// MemoryLimitBytes bounds MemoryUsedBytes: the pages in use.
+	// MemoryLiveBytes is what the objects in them take, MemoryRetiredBytes the
+	// part of that which waits for running transactions to end.
+	MemoryLimitBytes, MemoryUsedBytes, MemoryLiveBytes, MemoryRetiredBytes int64
+
+	// Log describes the log; it is zero with DurabilityNone.
+	Log LogStats
+	// Checkpoint describes the newest checkpoint.
+	Checkpoint CheckpointStats
+}
+
+// LogStats describe the log.
+type LogStats struct {
+	Rounds, Syncs uint64 // rounds of group commit, and syncs
+	WrittenBytes  int64  // with headers and padding
+	PendingBytes  int64  // executed and not yet written
+	Segments      int    // files
+	DiskBytes     int64  // of these files
+	// SyncP50 and SyncP99 are percentiles of the time of a sync.
+	SyncP50, SyncP99 time.Duration
+	// Failed is why no more writes are taken, nil normally.
+	Failed error
+}
+
+// CheckpointStats describe the newest checkpoint.
+type CheckpointStats struct {
+	Timestamp Timestamp // 0: there is none
+	Created   time.Time
+	Bytes     int64
+	Records   int64
+	Running   bool // one is being made
+}
+
+// Stats returns the current figures.
+func (db *DB) Stats() Stats {
+	e := db.engine.Stats()
+	s := Stats{
+		Committed:          e.Commits,
+		Conflicts:          e.Conflicts,
+		Executed:           Timestamp(db.clock.Last()),
+		Released:           Timestamp(db.released()),
+		Waiting:            db.gate.Waiting(),
+		Records:            e.Records,
+		DeletedRecords:     e.Deleted,
+		OldVersions:        e.Versions,
+		Snapshots:          e.Snapshots,
+		MemoryLimitBytes:   db.arena.LimitBytes(),
+		MemoryUsedBytes:    db.arena.UsedBytes(),
+		MemoryLiveBytes:    db.arena.LiveBytes(),
+		MemoryRetiredBytes: e.Retired,
+	}
+	if e.Snapshots > 0 {
+		s.OldestSnapshot = time.Since(e.OldestSnapshot.Time())
+	}
+	if db.log != nil {
+		s.Log = db.logStats()
+		s.Checkpoint = db.checkpointStats()
+	}
+	return s
+}

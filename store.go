@@ -1,0 +1,187 @@
+package godwit
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/env"
+)
+
+// The data folder:
+//
+//	LOCK        held while the database is open
+//	IDENTITY    what the folder is: format version and the database's id
+//	checkpoint/ the newest checkpoint: MANIFEST and a folder of parts
+//	log/        the log's segments
+const (
+	lockName         = "LOCK"
+	identityName     = "IDENTITY"
+	identityTempName = "IDENTITY.tmp"
+	logFolder        = "log"
+	checkpointFolder = "checkpoint"
+
+	folderFormat     = 1
+	identityBytesMax = 4096
+)
+
+// store is an open data folder.
+type store struct {
+	fs   env.FS
+	dir  string
+	lock io.Closer
+	id   [16]byte
+}
+
+// openStore takes the folder for this process and reads its identity, or gives
+// it one if it is new.
+func openStore(fsys env.FS, dir string) (*store, error) {
+	s, err := lockFolder(fsys, dir)
+	if err != nil {
+		return nil, err
+	}
+	err = s.identify()
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = s.expectEmpty(); err == nil {
+			err = s.found()
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// lockFolder takes a folder, which it makes if there is none, for this process.
+func lockFolder(fsys env.FS, dir string) (*store, error) {
+	if err := fsys.MkdirAll(dir); err != nil {
+		return nil, err
+	}
+	lock, err := fsys.Lock(filepath.Join(dir, lockName))
+	if err != nil {
+		return nil, err
+	}
+	return &store{fs: fsys, dir: dir, lock: lock}, nil
+}
+
+func (s *store) close() error { return s.lock.Close() }
+
+func (s *store) logDir() string { return filepath.Join(s.dir, logFolder) }
+
+func (s *store) checkpointDir() string { return filepath.Join(s.dir, checkpointFolder) }
+
+// identify reads who the folder is. The error matches fs.ErrNotExist if nobody
+// has said.
+func (s *store) identify() error {
+	name := filepath.Join(s.dir, identityName)
+	content, err := readSmall(s.fs, name, identityBytesMax)
+	if err != nil {
+		return err
+	}
+	s.id, err = parseIdentity(name, content)
+	return err
+}
+
+// expectEmpty returns an error if there is something in the folder.
+func (s *store) expectEmpty() error {
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if n != lockName && n != identityTempName {
+			return fmt.Errorf("the folder has no %s, so it is no database, but it is not empty either: it has %s; name an empty folder or a new one", identityName, n)
+		}
+	}
+	return nil
+}
+
+// found makes the folder a database's, under an id of its own unless it has one.
+func (s *store) found() error {
+	if s.id == ([16]byte{}) {
+		if _, err := rand.Read(s.id[:]); err != nil {
+			return err
+		}
+	}
+	temp := filepath.Join(s.dir, identityTempName)
+	if err := writeWhole(s.fs, temp, formatIdentity(s.id)); err != nil {
+		return err
+	}
+	if err := s.fs.Rename(temp, filepath.Join(s.dir, identityName)); err != nil {
+		return err
+	}
+	if err := s.fs.SyncDir(s.dir); err != nil {
+		return err
+	}
+	return s.fs.SyncDir(filepath.Dir(filepath.Clean(s.dir)))
+}
+
+// formatIdentity returns the identity file: text for people, with a checksum.
+func formatIdentity(id [16]byte) []byte {
+	text := fmt.Sprintf("godwit data folder\nformat %d\nid %s\n", folderFormat, hex.EncodeToString(id[:]))
+	return fmt.Appendf(nil, "%schecksum %08x\n", text, crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)))
+}
+
+func parseIdentity(name string, content []byte) ([16]byte, error) {
+	var format int
+	var idText string
+	var id [16]byte
+	if _, err := fmt.Sscanf(string(content), "godwit data folder\nformat %d\n", &format); err != nil {
+		return id, dberr.Corrupt(name, 0, "it does not begin as an identity file does")
+	}
+	if format > folderFormat {
+		return id, fmt.Errorf("%w: %s has format %d, this program knows %d", dberr.ErrNewerFormat, name, format, folderFormat)
+	}
+	if _, err := fmt.Sscanf(string(content), "godwit data folder\nformat %d\nid %32s\n", &format, &idText); err == nil {
+		if raw, err := hex.DecodeString(idText); err == nil && len(raw) == len(id) {
+			copy(id[:], raw)
+		}
+	}
+	if !bytes.Equal(content, formatIdentity(id)) {
+		return id, dberr.Corrupt(name, 0, "its checksum does not fit its content")
+	}
+	return id, nil
+}
+
+// readSmall returns a file's content, which is at most most bytes long.
+func readSmall(fsys env.FS, name string, most int64) ([]byte, error) {
+	f, err := fsys.OpenRead(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	if size > most {
+		return nil, dberr.Corrupt(name, most, "it is %d bytes long, expected at most %d", size, most)
+	}
+	content := make([]byte, size)
+	if _, err := f.ReadAt(content, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return content, nil
+}
+
+// writeWhole makes a file with this content, durable but for its name.
+func writeWhole(fsys env.FS, name string, content []byte) error {
+	f, err := fsys.Create(name)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(content, 0); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := f.Sync(); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return f.Close()
+}

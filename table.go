@@ -1,0 +1,52 @@
+package godwit
+
+import "github.com/godwitdb/godwit/internal/occ"
+
+// TableKind says how a table finds its keys.
+type TableKind uint8
+
+const (
+	// Ordered tables can be scanned in the order of their keys.
+	Ordered TableKind = 1
+	// Hashed tables find single keys faster and know no order.
+	Hashed TableKind = 2
+)
+
+// String returns "ordered" or "hashed".
+func (k TableKind) String() string {
+	switch k {
+	case Ordered:
+		return "ordered"
+	case Hashed:
+		return "hashed"
+	}
+	return "unknown"
+}
+
+// TableNameBytesMax is the longest name of a table, in bytes.
+const TableNameBytesMax = 255
+
+// Table is a named key space of a database. It is good until it is dropped or
+// the database is closed.
+type Table struct {
+	name string
+	in   *occ.Table
+}
+
+// Name returns the table's name.
+func (t *Table) Name() string { return t.name }
+
+// Kind returns how the table finds its keys.
+func (t *Table) Kind() TableKind {
+	if t.in.Ordered() {
+		return Ordered
+	}
+	return Hashed
+}
+
+func (t *Table) inner() *occ.Table {
+	if t == nil {
+		return nil
+	}
+	return t.in
+}

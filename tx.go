@@ -1,0 +1,83 @@
+package godwit
+
+import (
+	"iter"
+
+	"github.com/godwitdb/godwit/internal/occ"
+)
+
+// Tx is a running transaction. It is for the goroutine that runs the
+// transaction's function, until that returns.
+//
+// Slices that its methods return are good until the function returns (those of
+// Scan until the next step of the loop), and must not be changed.
+type Tx occ.Tx
+
+// Range says which keys a scan visits and how.
+type Range struct {
+	// From is the first key, To the one behind the last: From ≤ key < To. A nil
+	// To means to the end.
+	From, To []byte
+	// Reverse visits the keys from the largest down.
+	Reverse bool
+	// Limit is how many keys are visited at most; 0 means all.
+	Limit int
+}
+
+func (tx *Tx) inner() *occ.Tx { return (*occ.Tx)(tx) }
+
+// Get returns the value of key; ErrNotFound if it does not exist.
+func (tx *Tx) Get(t *Table, key []byte) ([]byte, error) {
+	return tx.inner().Get(t.inner(), key)
+}
+
+// GetMany looks up several keys of a table at once, which is faster than one
+// Get after the other: values[i] becomes the value of keys[i], nil if that
+// does not exist. values must be as long as keys.
+func (tx *Tx) GetMany(t *Table, keys, values [][]byte) error {
+	return tx.inner().GetMany(t.inner(), keys, values)
+}
+
+// Put sets the value of key. The slices are copied.
+func (tx *Tx) Put(t *Table, key, value []byte) error {
+	return tx.inner().Put(t.inner(), key, value)
+}
+
+// Insert sets the value of a key that does not exist; ErrExists if it does. The
+// slices are copied.
+func (tx *Tx) Insert(t *Table, key, value []byte) error {
+	return tx.inner().Insert(t.inner(), key, value)
+}
+
+// Delete removes key. It is no error if it does not exist.
+func (tx *Tx) Delete(t *Table, key []byte) error {
+	return tx.inner().Delete(t.inner(), key)
+}
+
+// DeleteRange removes all keys with from ≤ key < to, and returns how many
+// there were. A nil to means to the end. ErrNoOrder if the table is hashed.
+func (tx *Tx) DeleteRange(t *Table, from, to []byte) (int, error) {
+	return tx.inner().DeleteRange(t.inner(), from, to)
+}
+
+// Scan visits the keys of a range and their values in order. It sees the
+// transaction's own writes made before the loop began; of those made inside the
+// loop it sees changes to keys that existed, and may or may not see new keys.
+//
+// A loop may end early because the transaction cannot go on (Err tells), or
+// because the table is hashed or dropped. The function need not look: a
+// transaction in which that happened does not commit, and Update or View
+// return the error.
+func (tx *Tx) Scan(t *Table, r Range) iter.Seq2[[]byte, []byte] {
+	return func(yield func([]byte, []byte) bool) {
+		in := tx.inner()
+		err := in.Scan(t.inner(), occ.Range{From: r.From, To: r.To, Reverse: r.Reverse, Limit: r.Limit}, yield)
+		if err != nil {
+			in.Fail(err)
+		}
+	}
+}
+
+// Err returns why the transaction cannot commit any more, nil as long as it can.
+// It is of use to leave a long function early.
+func (tx *Tx) Err() error { return tx.inner().Err() }

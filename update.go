@@ -1,0 +1,205 @@
+package godwit
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/occ"
+)
+
+const (
+	// viewAttemptsMax is how often View tries the newest state before it takes
+	// a snapshot, which cannot be overtaken.
+	viewAttemptsMax = 3
+	// backoffSpins is how many conflicts in a row are answered by giving the
+	// processor away for a moment; after that come sleeps, doubling up to
+	// backoffMax.
+	backoffSpins = 8
+	backoffFirst = 20 * time.Microsecond
+	backoffMax   = 2 * time.Millisecond
+)
+
+// Update runs fn as one transaction that may write, and returns when the
+// transaction is released. fn may run several times (see the package's
+// documentation). An error of fn is returned as it is and nothing of the
+// transaction happens.
+//
+// ErrOutcomeUnknown: the transaction executed, but ctx ended or the log failed
+// before it was released.
+func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	start := db.now()
+	ts, wrote, err := db.update(ctx, fn)
+	if werr := db.waitReleased(ctx, ts, wrote); werr != nil {
+		return werr
+	}
+	db.measureReleased(start)
+	return err
+}
+
+// View runs fn as one transaction that only reads, on the newest state, and
+// returns when what it has read is released. fn may run several times.
+func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
+	ts, err := db.view(ctx, fn)
+	if werr := db.waitReleased(ctx, ts, false); werr != nil {
+		return werr
+	}
+	return err
+}
+
+// UpdateAsync is Update without waiting for the release: it returns when the
+// transaction is executed. An error means that nothing of the transaction has
+// happened.
+func (db *DB) UpdateAsync(ctx context.Context, fn func(*Tx) error) (*Pending, error) {
+	start := db.now()
+	ts, wrote, err := db.update(ctx, fn)
+	if err != nil {
+		// What fn concluded may rest on what is not released yet.
+		if werr := db.waitReleased(ctx, ts, wrote); werr != nil {
+			return nil, werr
+		}
+		return nil, err
+	}
+	return newPending(db, ts, start), nil
+}
+
+// update executes fn. It returns the timestamp whose release lets the results
+// out, for an error of fn too, and whether the transaction has written.
+func (db *DB) update(ctx context.Context, fn func(*Tx) error) (hlc.Timestamp, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, false, err
+	}
+	if err := db.throttle(ctx); err != nil {
+		return 0, false, err
+	}
+	tx, err := db.engine.Begin(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	defer tx.End()
+	ts, err := runRetrying(ctx, tx, fn, 0)
+	return ts, tx.Wrote(), err
+}
+
+func (db *DB) view(ctx context.Context, fn func(*Tx) error) (hlc.Timestamp, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	tx, err := db.engine.BeginView(ctx)
+	if err != nil {
+		return 0, err
+	}
+	ts, err := func() (hlc.Timestamp, error) {
+		defer tx.End()
+		return runRetrying(ctx, tx, fn, viewAttemptsMax)
+	}()
+	if err != occ.ErrConflict { //nolint:errorlint // the sentinel itself
+		return ts, err
+	}
+	s, err := db.engine.OpenSnapshot()
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	return viewSnapshot(ctx, s, fn)
+}
+
+func viewSnapshot(ctx context.Context, s *occ.Snapshot, fn func(*Tx) error) (hlc.Timestamp, error) {
+	tx, err := s.Begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.End()
+	return runRetrying(ctx, tx, fn, 1)
+}
+
+// runRetrying runs fn in tx until an attempt commits, fn's own error stands, or
+// attemptsMax attempts (0: any number) are in conflict.
+func runRetrying(ctx context.Context, tx *occ.Tx, fn func(*Tx) error, attemptsMax int) (hlc.Timestamp, error) {
+	for attempt := 1; ; attempt++ {
+		ts, err := runOnce(tx, fn)
+		if err != occ.ErrConflict { //nolint:errorlint // the sentinel itself
+			return ts, err
+		}
+		if attempt == attemptsMax {
+			return 0, err
+		}
+		if err := backOff(ctx, attempt); err != nil {
+			return 0, err
+		}
+		tx.Restart()
+	}
+}
+
+// runOnce makes one attempt. ErrConflict says that it has to be made again.
+func runOnce(tx *occ.Tx, fn func(*Tx) error) (ts hlc.Timestamp, err error) {
+	returned := false
+	defer func() {
+		// A panic over a state that never existed is no panic of the program.
+		if !returned && !tx.Validate() && recover() != nil {
+			err = occ.ErrConflict
+		}
+	}()
+	ferr := fn((*Tx)(tx))
+	returned = true
+	if err := tx.Err(); err != nil {
+		return 0, err
+	}
+	if ferr != nil {
+		if !tx.Validate() {
+			return 0, occ.ErrConflict
+		}
+		return tx.MaxRead(), ferr
+	}
+	return tx.Commit()
+}
+
+// backOff waits before the next attempt: longer the more have failed, and by
+// chance, so that those who were in each other's way are not again.
+func backOff(ctx context.Context, attempt int) error {
+	if attempt <= backoffSpins {
+		runtime.Gosched()
+		return ctx.Err()
+	}
+	pause := min(backoffFirst<<min(attempt-backoffSpins, 10), backoffMax)
+	timer := time.NewTimer(pause/2 + rand.N(pause)/2)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// waitReleased returns when everything at or below ts is released.
+func (db *DB) waitReleased(ctx context.Context, ts hlc.Timestamp, wrote bool) error {
+	if ts == 0 || db.opts.Durability != DurabilityDisk {
+		return nil
+	}
+	err := db.gate.Wait(ctx, ts)
+	if err != nil && wrote {
+		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
+	}
+	return err
+}
+
+// released returns the timestamp up to which everything is released.
+func (db *DB) released() hlc.Timestamp {
+	if db.opts.Durability != DurabilityDisk {
+		return db.clock.Last()
+	}
+	return db.gate.Frontier()
+}
+
+// throttle holds writers back when the log cannot keep up, and refuses them
+// when it has failed.
+func (db *DB) throttle(ctx context.Context) error {
+	if db.log == nil {
+		return nil
+	}
+	return db.log.Throttle(ctx)
+}
