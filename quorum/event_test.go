@@ -165,6 +165,20 @@ func TestTimeoutResetAndStop(t *testing.T) {
 		tm.Reset(3 * time.Second)
 		wantErr(t, WaitFor(ctx, tm, 2*time.Second), ErrTimeout)
 		wantErr(t, WaitFor(ctx, tm, time.Second), nil)
+		// A reset between the waking of a task and its turn: both are due now,
+		// and who resets is woken first.
+		before := RuntimeOf(ctx).Elapsed()
+		Go(ctx, "resets", func(ctx context.Context) error {
+			Sleep(ctx, time.Second)
+			tm.Reset(time.Second)
+			return nil
+		})
+		Yield(ctx)
+		tm.Reset(time.Second)
+		wantErr(t, Wait(ctx, tm), nil)
+		if d := RuntimeOf(ctx).Elapsed() - before; d != 2*time.Second {
+			t.Error(d)
+		}
 		tm.Reset(time.Second)
 		tm.Stop()
 		wantErr(t, WaitFor(ctx, tm, time.Minute), ErrTimeout)

@@ -12,18 +12,18 @@ type Watermark struct {
 	name    string
 	value   uint64
 	waiting []*Reached // by what they wait for
-	k, n    int        // of the quorum that advances it, if one does
-	err     error      // of Fail
+	kind    Kind
+	k, n    int
 }
 
 // NewWatermark returns a Watermark at a value. name is for traces.
 func NewWatermark(ctx context.Context, name string, value uint64) *Watermark {
-	return &Watermark{rt: scopeOf(ctx).rt, name: name, value: value}
+	return &Watermark{rt: scopeOf(ctx).rt, name: name, value: value, kind: KindValue, k: 1, n: 1}
 }
 
-// SetQuorum tells that the Watermark is advanced when k of n nodes agree, for
-// traces.
-func (w *Watermark) SetQuorum(k, n int) { w.k, w.n = k, n }
+// Behind tells, for traces, what is behind the Watermark's progress: KindDisk
+// for the own disk, KindQuorum for k of n nodes.
+func (w *Watermark) Behind(kind Kind, k, n int) { w.kind, w.k, w.n = kind, k, n }
 
 // Value returns where the Watermark is.
 func (w *Watermark) Value() uint64 { return w.value }
@@ -120,8 +120,5 @@ func (r *Reached) detach(l *listener) {
 }
 
 func (r *Reached) describe(w *WaitInfo) {
-	w.Kind, w.What, w.K, w.N = KindValue, r.mark.name, 1, 1
-	if r.mark.n > 0 {
-		w.Kind, w.K, w.N = KindQuorum, r.mark.k, r.mark.n
-	}
+	w.Kind, w.What, w.K, w.N = r.mark.kind, r.mark.name, r.mark.k, r.mark.n
 }

@@ -224,7 +224,7 @@ func NewMethod[Req, Resp any, Q interface {
 
 // Handle makes an Endpoint serve a method. Each request is a task of its own
 // that is named like the method; its context has the caller's deadline. The
-// request, and what it is made of, is f's until f returns.
+// request, and what it is made of, is f's to keep.
 func (m Method[Req, Resp]) Handle(e *Endpoint, f func(ctx context.Context, from NodeID, req *Req) (*Resp, error)) {
 	e.methods[m.number] = handler{m.name, func(ctx context.Context, from NodeID, payload []byte, reply []byte) ([]byte, error) {
 		var req Req

@@ -284,35 +284,39 @@ func wait(ctx context.Context, e Event, limit time.Duration) error {
 		return nil
 	}
 	t.immediate = 0
-	t.why = notWoken
-	if limit >= 0 {
-		r.timers.set(&t.timer, t, r.now+limit)
+	until := r.now + limit
+	for {
+		t.why = notWoken
+		if limit >= 0 {
+			r.timers.set(&t.timer, t, until)
+		}
+		s.add(t)
+		t.on = e
+		e.attach(&t.listener)
+		if r.tracer != nil {
+			r.traceBegin(t, s, e, limit)
+		}
+		t.park()
+		if r.tracer != nil {
+			r.traceEnd(t)
+		}
+		// Whatever woke it, a decision that has been made by now counts.
+		switch e.outcome() {
+		case Won:
+			return nil
+		case Lost:
+			return e.Err()
+		}
+		if t.why == wokenByTimer {
+			return ErrTimeout
+		}
+		if err := s.ended(t); err != nil {
+			return err
+		}
+		// The event was there and is not any more: a Timeout was reset before
+		// the task's turn came, or another task was quicker.
+		if _, ok := e.(*waiters); ok {
+			return nil // who waits for these looks again
+		}
 	}
-	s.add(t)
-	t.on = e
-	e.attach(&t.listener)
-	if r.tracer != nil {
-		r.traceBegin(t, s, e, limit)
-	}
-	t.park()
-	if r.tracer != nil {
-		r.traceEnd(t)
-	}
-	// Whatever woke it, a decision that has been made by now counts.
-	switch e.outcome() {
-	case Won:
-		return nil
-	case Lost:
-		return e.Err()
-	}
-	if t.why == wokenByTimer {
-		return ErrTimeout
-	}
-	if err := s.ended(t); err != nil {
-		return err
-	}
-	if _, ok := e.(*waiters); ok {
-		return nil // somebody was quicker; who waits for these looks again
-	}
-	panic("quorum: a task was woken by an event that is not decided")
 }

@@ -67,7 +67,7 @@ func (f Faults) plain() any {
 func (w *World) Chaos(f Faults) (calm func()) {
 	w.Logf("faults: %v", f)
 	w.SetLinks(f.Link)
-	for _, n := range w.nodes {
+	for _, n := range w.victims() {
 		n.Disk = f.Disk
 	}
 	over := false
@@ -111,10 +111,22 @@ func (w *World) Chaos(f Faults) (calm func()) {
 	}
 }
 
+// victims returns the nodes that faults are for.
+func (w *World) victims() []*Node {
+	var v []*Node
+	for _, n := range w.nodes {
+		if !n.Immune {
+			v = append(v, n)
+		}
+	}
+	return v
+}
+
 // inflict does one thing.
 func (w *World) inflict(f *Faults) {
-	n := w.nodes[w.rng.IntN(len(w.nodes))]
-	other := w.nodes[w.rng.IntN(len(w.nodes))]
+	victims := w.victims()
+	n := victims[w.rng.IntN(len(victims))]
+	other := victims[w.rng.IntN(len(victims))]
 	some := func(most time.Duration) time.Duration {
 		return time.Duration(w.rng.Float64() * w.rng.Float64() * float64(most))
 	}

@@ -20,6 +20,9 @@ type Node struct {
 	rt   *quorum.Runtime
 	host *host
 	net  *network
+	// Immune nodes are no part of what is tried: Chaos spares them, though not
+	// their links.
+	Immune bool
 	// Faults.
 	Disk   Disk
 	CPU    time.Duration // that one step of the program takes
@@ -119,6 +122,17 @@ func (n *Node) Crash(powerLoss bool) {
 	} else {
 		n.fs = n.fs.Clone()
 	}
+}
+
+// Exit is for the program: it ends itself, as after an error that it cannot
+// handle. It goes on until it waits.
+func (n *Node) Exit() {
+	h := n.host
+	n.w.After(0, func() {
+		if !h.dead {
+			n.Crash(false)
+		}
+	})
 }
 
 func (n *Node) stop() {

@@ -39,8 +39,8 @@ func (n *Node) follow(voters []quorum.NodeID) {
 			delete(n.peers, id)
 		}
 	}
-	n.commit.SetQuorum(len(voters)/2+1, len(voters))
-	n.confirmed.SetQuorum(len(voters)/2+1, len(voters))
+	n.commit.Behind(quorum.KindQuorum, len(voters)/2+1, len(voters))
+	n.confirmed.Behind(quorum.KindQuorum, len(voters)/2+1, len(voters))
 }
 
 // ownDisk makes the leader's disk a voter.
@@ -164,7 +164,7 @@ func (n *Node) handleAppend(ctx context.Context, from quorum.NodeID, req *append
 				panic("raft: a leader contradicts what is committed")
 			}
 			n.log.truncate(index)
-			n.dropProposals(index)
+			n.failProposals(index, ErrDropped)
 		}
 		n.log.entries = append(n.log.entries, e)
 		n.store.add(&record{kind: recordEntry, index: index, entry: e})
@@ -222,17 +222,6 @@ func (n *Node) answer(ctx context.Context, term uint64, resp *appendResp) (*appe
 	return resp, nil
 }
 
-// dropProposals tells those who wait for entries from an index on that these are
-// gone.
-func (n *Node) dropProposals(from uint64) {
-	for i := from; len(n.proposals) > 0 && i <= from+uint64(n.options.ProposalsMax); i++ {
-		if p := n.proposals[i]; p != nil {
-			delete(n.proposals, i)
-			p.result.Fail(ErrDropped)
-		}
-	}
-}
-
 // apply carries out what is committed and compacts the log.
 func (n *Node) apply(ctx context.Context) error {
 	for {
@@ -247,13 +236,9 @@ func (n *Node) apply(ctx context.Context) error {
 				result = n.machine.Apply(index, e.Data)
 			}
 			n.applied.Advance(index)
-			if p := n.proposals[index]; p != nil {
+			if p := n.proposals[index]; p != nil { // what would contradict it has been failed
 				delete(n.proposals, index)
-				if p.term == e.Term {
-					p.result.Set(result)
-				} else {
-					p.result.Fail(ErrDropped)
-				}
+				p.Set(result)
 			}
 			if e.Kind == KindConfig && n.role == Leader && !n.isVoter(n.id) {
 				n.stepDown(n.term, 0) // it has voted itself out (§4.2.2)

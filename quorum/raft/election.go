@@ -18,7 +18,7 @@ func (n *Node) roles(ctx context.Context) error {
 			continue
 		}
 		won, err := n.campaign(ctx, n.rt.Elapsed()-n.heard < n.options.ElectionTimeout)
-		if err == nil && won {
+		if err == nil && won && n.role == Candidate {
 			err = n.lead(ctx)
 		}
 		if ctx.Err() != nil {
@@ -47,7 +47,7 @@ func (n *Node) stepDown(term uint64, leader quorum.NodeID) {
 		n.options.Logf("term %d: no %v any more, term %d", n.term, n.role, term)
 		n.role = Follower
 		n.deposed.Set(struct{}{})
-		n.failProposals()
+		n.failProposals(n.commit.Value()+1, ErrUnknown)
 		n.expectLeader()
 	}
 	if term > n.term {

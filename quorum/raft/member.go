@@ -36,13 +36,10 @@ func (n *Node) reconfigure(ctx context.Context, voters []quorum.NodeID) error {
 		return ErrBusy
 	}
 	slices.Sort(voters)
-	term := n.term
-	p := &proposal{term, quorum.NewValue[[]byte](ctx, "raft proposal")}
-	index := n.add(Entry{term, KindConfig, quorum.Encode(nil, &config{voters})})
-	n.proposals[index] = p
+	result := n.propose(ctx, Entry{n.term, KindConfig, quorum.Encode(nil, &config{voters})})
 	n.follow(voters) // a configuration counts from when it is in the log
 	n.advance()
-	_, err := p.result.Wait(ctx)
+	_, err := result.Wait(ctx)
 	return err
 }
 
@@ -99,6 +96,7 @@ func (n *Node) handleSnapshot(ctx context.Context, from quorum.NodeID, req *snap
 		s.data = slices.Clone(s.data)
 		n.log.compact(s)
 		n.store.replace(n.log, n.term, n.vote)
+		n.failProposals(0, ErrUnknown)
 		n.commit.Advance(s.index)
 		n.applied.Advance(s.index)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -110,7 +111,7 @@ type Node struct {
 
 	commit    *quorum.Watermark // entries up to here are on a majority
 	applied   *quorum.Watermark
-	proposals map[uint64]*proposal // by index
+	proposals map[uint64]*quorum.Value[[]byte] // of the results, by index
 
 	// While it leads:
 	peers        map[quorum.NodeID]*peer
@@ -122,19 +123,15 @@ type Node struct {
 	transferring bool
 }
 
-type proposal struct {
-	term   uint64
-	result *quorum.Value[[]byte]
-}
-
 // Start reads what the node had on its disk and makes it a member. The endpoint
 // must not listen yet. The result is won when the node works, and lost with what
 // stopped it then.
 func Start(ctx context.Context, e *quorum.Endpoint, files env.FS, machine StateMachine, o Options) (*Node, error) {
 	rt := quorum.RuntimeOf(ctx)
-	n := &Node{id: rt.Node(), rt: rt, endpoint: e, machine: machine, options: o.withDefaults(), proposals: map[uint64]*proposal{}}
+	n := &Node{id: rt.Node(), rt: rt, endpoint: e, machine: machine, options: o.withDefaults(), proposals: map[uint64]*quorum.Value[[]byte]{}}
 	n.store = &store{files: files, dir: o.Dir,
 		put: quorum.NewWatermark(ctx, "raft put", 0), durable: quorum.NewWatermark(ctx, "raft durable", 0)}
+	n.store.durable.Behind(quorum.KindDisk, 1, 1)
 	var err error
 	n.log, err = quorum.Blocking(ctx, quorum.KindDisk, "raft load", func() (*log, error) { return n.store.load(o.Voters) }).Wait(ctx)
 	if err != nil {
@@ -166,7 +163,7 @@ func (n *Node) Run(ctx context.Context) error {
 	quorum.Go(ctx, "raft role", n.roles)
 	err := disk.Wait(ctx)
 	n.stepDown(n.term, 0)
-	n.failProposals()
+	n.failProposals(0, ErrUnknown)
 	return err
 }
 
@@ -202,14 +199,14 @@ func (n *Node) Propose(ctx context.Context, command []byte) ([]byte, error) {
 	if len(n.proposals) >= n.options.ProposalsMax {
 		return nil, quorum.ErrOverloaded
 	}
-	return n.propose(ctx, Entry{n.term, KindCommand, command})
+	return n.propose(ctx, Entry{n.term, KindCommand, command}).Wait(ctx)
 }
 
-func (n *Node) propose(ctx context.Context, e Entry) ([]byte, error) {
-	p := &proposal{n.term, quorum.NewValue[[]byte](ctx, "raft proposal")}
-	index := n.add(e)
-	n.proposals[index] = p
-	return p.result.Wait(ctx)
+// propose appends an entry and returns its result-to-be.
+func (n *Node) propose(ctx context.Context, e Entry) *quorum.Value[[]byte] {
+	result := quorum.NewValue[[]byte](ctx, "raft proposal")
+	n.proposals[n.add(e)] = result
+	return result
 }
 
 // add appends an entry to the leader's log.
@@ -229,7 +226,6 @@ func (n *Node) Read(ctx context.Context) error {
 	if n.role != Leader {
 		return ErrNotLeader
 	}
-	term := n.term
 	// Only an entry of its own term tells a leader what is committed.
 	if err := n.untilDeposed(ctx, n.commit.Reached(n.first)); err != nil {
 		return err
@@ -240,9 +236,6 @@ func (n *Node) Read(ctx context.Context) error {
 	n.confirm()
 	if err := n.untilDeposed(ctx, n.confirmed.Reached(n.round)); err != nil {
 		return err
-	}
-	if n.term != term {
-		return ErrNotLeader
 	}
 	return n.applied.Wait(ctx, index)
 }
@@ -257,12 +250,13 @@ func (n *Node) untilDeposed(ctx context.Context, e quorum.Event) error {
 	return err
 }
 
-// failProposals tells those who wait that nobody will know.
-func (n *Node) failProposals() {
-	for i := n.commit.Value() + 1; len(n.proposals) > 0 && i <= n.log.last(); i++ {
-		if p := n.proposals[i]; p != nil {
+// failProposals tells those who wait for entries from an index on what became of
+// them.
+func (n *Node) failProposals(from uint64, err error) {
+	for _, i := range slices.Sorted(maps.Keys(n.proposals)) {
+		if p := n.proposals[i]; i >= from {
 			delete(n.proposals, i)
-			p.result.Fail(ErrUnknown)
+			p.Fail(err)
 		}
 	}
 }
