@@ -46,13 +46,13 @@ func (n *Node) follow(voters []quorum.NodeID) {
 // ownDisk makes the leader's disk a voter.
 func (n *Node) ownDisk(ctx context.Context, p *peer) error {
 	for {
-		last := n.log.last()
-		if err := n.store.sync(ctx); err != nil {
+		last, put := n.log.last(), n.store.put.Value()
+		if err := n.store.durable.Wait(ctx, put); err != nil {
 			return err
 		}
 		p.match = last
 		n.advance()
-		if err := quorum.Wait(ctx, n.store.put.Reached(n.store.put.Value()+1)); err != nil {
+		if err := n.store.put.Wait(ctx, put+1); err != nil {
 			return err
 		}
 	}

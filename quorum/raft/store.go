@@ -200,7 +200,8 @@ func (s *store) create(b []byte) error {
 // load reads the newest file and replaces it by a clean one. In a job.
 func (s *store) load(first []quorum.NodeID) (*log, error) {
 	l := &log{snapshot: snapshot{voters: first}}
-	if err := s.files.MkdirAll(s.dir); err != nil {
+	err := cmp.Or(s.files.MkdirAll(s.dir), s.files.SyncDir(filepath.Dir(s.dir)))
+	if err != nil {
 		return nil, err
 	}
 	names, err := s.files.List(s.dir)
