@@ -174,12 +174,13 @@ type Status struct {
 	Leader          quorum.NodeID // 0 if none is known
 	Last            uint64        // index of the last entry
 	Commit, Applied uint64
+	Entries         int // in memory, behind the snapshot
 	Voters          []quorum.NodeID
 }
 
 // Status returns the node's state.
 func (n *Node) Status() Status {
-	return Status{n.term, n.role, n.leader, n.log.last(), n.commit.Value(), n.applied.Value(), slices.Clone(n.voters())}
+	return Status{n.term, n.role, n.leader, n.log.last(), n.commit.Value(), n.applied.Value(), len(n.log.entries), slices.Clone(n.voters())}
 }
 
 func (n *Node) voters() []quorum.NodeID {
