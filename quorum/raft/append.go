@@ -16,7 +16,15 @@ type peer struct {
 	round  uint64        // that it has answered
 	heard  time.Duration // when what it has answered last was sent
 	cancel context.CancelFunc
+
+	probing  bool // where its log matches is not known
+	inflight int  // requests without an answer
+	asked    uint64
+	sent     time.Duration // when the last request went out, and its round
 }
+
+// windowMax bounds the requests to one node that wait for an answer.
+const windowMax = 8
 
 // follow starts and ends replicating tasks, so that there is one for each voter.
 func (n *Node) follow(voters []quorum.NodeID) {
@@ -25,7 +33,8 @@ func (n *Node) follow(voters []quorum.NodeID) {
 			continue
 		}
 		ctx, cancel := quorum.WithCancel(n.ctx)
-		p := &peer{id: id, next: n.log.last(), heard: n.rt.Elapsed(), cancel: cancel}
+		now := n.rt.Elapsed()
+		p := &peer{id: id, next: n.log.last(), heard: now, sent: now - n.options.Heartbeat, probing: true, cancel: cancel}
 		n.peers[id] = p
 		if id == n.id {
 			quorum.Go(ctx, "raft own disk", func(ctx context.Context) error { return n.ownDisk(ctx, p) })
@@ -58,54 +67,83 @@ func (n *Node) ownDisk(ctx context.Context, p *peer) error {
 	}
 }
 
-// replicate brings one node's log up to the leader's and keeps it there. It is
-// the only one that waits for that node, and never for long.
+// replicate brings one node's log up to the leader's and keeps it there. Entries
+// go out as they come, while answers to earlier ones are still on their way.
 func (n *Node) replicate(ctx context.Context, p *peer) error {
-	for ctx.Err() == nil {
-		seen, round := n.work.Value(), n.round
-		sent := n.rt.Elapsed()
-		resp, err := n.send(ctx, p)
-		if err == nil {
-			if !n.observe(resp.term) {
-				return nil // an answer to an earlier term, or the end of this one
-			}
-			p.heard, p.round = sent, max(p.round, round)
-			n.confirm()
-			if resp.ok {
-				p.match = max(p.match, resp.next-1)
-				n.advance()
-			}
-			p.next = max(p.match+1, resp.next)
-			if !resp.ok || p.next <= n.log.last() {
-				continue
-			}
+	for {
+		seen, now := n.work.Value(), n.rt.Elapsed()
+		window := windowMax
+		if p.probing {
+			window = 1 // until an answer says where its log matches
 		}
-		// Nothing to send, or nobody there: the next request is due when there is
-		// something, or as a heartbeat.
-		if err != nil {
-			quorum.Sleep(ctx, n.options.Heartbeat/2)
-		} else {
-			quorum.WaitFor(ctx, n.work.Reached(seen+1), n.options.Heartbeat)
+		due := p.next <= n.log.last() || p.asked < n.round || now-p.sent >= n.options.Heartbeat
+		if due && p.inflight < window {
+			p.sent, p.asked = now, n.round
+			p.inflight++
+			n.exchange(ctx, p)
+			continue
+		}
+		wait := n.options.Heartbeat
+		if p.inflight == 0 {
+			wait -= now - p.sent
+		}
+		if err := quorum.WaitFor(ctx, n.work.Reached(seen+1), wait); err != nil && err != quorum.ErrTimeout {
+			return err
 		}
 	}
-	return ctx.Err()
 }
 
-// send sends the peer what it lacks.
-func (n *Node) send(ctx context.Context, p *peer) (*appendResp, error) {
-	ctx, cancel := quorum.WithTimeout(ctx, n.options.ElectionTimeout/2)
-	defer cancel()
+// exchange sends the peer what it lacks, and handles the answer in a task that
+// is the only one to wait for it, and not for long.
+func (n *Node) exchange(ctx context.Context, p *peer) {
+	round, sent := n.round, p.sent
+	call := n.request(p)
+	quorum.Go(ctx, "raft exchange", func(ctx context.Context) error {
+		defer func() { p.inflight--; n.kick() }()
+		short, cancel := quorum.WithTimeout(ctx, n.options.ElectionTimeout/2)
+		defer cancel()
+		resp, err := call(short)
+		switch {
+		case err != nil:
+			p.next, p.probing = p.match+1, true
+			return quorum.Sleep(ctx, n.options.Heartbeat/2)
+		case !n.observe(resp.term):
+			return nil // an answer to an earlier term, or the end of this one
+		}
+		p.heard, p.round = max(p.heard, sent), max(p.round, round)
+		n.confirm()
+		if resp.ok {
+			p.match = max(p.match, resp.next-1)
+			p.next, p.probing = max(p.next, resp.next), false
+			n.advance()
+		} else {
+			p.next, p.probing = max(p.match+1, resp.next), true
+		}
+		return nil
+	})
+}
+
+// request makes the next request for a peer: the entries that it lacks, or the
+// snapshot if they are gone.
+func (n *Node) request(p *peer) func(context.Context) (*appendResp, error) {
 	prev := min(p.next-1, n.log.last())
 	prevTerm, ok := n.log.term(prev)
 	if !ok {
-		return n.methods.snapshot.Call(ctx, n.endpoint, p.id, &snapshotReq{n.term, n.log.snapshot})
+		p.probing = true
+		req := &snapshotReq{n.term, n.log.snapshot}
+		return func(ctx context.Context) (*appendResp, error) {
+			return n.methods.snapshot.Call(ctx, n.endpoint, p.id, req)
+		}
 	}
 	most := n.options.BatchEntriesMax
 	if n.rt.Rare("raft: small batch") {
 		most = 1
 	}
 	req := &appendReq{n.term, prev, prevTerm, n.commit.Value(), n.log.from(prev+1, most, n.options.BatchBytesMax)}
-	return n.methods.append.Call(ctx, n.endpoint, p.id, req)
+	p.next = prev + 1 + uint64(len(req.entries))
+	return func(ctx context.Context) (*appendResp, error) {
+		return n.methods.append.Call(ctx, n.endpoint, p.id, req)
+	}
 }
 
 // kth returns the highest value that a majority of the voters has reached.

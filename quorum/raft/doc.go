@@ -14,7 +14,7 @@
 // It has these tasks: one that follows, campaigns and leads; one that writes to
 // the disk; one that applies; and, while it leads, one for each node that it
 // replicates to, itself included, since its own disk is one voter among others.
-// Each replicating task waits for its own peer only, with a timeout; everybody
+// Each request has a task that waits for its answer, with a timeout; everybody
 // else waits for watermarks that move when a majority has.
 //
 // The invariants are Raft's, by the names of the dissertation (Ongaro 2014, §3):
