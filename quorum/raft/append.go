@@ -55,13 +55,13 @@ func (n *Node) follow(voters []quorum.NodeID) {
 // ownDisk makes the leader's disk a voter.
 func (n *Node) ownDisk(ctx context.Context, p *peer) error {
 	for {
-		last, put := n.log.last(), n.store.put.Value()
-		if err := n.store.durable.Wait(ctx, put); err != nil {
+		last, put := n.log.last(), n.journal.Put().Value()
+		if err := n.journal.Durable().Wait(ctx, put); err != nil {
 			return err
 		}
 		p.match = last
 		n.advance()
-		if err := n.store.put.Wait(ctx, put+1); err != nil {
+		if err := n.journal.Put().Wait(ctx, put+1); err != nil {
 			return err
 		}
 	}
@@ -205,7 +205,7 @@ func (n *Node) handleAppend(ctx context.Context, from quorum.NodeID, req *append
 			n.failProposals(index, ErrDropped)
 		}
 		n.log.entries = append(n.log.entries, e)
-		n.store.add(&record{kind: recordEntry, index: index, entry: e})
+		n.journal.Append(&record{kind: recordEntry, index: index, entry: e})
 	}
 	resp, err := n.answer(ctx, req.term, &appendResp{ok: true, next: end + 1})
 	if err == nil && resp.ok {
@@ -251,7 +251,7 @@ func (n *Node) matches(prev, prevTerm uint64) (next uint64, ok bool) {
 // answer replies when all that the answer says is on the disk, and if the term
 // has not ended meanwhile.
 func (n *Node) answer(ctx context.Context, term uint64, resp *appendResp) (*appendResp, error) {
-	if err := n.store.sync(ctx); err != nil {
+	if err := n.journal.Sync(ctx); err != nil {
 		return nil, err
 	}
 	if resp.term = n.term; n.term != term {
@@ -294,5 +294,5 @@ func (n *Node) compact() {
 	term, _ := n.log.term(index)
 	voters, _ := n.log.voters(index)
 	n.log.compact(snapshot{index, term, slices.Clone(voters), n.machine.Snapshot()})
-	n.store.replace(n.log, n.term, n.vote)
+	n.saveAll()
 }

@@ -4,7 +4,7 @@
 //
 //	messages.go   what nodes say to each other
 //	log.go        the log in memory
-//	store.go      term, vote, log and snapshot on disk
+//	store.go      what a node has on its disk, in a quorum/journal
 //	raft.go       the node and its interface
 //	election.go   following, pre-vote, vote, leading
 //	append.go     replication, repair, commit, apply
@@ -25,6 +25,5 @@
 //
 // Where the package departs from the dissertation: elections always begin with a
 // pre-vote (§9.6); a leader that does not hear from a majority for an election
-// timeout steps down; there is one request at a time to each node, with all
-// that has gathered meanwhile; a snapshot is one message.
+// timeout steps down; a snapshot is one message.
 package raft

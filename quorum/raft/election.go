@@ -59,8 +59,6 @@ func (n *Node) stepDown(term uint64, leader quorum.NodeID) {
 	}
 }
 
-func (n *Node) saveState() { n.store.add(&record{kind: recordState, term: n.term, vote: n.vote}) }
-
 // campaign asks for the others' votes, and before that whether they would give
 // them. With a transfer the leader itself wants the election.
 func (n *Node) campaign(ctx context.Context, transfer bool) (won bool, err error) {
@@ -91,7 +89,7 @@ func (n *Node) poll(ctx context.Context, req voteReq) (won bool, err error) {
 		return &req
 	})
 	// The own vote counts when it is on the own disk.
-	votes.AddEvent(n.id, &voteResp{req.term, true}, n.durable())
+	votes.AddEvent(n.id, &voteResp{req.term, true}, n.journal.Durable().Reached(n.journal.Put().Value()))
 	defer votes.Drop()
 	err = votes.Majority(func(_ quorum.NodeID, v *voteResp) bool {
 		if v.term > n.term && !v.granted {
@@ -101,9 +99,6 @@ func (n *Node) poll(ctx context.Context, req voteReq) (won bool, err error) {
 	}).Wait(ctx)
 	return err == nil && n.term == term, err
 }
-
-// durable is the event that all that was put is on the disk.
-func (n *Node) durable() quorum.Event { return n.store.durable.Reached(n.store.put.Value()) }
 
 // handleVote answers a candidate. (§3.4, §3.6.1, §9.6)
 func (n *Node) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq) (*voteResp, error) {
@@ -125,7 +120,7 @@ func (n *Node) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq)
 	if granted {
 		n.expectLeader()
 	}
-	if err := n.store.sync(ctx); err != nil {
+	if err := n.journal.Sync(ctx); err != nil {
 		return nil, err
 	}
 	return &voteResp{n.term, granted && n.term == req.term}, nil

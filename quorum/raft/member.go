@@ -95,7 +95,7 @@ func (n *Node) handleSnapshot(ctx context.Context, from quorum.NodeID, req *snap
 		}
 		s.data = slices.Clone(s.data)
 		n.log.compact(s)
-		n.store.replace(n.log, n.term, n.vote)
+		n.saveAll()
 		n.failProposals(0, ErrUnknown)
 		n.commit.Advance(s.index)
 		n.applied.Advance(s.index)

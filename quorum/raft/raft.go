@@ -11,6 +11,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/quorum"
+	"github.com/godwitdb/godwit/quorum/journal"
 )
 
 // StateMachine is what the log is replicated for. Its methods do not wait.
@@ -95,7 +96,7 @@ type Node struct {
 	machine  StateMachine
 	options  Options
 	methods  methods
-	store    *store
+	journal  *journal.Journal
 	log      *log
 
 	term   uint64
@@ -129,19 +130,20 @@ type Node struct {
 func Start(ctx context.Context, e *quorum.Endpoint, files env.FS, machine StateMachine, o Options) (*Node, error) {
 	rt := quorum.RuntimeOf(ctx)
 	n := &Node{id: rt.Node(), rt: rt, endpoint: e, machine: machine, options: o.withDefaults(), proposals: map[uint64]*quorum.Value[[]byte]{}}
-	n.store = &store{files: files, dir: o.Dir,
-		put: quorum.NewWatermark(ctx, "raft put", 0), durable: quorum.NewWatermark(ctx, "raft durable", 0)}
-	n.store.durable.Behind(quorum.KindDisk, 1, 1)
+	n.log = &log{snapshot: snapshot{voters: o.Voters}}
+	var records [][]byte
 	var err error
-	n.log, err = quorum.Blocking(ctx, quorum.KindDisk, "raft load", func() (*log, error) { return n.store.load(o.Voters) }).Wait(ctx)
-	if err != nil {
+	if n.journal, records, err = journal.Open(ctx, files, o.Dir); err != nil {
 		return nil, err
 	}
-	n.term, n.vote = n.store.hardTerm, n.store.hardVote
+	if err := n.restore(records); err != nil {
+		return nil, err
+	}
+	n.saveAll()
 	base := n.log.snapshot.index
 	if base > 0 {
 		if err := machine.Restore(n.log.snapshot.data); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+			return nil, fmt.Errorf("%w: %w", journal.ErrCorrupt, err)
 		}
 	}
 	n.commit = quorum.NewWatermark(ctx, "raft commit", base)
@@ -158,7 +160,7 @@ func Start(ctx context.Context, e *quorum.Endpoint, files env.FS, machine StateM
 
 // Run takes part until ctx ends or the disk fails, and returns why.
 func (n *Node) Run(ctx context.Context) error {
-	disk := quorum.Go(ctx, "raft disk", n.store.run)
+	disk := quorum.Go(ctx, "raft disk", n.journal.Run)
 	quorum.Go(ctx, "raft apply", n.apply)
 	quorum.Go(ctx, "raft role", n.roles)
 	err := disk.Wait(ctx)
@@ -213,7 +215,7 @@ func (n *Node) propose(ctx context.Context, e Entry) *quorum.Value[[]byte] {
 // add appends an entry to the leader's log.
 func (n *Node) add(e Entry) uint64 {
 	n.log.entries = append(n.log.entries, e)
-	n.store.add(&record{kind: recordEntry, index: n.log.last(), entry: e})
+	n.journal.Append(&record{kind: recordEntry, index: n.log.last(), entry: e})
 	n.kick()
 	return n.log.last()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/godwitdb/godwit/internal/history"
 	"github.com/godwitdb/godwit/internal/sim"
 	"github.com/godwitdb/godwit/quorum"
+	"github.com/godwitdb/godwit/quorum/journal"
 	"github.com/godwitdb/godwit/quorum/raft"
 )
 
@@ -87,7 +88,7 @@ func (c *Cluster) applied(n *sim.Node, index uint64, command []byte) {
 
 // ended judges why a member's program has ended by itself.
 func (c *Cluster) ended(n *sim.Node, err error) {
-	if errors.Is(err, raft.ErrCorrupt) {
+	if errors.Is(err, journal.ErrCorrupt) {
 		c.unread = fmt.Errorf("n%d: %w", n.ID(), err)
 	}
 }

@@ -16,10 +16,7 @@ func TestSlowFollower(t *testing.T) {
 		lossMax = 0.03 // of throughput
 		riseMax = 0.08 // of p99
 	)
-	d := 3 * time.Second
-	if testing.Short() {
-		d = time.Second
-	}
+	d := 500 * time.Millisecond
 	healthy, err := MeasureSlow(1, SlowFault{}, d, nil)
 	if err != nil {
 		t.Fatal(err)
