@@ -1,0 +1,120 @@
+package raftsim
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/godwitdb/godwit/internal/sim"
+)
+
+// mutant is a mistake planted in the source of a protocol: in file, old is
+// replaced by new.
+type mutant struct{ name, file, old, new string }
+
+func mutants() []mutant {
+	const (
+		appendGo   = "quorum/raft/append.go"
+		electionGo = "quorum/raft/election.go"
+		storeGo    = "quorum/raft/store.go"
+		raftGo     = "quorum/raft/raft.go"
+		memberGo   = "quorum/raft/member.go"
+	)
+	return []mutant{
+		{"lost vote: it is not on the disk", storeGo,
+			"term: n.term, vote: n.vote})\n}\n\n// saveAll", "term: n.term})\n}\n\n// saveAll"},
+		{"a vote counts twice", electionGo,
+			"granted := upToDate && (n.vote == 0 || n.vote == from)", "granted := upToDate"},
+		{"a vote for whoever lacks entries", electionGo,
+			"upToDate := req.lastTerm", "upToDate := true || req.lastTerm"},
+		{"an append of an earlier term is accepted", appendGo,
+			"	if !n.observe(term) {\n		return false\n	}\n	if n.role == Leader {\n		panic(\"raft: two leaders in one term\")\n	}\n",
+			"	n.observe(term)\n	if n.role == Leader {\n		return false\n	}\n"},
+		{"stale-term reply accepted", appendGo,
+			"	if resp.term = n.term; n.term != term {\n		resp.ok = false\n	}\n", "	resp.term = n.term\n"},
+		{"an answer before the disk has it", appendGo,
+			"	if err := n.journal.Sync(ctx); err != nil {\n		return nil, err\n	}\n	if resp.term", "	if resp.term"},
+		{"a leader commits entries of earlier terms by counting", appendGo,
+			"	if index >= n.first {\n		n.commit.Advance(index)\n	}\n", "	n.commit.Advance(index)\n"},
+		{"the last index decides where logs match", appendGo,
+			"	if term == prevTerm {\n		return 0, true\n	}\n", "	if term > 0 {\n		return 0, true\n	}\n"},
+		{"a read without asking who follows", raftGo,
+			"	if err := n.untilDeposed(ctx, n.confirmed.Reached(n.round)); err != nil {\n		return err\n	}\n", ""},
+		{"a read before it is applied", raftGo, "	return n.applied.Wait(ctx, index)\n", "	_ = index\n	return nil\n"},
+		{"the leader's own disk does not count", appendGo,
+			"		if err := n.journal.Durable().Wait(ctx, put); err != nil {\n			return err\n		}\n		p.match = last\n", "		p.match = last\n"},
+		{"half is a majority", appendGo, "return all[(len(all)-1)/2]", "return all[len(all)/2]"},
+		{"a snapshot without its voters", memberGo, "		s.data = slices.Clone(s.data)\n", "		s.voters = nil\n"},
+	}
+}
+
+// mutantSeeds is how many seeds a mutant gets to be found.
+const (
+	mutantEnv   = "GODWIT_RAFT_MUTANT"
+	mutantSeeds = 1500
+)
+
+// TestMutantVictim is what the mutants are run with: it fails at the first seed
+// that finds something, and with the protocol as it is there is none.
+func TestMutantVictim(t *testing.T) {
+	seeds := uint64(1)
+	if os.Getenv(mutantEnv) != "" {
+		seeds = mutantSeeds
+	}
+	for seed := uint64(1); seed <= seeds; seed++ {
+		if r := sim.Replay(Scenarios()[0], seed, nil); r.Err != nil {
+			t.Fatalf("found by seed %d: %v", seed, r.Err)
+		}
+	}
+}
+
+// Every planted mistake is found by the simulation.
+func TestMutantsAreFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the protocol anew for each mutant")
+	}
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	only := os.Getenv(mutantEnv)
+	for _, m := range mutants() {
+		if only != "" && !strings.Contains(m.name, only) {
+			continue
+		}
+		t.Run(m.name, func(t *testing.T) {
+			source, err := os.ReadFile(filepath.Join(root, m.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Count(string(source), m.old) != 1 {
+				t.Fatalf("the place is there %d times", strings.Count(string(source), m.old))
+			}
+			dir := t.TempDir()
+			changed := filepath.Join(dir, "changed.go")
+			if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, m.file): changed}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(dir, "overlay.json")
+			if err := os.WriteFile(file, overlay, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command("go", "test", "-vet=off", "-overlay", file, "-run", "^TestMutantVictim$", ".")
+			cmd.Env = append(os.Environ(), mutantEnv+"=run")
+			out, err := cmd.CombinedOutput()
+			_, found, ok := strings.Cut(string(out), "found by ")
+			if err == nil || !ok {
+				t.Fatalf("%d seeds do not find it\n%s", mutantSeeds, out)
+			}
+			found, _, _ = strings.Cut(found, "\n")
+			t.Log(found[:min(len(found), 120)])
+		})
+	}
+}
