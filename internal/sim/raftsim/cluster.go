@@ -126,6 +126,10 @@ func (c *Cluster) Clients(clients, keys int, pause time.Duration) {
 			n.Runtime().Go("client", func(ctx context.Context) error {
 				target := c.all[c.world.Rand().IntN(len(c.all))]
 				for seq := uint64(1); !c.stopped; seq++ {
+					if c.world.Rand().IntN(8) == 0 {
+						// Somebody has to ask those that led before.
+						target = c.all[c.world.Rand().IntN(len(c.all))]
+					}
 					key := uint64(c.world.Rand().IntN(keys))
 					r := &request{Client: uint64(client), Seq: seq, Write: c.world.Rand().IntN(2) == 0, Key: key, Value: uint64(client)<<32 | seq}
 					txn := history.Txn{Client: client, Invoke: history.Time(c.world.Now())}

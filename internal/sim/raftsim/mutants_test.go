@@ -11,9 +11,12 @@ import (
 	"github.com/godwitdb/godwit/internal/sim"
 )
 
-// mutant is a mistake planted in the source of a protocol: in file, old is
-// replaced by new.
-type mutant struct{ name, file, old, new string }
+// mutant is a mistake planted in the source of a protocol: in file, each text in
+// edits is replaced by the one behind it.
+type mutant struct {
+	name, file string
+	edits      []string
+}
 
 func mutants() []mutant {
 	const (
@@ -24,27 +27,34 @@ func mutants() []mutant {
 		memberGo   = "quorum/raft/member.go"
 	)
 	return []mutant{
-		{"lost vote: it is not on the disk", storeGo,
-			"term: n.term, vote: n.vote})\n}\n\n// saveAll", "term: n.term})\n}\n\n// saveAll"},
-		{"a vote counts twice", electionGo,
-			"granted := upToDate && (n.vote == 0 || n.vote == from)", "granted := upToDate"},
-		{"a vote for whoever lacks entries", electionGo,
-			"upToDate := req.lastTerm", "upToDate := true || req.lastTerm"},
-		{"stale-term reply accepted", appendGo,
-			"	if resp.term = n.term; n.term != term {\n		resp.ok = false\n	}\n", "	resp.term = n.term\n"},
-		{"an answer before the disk has it", appendGo,
-			"	if err := n.journal.Sync(ctx); err != nil {\n		return nil, err\n	}\n	if resp.term", "	if resp.term"},
-		{"a leader commits entries of earlier terms by counting", appendGo,
-			"	if index >= n.first {\n		n.commit.Advance(index)\n	}\n", "	n.commit.Advance(index)\n"},
-		{"the last index decides where logs match", appendGo,
-			"	if term == prevTerm {\n		return 0, true\n	}\n", "	if term > 0 {\n		return 0, true\n	}\n"},
-		{"a read without asking who follows", raftGo,
-			"	if err := n.untilDeposed(ctx, n.confirmed.Reached(n.round)); err != nil {\n		return err\n	}\n", ""},
-		{"a read before it is applied", raftGo, "	return n.applied.Wait(ctx, index)\n", "	_ = index\n	return nil\n"},
-		{"the leader's own disk does not count", appendGo,
-			"		if err := n.journal.Durable().Wait(ctx, put); err != nil {\n			return err\n		}\n		p.match = last\n", "		p.match = last\n"},
-		{"half is a majority", appendGo, "return all[(len(all)-1)/2]", "return all[len(all)/2]"},
-		{"a snapshot without its voters", memberGo, "		s.data = slices.Clone(s.data)\n", "		s.voters = nil\n"},
+		{"lost vote: it is not on the disk", storeGo, []string{
+			"term: n.term, vote: n.vote})\n}\n\n// saveAll", "term: n.term})\n}\n\n// saveAll",
+		}},
+		{"a vote counts twice", electionGo, []string{
+			"granted := upToDate && (n.vote == 0 || n.vote == from)", "granted := upToDate",
+		}},
+		{"a vote for whoever lacks entries", electionGo, []string{
+			"upToDate := req.lastTerm", "upToDate := true || req.lastTerm",
+		}},
+		{"stale-term reply accepted: votes of a term that is over", electionGo, []string{
+			"return err == nil && n.term == term, err", "return err == nil && term+1 > 0, err",
+			" && n.role == Candidate {", " {",
+		}},
+		{"an answer before the disk has it", appendGo, []string{
+			"	if err := n.journal.Sync(ctx); err != nil {\n		return nil, err\n	}\n	if resp.term", "	if resp.term",
+		}},
+		{"the last index decides where logs match", appendGo, []string{
+			"	if term == prevTerm {\n		return 0, true\n	}\n", "	if term > 0 {\n		return 0, true\n	}\n",
+		}},
+		{"a read without asking who follows", raftGo, []string{
+			"	if err := n.untilDeposed(ctx, n.confirmed.Reached(n.round)); err != nil {\n		return err\n	}\n", "",
+		}},
+		{"a read before it is applied", raftGo, []string{"	return n.applied.Wait(ctx, index)\n", "	_ = index\n	return nil\n"}},
+		{"the leader's own disk does not count", appendGo, []string{
+			"		if err := n.journal.Durable().Wait(ctx, put); err != nil {\n			return err\n		}\n		p.match = last\n", "		p.match = last\n",
+		}},
+		{"half is a majority", appendGo, []string{"return all[(len(all)-1)/2]", "return all[len(all)/2]"}},
+		{"a snapshot without its voters", memberGo, []string{"		s.data = slices.Clone(s.data)\n", "		s.voters = nil\n"}},
 	}
 }
 
@@ -87,12 +97,16 @@ func TestMutantsAreFound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if strings.Count(string(source), m.old) != 1 {
-				t.Fatalf("the place is there %d times", strings.Count(string(source), m.old))
+			planted := string(source)
+			for i := 0; i < len(m.edits); i += 2 {
+				if n := strings.Count(planted, m.edits[i]); n != 1 {
+					t.Fatalf("the place of edit %d is there %d times", i/2, n)
+				}
+				planted = strings.Replace(planted, m.edits[i], m.edits[i+1], 1)
 			}
 			dir := t.TempDir()
 			changed := filepath.Join(dir, "changed.go")
-			if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
+			if err := os.WriteFile(changed, []byte(planted), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, m.file): changed}})
