@@ -43,7 +43,7 @@ const (
 	// DefaultSyncInterval is the default of Options.SyncInterval.
 	DefaultSyncInterval = 100 * time.Millisecond
 	// DefaultCheckpointBytes is the default of Options.CheckpointBytes.
-	DefaultCheckpointBytes = 512 << 20
+	DefaultCheckpointBytes = 1 << 30
 	// DefaultLogSegmentBytes is the default of Options.LogSegmentBytes.
 	DefaultLogSegmentBytes = 64 << 20
 	// MinMemoryLimit is the smallest Options.MemoryLimit.
@@ -80,7 +80,7 @@ type Options struct {
 	Workers int
 	// CheckpointBytes is how much log may be written before a checkpoint is
 	// made by itself, in bytes. It bounds the log on disk and the time of
-	// recovery. Default 512 MiB, negative: never.
+	// recovery. Default 1 GiB, negative: never.
 	CheckpointBytes int64
 	// LogSegmentBytes is the size of the log's files, which are allocated ahead.
 	// From 1 MiB to 1 GiB, default 64 MiB.

@@ -23,6 +23,10 @@ func (db *DB) recover(streams []*wal.Stream) error {
 	if err != nil {
 		return err
 	}
+	// Only now, since an opening that fails changes nothing.
+	if _, err := checkpoint.Cleanup(db.store.fs, db.store.checkpointDir()); err != nil {
+		return err
+	}
 	db.replayedBytes = found.Bytes
 	released := max(from, found.Watermark)
 	db.gate.Advance(released)
@@ -87,8 +91,7 @@ func (db *DB) loadCheckpoint(replayers []*occ.Replayer) (hlc.Timestamp, error) {
 		return 0, err
 	}
 	db.lastCheckpoint.Store(&m)
-	_, err = checkpoint.Cleanup(db.store.fs, db.store.checkpointDir())
-	return m.Timestamp, err
+	return m.Timestamp, nil
 }
 
 // applyBatch applies the log records of one batch.

@@ -120,7 +120,20 @@ func (s *store) found() error {
 	if err := s.fs.SyncDir(s.dir); err != nil {
 		return err
 	}
-	return s.fs.SyncDir(filepath.Dir(filepath.Clean(s.dir)))
+	return s.syncParents()
+}
+
+// syncParents makes the folder's own path durable. lockFolder, or one that was
+// killed before this, may have made any part of it; what this program may not
+// open, it has not made.
+func (s *store) syncParents() error {
+	for dir := filepath.Clean(s.dir); dir != filepath.Dir(dir); {
+		dir = filepath.Dir(dir)
+		if err := s.fs.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
 }
 
 // formatIdentity returns the identity file: text for people, with a checksum.

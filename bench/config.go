@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 )
 
@@ -33,7 +34,8 @@ type Config struct {
 	// Yield is how long a session may run before it lets other goroutines have
 	// the processor, which matters when there are as many sessions as
 	// processors: the engine's log writer then waits for the scheduler's
-	// preemption, 10 ms, at every step. 0 is 100 µs; below 0 is never.
+	// preemption, 10 ms, at every step. 0 is 100 µs in that case and never in
+	// any other; below 0 is never.
 	Yield time.Duration
 	// DrainTimeout is how long the releases may take after the run; 0 is one
 	// minute.
@@ -57,7 +59,10 @@ func (c Config) withDefaults() Config {
 		c.InFlightMax = DefaultInFlightMax
 	}
 	if c.Yield == 0 {
-		c.Yield = 100 * time.Microsecond
+		c.Yield = -1
+		if c.Sessions >= runtime.GOMAXPROCS(0) {
+			c.Yield = 100 * time.Microsecond
+		}
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = time.Minute

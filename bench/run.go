@@ -78,13 +78,14 @@ func (r *runner) measure(ctx context.Context) (*Result, error) {
 	// The statistics of the collector are as of its last cycle.
 	runtime.GC()
 	err := r.follow(ctx, r.config.Warmup, false)
+	before := readUsage()
 	if err == nil {
 		// What the sessions did between the two phases belongs to neither.
 		err = r.gather(ctx)
 	}
-	begin, before := r.now(), readUsage()
+	begin := r.now()
 	if err == nil {
-		err = r.follow(ctx, begin+r.config.Duration, true)
+		err = r.follow(ctx, r.config.Duration, true)
 	}
 	end, after := r.now(), readUsage()
 	failed := beside()
@@ -114,10 +115,11 @@ func (r *runner) startBeside(ctx context.Context) (stop func() error) {
 	}
 }
 
-// follow reports interval by interval until the time is up. Measured intervals
-// go into the total; what came before is forgotten.
-func (r *runner) follow(ctx context.Context, until time.Duration, measured bool) error {
+// follow reports interval by interval for a time. Measured intervals go into the
+// total; what came before is forgotten.
+func (r *runner) follow(ctx context.Context, length time.Duration, measured bool) error {
 	begin := r.now()
+	until := begin + length
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for begin < until {

@@ -8,12 +8,16 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/godwitdb/godwit"
 )
 
-// snapshotsMax is how many snapshots TestSnapshotsUnderLoad looks at.
-const snapshotsMax = 3000
+// snapshotsMax and snapshotsTime bound how long TestSnapshotsUnderLoad looks.
+const (
+	snapshotsMax  = 3000
+	snapshotsTime = 5 * time.Second
+)
 
 // TestSnapshotsUnderLoad opens one snapshot after the other under the load that
 // TestKill makes, tables that come and go included. Each shows whole transactions
@@ -45,7 +49,8 @@ func TestSnapshotsUnderLoad(t *testing.T) {
 	for client := range listClients {
 		start(func() error { return f.appendToLists(ctx, c, unheard, client) })
 	}
-	for n := 0; n < snapshotsMax && !t.Failed(); n++ {
+	end := time.Now().Add(snapshotsTime)
+	for n := 0; n < snapshotsMax && time.Now().Before(end) && !t.Failed(); n++ {
 		f.checkSnapshot(t, n)
 	}
 	stop()

@@ -3,10 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/godwitdb/godwit"
 	"github.com/godwitdb/godwit/cmd/godwit/internal/shell"
@@ -189,5 +193,23 @@ func TestFolderInUse(t *testing.T) {
 	}
 	if _, errs, code := command(t, "", "check", dir); code != exitOK {
 		t.Errorf("check after Close: exit code %d, %s", code, errs)
+	}
+}
+
+func TestFlatten(t *testing.T) {
+	type inner struct {
+		When    time.Time
+		Latency time.Duration
+		Failed  error
+	}
+	figures := struct {
+		Count uint64
+		Inner inner
+		Other inner
+	}{7, inner{}, inner{time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), time.Second, errors.New("broken")}}
+	got := fmt.Sprint(flatten("", reflect.ValueOf(figures)))
+	want := "[{Count 7} {Inner.When never} {Inner.Latency 0s} {Inner.Failed none} {Other.When 2026-01-02T03:04:05Z} {Other.Latency 1s} {Other.Failed broken}]"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

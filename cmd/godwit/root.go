@@ -37,6 +37,7 @@ func newRoot() *cobra.Command {
 		newCLICommand(),
 		newBackupCommand(),
 		newRestoreCommand(),
+		newBenchCommand(),
 		newSimCommand(),
 	)
 	return root

@@ -66,15 +66,22 @@ func flatten(prefix string, v reflect.Value) []shell.Stat {
 	var list []shell.Stat
 	for field, value := range v.Fields() {
 		name := prefix + field.Name
-		switch value.Interface().(type) {
-		case time.Time, error:
+		text := ""
+		switch v := value.Interface().(type) {
+		case time.Time:
+			if text = "never"; !v.IsZero() {
+				text = v.Format(time.RFC3339)
+			}
+		case nil: // an error that is not there
+			text = "none"
 		default:
 			if value.Kind() == reflect.Struct {
 				list = append(list, flatten(name+".", value)...)
 				continue
 			}
+			text = fmt.Sprint(v)
 		}
-		list = append(list, shell.Stat{Name: name, Value: fmt.Sprint(value.Interface())})
+		list = append(list, shell.Stat{Name: name, Value: text})
 	}
 	return list
 }

@@ -1,5 +1,7 @@
 package arena
 
+import "github.com/godwitdb/godwit/internal/cpu"
+
 const (
 	// cacheObjectsMax and cacheClassBytesMax bound what a cache keeps of one
 	// class.
@@ -52,6 +54,10 @@ func (c *Cache) Alloc(n int) (Ref, error) {
 	last := len(m.refs) - 1
 	r := m.refs[last]
 	m.refs = m.refs[:last]
+	if last > 0 {
+		// The next object's memory is on its way while this one is used.
+		cpu.Prefetch192(c.arena.Ptr(m.refs[last-1]))
+	}
 	return r, nil
 }
 

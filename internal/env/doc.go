@@ -1,5 +1,5 @@
-// Package env is the seam between the storage packages and the machine: files
-// and the clock. They use nothing else of it, so that tests (package faultfs)
+// Package env is the seam between the storage packages and the machine: files,
+// the clock, random numbers. They use nothing else of it, so that tests (package faultfs)
 // and the deterministic simulator can stand in with crashes, faults and a time
 // of their own.
 //

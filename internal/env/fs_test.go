@@ -63,10 +63,10 @@ func TestFileReadsWhatWasWritten(t *testing.T) {
 			t.Fatalf("read %q", got)
 		}
 		b := make([]byte, 8)
-		if n, err := h.ReadAt(b, 6); n != 5 || err != io.EOF {
+		if n, err := h.ReadAt(b, 6); n != 5 || !errors.Is(err, io.EOF) {
 			t.Fatalf("read past the end: %d, %v", n, err)
 		}
-		if n, err := h.ReadAt(b, 100); n != 0 || err != io.EOF {
+		if n, err := h.ReadAt(b, 100); n != 0 || !errors.Is(err, io.EOF) {
 			t.Fatalf("read behind the end: %d, %v", n, err)
 		}
 		must(t, h.Truncate(3))

@@ -93,11 +93,12 @@ func (o *osFS) Lock(name string) (io.Closer, error) {
 	// The lock belongs to the open file, not to the process, so it also keeps
 	// out a second caller in this process.
 	if err := lockFile(f); err != nil {
-		f.Close()
 		if errors.Is(err, errWouldBlock) {
-			return nil, fmt.Errorf("%w: %s", dberr.ErrLocked, name)
+			err = fmt.Errorf("%w: %s", dberr.ErrLocked, name)
+		} else {
+			err = &os.PathError{Op: "lock", Path: name, Err: err}
 		}
-		return nil, &os.PathError{Op: "lock", Path: name, Err: err}
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }

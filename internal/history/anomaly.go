@@ -113,7 +113,11 @@ func (r *Result) Has(k Kind) bool {
 // String returns all explanations, each under the name of its anomaly.
 func (r *Result) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d anomalies in %d committed transactions", len(r.Anomalies)+r.Omitted, r.Committed)
+	n, noun := len(r.Anomalies)+r.Omitted, "anomalies"
+	if n == 1 {
+		noun = "anomaly"
+	}
+	fmt.Fprintf(&b, "%d %s in %d committed transactions", n, noun, r.Committed)
 	if r.Omitted > 0 {
 		fmt.Fprintf(&b, " (%d not shown)", r.Omitted)
 	}

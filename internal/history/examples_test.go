@@ -58,6 +58,10 @@ func examples() []example {
 			c1 0..10 ok: x+1 y?2
 			c2 0..10 ok: x+2 z?
 			c3 0..10 ok: y+2 x?1,2`, is(G1c)},
+		{"G1c, found by an append nobody saw", Lists, `
+			c1 0..10 ok: x+1 y?2
+			c2 0..10 ok: x+2 y+2
+			c3 0..10 ok: x?1`, is(G1c)},
 		{"read skew", Lists, `
 			c1 0..10 ok: x+1 y+2
 			c2 0..10 ok: x?1 y?
@@ -112,6 +116,12 @@ func examples() []example {
 			c2 0..10 ok: x+2
 			c3 0..10 ok: x?1
 			c4 0..10 ok: x?2`, is(IncompatibleOrder)},
+		{"incompatible order, both seen to the end", Lists, `
+			c1 0..10 ok: x+1
+			c2 0..10 ok: x+2
+			c3 20..50 ok: x?1
+			c4 20..60 ok: x?2
+			c5 40..50 ok: x?1`, is(IncompatibleOrder)},
 		{"incompatible order within a transaction", Lists, `
 			c1 0..10 ok: x+1 x+2
 			c2 20..30 ok: x?2,1`, is(IncompatibleOrder)},
@@ -273,6 +283,26 @@ func examples() []example {
 		{"write skew of points", Sets, `
 			c1 0..10 ok: a=nil b=nil a:=1
 			c2 0..10 ok: a=nil b=nil b:=2`, is(WriteSkew)},
+		{"write skew of points that were in a range before", Sets, `
+			c1 0..10 ok: [a,c){} b=nil a=nil a:=1
+			c2 0..10 ok: [a,c){} a=nil b=nil b:=2`, is(WriteSkew)},
+		{"write skew around one's own deletion", Sets, `
+			c1 0..10 ok: a=nil a- b:=1
+			c2 0..10 ok: b=nil a:=2`, is(WriteSkew)},
+		{"write skew past a failed deletion", Sets, `
+			c1 0..10 fail: a-
+			c2 0..10 ok: a=nil b:=1
+			c3 0..10 ok: b=nil a:=2`, is(WriteSkew)},
+		{"circular deletion", Sets, `
+			c1 0..10 ok: a:=1
+			c2 20..40 ok: a- b=3
+			c3 20..40 ok: a=nil a:=2 b:=3`, realtime(G1cRealtime)},
+		{"half a second deletion", Sets, `
+			c1 0..10 ok: a:=1 b:=2
+			c1 20..30 ok: a-
+			c1 40..50 ok: a:=3
+			c2 60..70 ok: a- b-
+			c3 60..70 ok: [a,f){b:2}`, realtime(GSingleRealtime)},
 		{"half an insertion", Sets, `
 			c1 0..10 ok: a:=1 b:=2
 			c2 0..10 ok: [a,f){b:2}`, is(GSingle)},

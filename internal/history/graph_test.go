@@ -52,7 +52,13 @@ func TestComponentsAreMutualReach(t *testing.T) {
 		for _, mask := range []edgeKind{edgeWW, edgeWW | edgeWR, edgeAny} {
 			reaches := reach(g, mask)
 			s := newSearcher(g)
-			comps := s.components(nodesOf(g), mask)
+			part := nodesOf(g)
+			if r.IntN(2) == 0 {
+				part = part[r.IntN(len(part)):]
+				s.join(part)
+				reaches = reach(induced(g, part), mask)
+			}
+			comps := s.components(part, mask)
 			in := make([]int, g.nodes()) // component from 1 up
 			for i, comp := range comps {
 				for _, n := range comp {
@@ -72,6 +78,19 @@ func TestComponentsAreMutualReach(t *testing.T) {
 			}
 		}
 	}
+}
+
+// induced returns a graph without the edges of nodes outside of part.
+func induced(g *graph, part []node) *graph {
+	b := newGraphBuilder(g.txns)
+	for _, n := range part {
+		for _, e := range g.out(n) {
+			if slices.Contains(part, e.to) {
+				b.add(n, e)
+			}
+		}
+	}
+	return b.build()
 }
 
 // shortestNaive returns the length of the shortest cycle, 0 if there is none,

@@ -301,9 +301,11 @@ func reportNotLinear(h *History, found *findings, key Key, part []porcupine.Oper
 	var longest []int
 	if !found.full(NotLinearizable) {
 		_, info := porcupine.CheckOperationsVerbose(registerModel(), part, timeout)
-		for _, order := range info.PartialLinearizations()[0] {
-			if len(order) > len(longest) {
-				longest = order
+		for _, orders := range info.PartialLinearizations() {
+			for _, order := range orders {
+				if len(order) > len(longest) {
+					longest = order
+				}
 			}
 		}
 	}

@@ -125,10 +125,10 @@ func (c *listCheck) listOf(t TxnID, id keyID) []Value {
 func (c *listCheck) placed(t TxnID, id keyID) string {
 	k := &c.keys[id]
 	var parts []string
-	for _, a := range k.appends {
+	all := c.appendsOf(t, id)
+	for _, a := range all[:min(len(all), shownAppendsMax)] {
 		w := &c.appends[a]
 		switch {
-		case w.txn != t:
 		case w.pos >= 0:
 			parts = append(parts, fmt.Sprintf("%d (number %d of the list that T%d read)", w.value, w.pos+1, c.firstReader(id, int(w.pos))))
 		case !w.seen && k.longestTxn >= 0:
@@ -137,5 +137,12 @@ func (c *listCheck) placed(t TxnID, id keyID) string {
 			parts = append(parts, fmt.Sprint(w.value))
 		}
 	}
-	return strings.Join(parts, ", ")
+	text := strings.Join(parts, ", ")
+	if more := len(all) - shownAppendsMax; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
+
+// shownAppendsMax is how many appends of a transaction an explanation places.
+const shownAppendsMax = 3

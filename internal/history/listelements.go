@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -166,21 +167,28 @@ func (c *listCheck) checkOwnOrder(id keyID) {
 // checkFuture finds a read that has a value which its own transaction appends
 // only later.
 func (c *listCheck) checkFuture(id keyID, r *listRead) {
-	for i := range c.h.Txns[r.txn].Ops {
-		op := &c.h.Txns[r.txn].Ops[i]
-		if op.Kind != OpAppend || op.Key != c.names[id] {
-			continue
-		}
-		w := &c.appends[c.byValue[keyValue{id, op.Value}]]
+	for _, a := range c.appendsOf(r.txn, id) {
+		w := &c.appends[a]
 		if !r.fits || w.pos < 0 || int(w.pos) >= len(r.list) {
 			continue
 		}
 		c.found.add(Internal, []TxnID{r.txn}, func() string {
 			return c.describeAll([]TxnID{r.txn}, c.names[id]) +
-				fmt.Sprintf("\nIt read %d in key %d before it appended it", op.Value, c.names[id])
+				fmt.Sprintf("\nIt read %d in key %d before it appended it", w.value, c.names[id])
 		})
 		return
 	}
+}
+
+// appendsOf returns t's appends to a key.
+func (c *listCheck) appendsOf(t TxnID, id keyID) []int32 {
+	of := c.keys[id].appends
+	from, _ := slices.BinarySearchFunc(of, t, func(a int32, t TxnID) int { return cmp.Compare(c.appends[a].txn, t) })
+	to := from
+	for to < len(of) && c.appends[of[to]].txn == t {
+		to++
+	}
+	return of[from:to]
 }
 
 // checkIntermediate finds reads that end between two appends of another
@@ -197,7 +205,8 @@ func (c *listCheck) checkIntermediate(id keyID) {
 			continue
 		}
 		w := &c.appends[a]
-		if last := c.lastAppend(w.txn, id); slices.Contains(r.list, last.value) {
+		all := c.appendsOf(w.txn, id)
+		if last := all[len(all)-1]; slices.Contains(r.list, c.appends[last].value) {
 			continue // in the wrong order, which is reported as such
 		}
 		r.partial = true
@@ -207,18 +216,6 @@ func (c *listCheck) checkIntermediate(id keyID) {
 				fmt.Sprintf("\nT%d read key %d up to %d, after which T%d appended more", r.txn, c.names[id], w.value, w.txn)
 		})
 	}
-}
-
-// lastAppend returns t's last append to a key that it appends to.
-func (c *listCheck) lastAppend(t TxnID, id keyID) *listAppend {
-	of := c.keys[id].appends
-	after, _ := slices.BinarySearchFunc(of, t, func(a int32, t TxnID) int {
-		if c.appends[a].txn > t {
-			return 1
-		}
-		return -1
-	})
-	return &c.appends[of[after-1]]
 }
 
 // findLostWrites finds appends that were acknowledged before a read that does not
@@ -238,6 +235,7 @@ func (c *listCheck) findLostWrites(id keyID) {
 		return
 	}
 	began := c.h.Txns[last.txn].Invoke
+	told := TxnID(-1) // whose lost appends to this key were reported
 	for _, a := range k.appends {
 		w := &c.appends[a]
 		t := &c.h.Txns[w.txn]
@@ -247,6 +245,10 @@ func (c *listCheck) findLostWrites(id keyID) {
 			continue
 		}
 		w.lost = true
+		if w.txn == told {
+			continue
+		}
+		told = w.txn
 		txns := distinct(w.txn, last.txn)
 		c.found.add(LostWrite, txns, func() string {
 			return c.describeAll(txns, c.names[id]) + fmt.Sprintf(

@@ -9,9 +9,6 @@ import (
 const (
 	scaleTxns  = 100_000
 	brokenTxns = 20_000
-	// scaleTime is far above what a check takes, less than a second: it is
-	// for the race detector on a busy machine.
-	scaleTime = time.Minute
 	// scaleBytes is what a check may allocate in all.
 	scaleBytes = 600 << 20
 )
@@ -26,7 +23,8 @@ func big(w Workload, clients, txns int) *History {
 }
 
 // TestScale checks large histories, of a sound database and of broken ones, where
-// cycles are everywhere.
+// cycles are everywhere. What is not linear in time or memory shows in the bytes,
+// or does not end.
 func TestScale(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -57,8 +55,8 @@ func TestScale(t *testing.T) {
 			if r.OK() != tt.ok {
 				t.Errorf("%s", r.String())
 			}
-			if took > scaleTime || allocated > scaleBytes {
-				t.Errorf("took %v, more than %v, or %d MiB, more than %d", took, scaleTime, allocated>>20, scaleBytes>>20)
+			if allocated > scaleBytes {
+				t.Errorf("allocated %d MiB, more than %d", allocated>>20, scaleBytes>>20)
 			}
 		})
 	}

@@ -294,7 +294,7 @@ func (c *regCheck) reportVersionCycles(o *versionOrder) {
 		var txns []TxnID
 		for _, h := range cycle {
 			u, v := versionID(h.from), versionID(h.to)
-			lines = append(lines, fmt.Sprintf("%s before %s: %s", c.versionText(u), c.versionText(v), c.orderReason(u, v)))
+			lines = append(lines, fmt.Sprintf("%s before %s, for %s", c.versionText(u), c.versionText(v), c.orderReason(u, v)))
 			for _, v := range []versionID{u, v} {
 				if w := c.writer(v); w >= 0 {
 					txns = append(txns, w)
@@ -330,27 +330,27 @@ func (c *regCheck) witnesses(u, v versionID) (before, after TxnID) {
 	return before, after
 }
 
-// orderReason says why u comes right before v.
+// orderReason says why u comes before v.
 func (c *regCheck) orderReason(u, v versionID) string {
 	switch {
 	case c.versions[v].parent == u:
-		return fmt.Sprintf("T%d read the one and wrote the other", c.writer(v))
+		return fmt.Sprintf("T%d read %s before it wrote %s", c.writer(v), c.versionText(u), c.versionText(v))
 	case c.start(u):
-		return "that is how the key starts out"
+		return "every key starts out as nil"
 	}
 	a, b := c.witnesses(u, v)
-	return fmt.Sprintf("T%d, which had the one, was over at %d before T%d, which had the other, began at %d",
-		a, c.h.Txns[a].Complete, b, c.h.Txns[b].Invoke)
+	return fmt.Sprintf("T%d, with %s, was over at %d before T%d, with %s, began at %d",
+		a, c.versionText(u), c.h.Txns[a].Complete, b, c.versionText(v), c.h.Txns[b].Invoke)
 }
 
 // versionText names a version by its value.
 func (c *regCheck) versionText(v versionID) string {
 	if c.start(v) {
-		return "nil (as it started out)"
+		return "nil"
 	}
 	w := &c.writes[c.versions[v].write]
 	if w.deletes {
-		return fmt.Sprintf("nil (which T%d's deletion left)", w.txn)
+		return fmt.Sprintf("nil by T%d", w.txn)
 	}
 	return fmt.Sprint(w.value)
 }
@@ -360,7 +360,7 @@ func (c *regCheck) why(h hop) string {
 	key, from, to := c.names[h.key], TxnID(h.from), TxnID(h.to)
 	if h.kind&anyWR != 0 {
 		if v := c.versionOf(from, h.key); c.readOf(to, h.key) == v {
-			return fmt.Sprintf("T%d read key %d as %s, which T%d wrote", to, key, c.versionText(v), from)
+			return fmt.Sprintf("T%d read key %d as %s, which is what T%d left", to, key, c.versionText(v), from)
 		}
 		return fmt.Sprintf("T%d read what T%d wrote to key %d", to, from, key)
 	}
@@ -369,8 +369,8 @@ func (c *regCheck) why(h hop) string {
 	if h.kind&anyRW == 0 {
 		u, verb = c.versionOf(from, h.key), "wrote"
 	}
-	return fmt.Sprintf("T%d %s key %d as %s, which comes before the %s of T%d: %s",
-		from, verb, key, c.versionText(u), c.versionText(v), to, c.orderReason(u, v))
+	return fmt.Sprintf("T%d %s key %d as %s, and T%d's %s is later, for %s",
+		from, verb, key, c.versionText(u), to, c.versionText(v), c.orderReason(u, v))
 }
 
 // readOf returns the version of k that t read.

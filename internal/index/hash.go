@@ -25,8 +25,8 @@ import (
 //	link     0 (16)   | Ref of an overflow bucket (48)
 //
 // The tag is 15 bits of the key's hash and a bit that is always 1, so that a link
-// never looks like a match. A bucket of depth d and number i holds the keys whose hashes end
-// in the d bits of i.
+// never looks like a match. A bucket of depth d and number i holds the keys whose
+// hashes end in the d bits of i.
 //
 // Invariants, while a bucket is not locked:
 //   - its chain is dense: records fill the slots in order, so that a free slot
@@ -68,7 +68,6 @@ import (
 // overflow buckets go as the records go.
 type Hash struct {
 	base  unsafe.Pointer // of the arena
-	arena *arena.Arena
 	seeds hashSeeds
 
 	// state is the number of buckets<<8 | level: the buckets are 1<<level and as
@@ -116,7 +115,7 @@ const (
 
 // NewHash returns an empty index. The error wraps arena.ErrFull.
 func NewHash(a *arena.Arena, m Mem) (*Hash, error) {
-	h := &Hash{base: a.Base(), arena: a, seeds: newHashSeeds()}
+	h := &Hash{base: a.Base(), seeds: newHashSeeds()}
 	for i := uint64(0); i < 1<<firstLevel; i++ {
 		if err := h.addSegment(m, i); err != nil {
 			h.eachSegment(m.Cache.Free)

@@ -13,24 +13,24 @@ import (
 // is inside an epoch.Pin during every call, and stays inside for as long as it
 // holds a record or node that a call returned.
 type Tree struct {
-	_     [64]byte
-	base  unsafe.Pointer // of the arena
-	arena *arena.Arena
-	_     [40]byte
+	_    [64]byte
+	base unsafe.Pointer // of the arena
 	// root is a Ref. Who splits the root, or takes away a root with a single
-	// child, stores it while holding the old root's lock.
+	// child, stores it while holding the old root's lock. It shares its cache line
+	// with what every search reads and hardly anybody writes.
 	root atomic.Uint64
-	_    [56]byte
+	_    [48]byte
 
 	// What the tree holds, written by splits and merges.
 	leaves   atomic.Int64
 	inners   atomic.Int64
 	keyBytes atomic.Int64 // of fences and edge prefixes
+	_        [40]byte
 }
 
 // NewTree returns an empty tree.
 func NewTree(a *arena.Arena, m Mem) (*Tree, error) {
-	t := &Tree{base: a.Base(), arena: a}
+	t := &Tree{base: a.Base()}
 	r, err := m.Cache.Alloc(nodeBytes)
 	if err != nil {
 		return nil, fmt.Errorf("index: new tree: %w", err)

@@ -316,7 +316,11 @@ func testTreeAgainstOracle(t *testing.T, a *arena.Arena, makeKey func(*rand.Rand
 		case x < 15:
 			o.get(key())
 		case x < 18:
-			o.getMany([][]byte{key(), key(), key(), key(), key(), key(), key(), key(), key(), key(), key()}[:1+r.IntN(11)])
+			var keys [][]byte
+			for range r.IntN(3 * groupMax) {
+				keys = append(keys, key())
+			}
+			o.getMany(keys)
 		case r.IntN(100) < inserts:
 			o.insert(key())
 		default:

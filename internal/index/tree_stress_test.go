@@ -303,8 +303,8 @@ func (s *stressWorker) bounds() (from, to []byte) {
 func (s *stressWorker) read() {
 	s.pin.Enter()
 	defer s.pin.Exit()
-	var keys [11][]byte
-	var out [11]Found
+	var keys [groupMax + 3][]byte
+	var out [groupMax + 3]Found
 	for i := range keys {
 		keys[i] = []byte(s.stable[s.r.IntN(len(s.stable))])
 	}

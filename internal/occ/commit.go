@@ -190,10 +190,13 @@ func (w *Worker) lockAll(tx *Tx) error {
 	return nil
 }
 
+// sortByInsertionMax is up to where sorting by insertion is faster.
+const sortByInsertionMax = 40
+
 func (tx *Tx) sortOrder() {
 	ws := tx.writes.entries
 	order := tx.order
-	if len(order) > 24 {
+	if len(order) > sortByInsertionMax {
 		slices.SortFunc(order, func(a, b int32) int { return compareRefs(ws[a].rec, ws[b].rec) })
 		return
 	}

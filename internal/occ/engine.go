@@ -35,6 +35,7 @@ type Engine struct {
 	released func() hlc.Timestamp
 	logged   bool
 	seed     maphash.Seed
+	whiten   uint64 // secret, for the hash of keys of eight bytes
 	workers  []*Worker
 	next     atomic.Uint32 // round robin over workers, for Begin
 
@@ -77,6 +78,7 @@ func New(c Config) *Engine {
 		logged:   c.Logged,
 		seed:     maphash.MakeSeed(),
 	}
+	e.whiten = maphash.Bytes(e.seed, []byte("whiten"))
 	e.tables.byID = map[TableID]*Table{}
 	e.keeper.mem = index.Mem{Cache: c.Arena.NewCache(), Limbo: e.domain.NewLimbo()}
 	for i, s := range c.Streams {

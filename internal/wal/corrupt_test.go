@@ -266,6 +266,25 @@ func TestDamagedFiles(t *testing.T) {
 		rewrite(t, f, s[1], func(b []byte) []byte { return randomBytes(rand.New(rand.NewPCG(1, 1)), len(b)) })
 		return s[1], 0
 	})
+	damage(t, "last segment with a bad header and a bad first round", func(t *testing.T, f *faultfs.FS, s []string) (string, int64) {
+		must(t, f.Remove(s[len(s)-1])) // the prepared one
+		last := s[len(s)-2]
+		must(t, f.FlipBit(last, 60, 0))
+		must(t, f.FlipBit(last, blockBytes+20, 0))
+		return last, 0
+	})
+	damage(t, "header that disagrees with the rounds before it", func(t *testing.T, f *faultfs.FS, s []string) (string, int64) {
+		var end int64
+		rewrite(t, f, s[2], func(b []byte) []byte {
+			h, err := decodeSegmentHeader(s[2], b)
+			must(t, err)
+			end = h.prevEnd
+			h.last++
+			h.put(b)
+			return b
+		})
+		return s[1], end
+	})
 	damage(t, "empty segment", func(t *testing.T, f *faultfs.FS, s []string) (string, int64) {
 		must(t, f.WriteFile(s[0], nil))
 		return s[0], 0
@@ -386,6 +405,62 @@ func TestRecoverStops(t *testing.T) {
 	}
 	if n := len(progress); n < 10 || progress[n-1][0] != progress[n-1][1] {
 		t.Fatalf("progress %v of %d transactions", progress, len(all))
+	}
+}
+
+func TestNoncesDiffer(t *testing.T) {
+	f, _ := writtenLog(t, 19, true)
+	c, err := loadChain(f, testDir, testID, 0, func(err error) { t.Error(err) })
+	must(t, err)
+	seen := map[uint64]bool{}
+	for _, s := range c.segments {
+		if seen[s.header.nonce] {
+			t.Errorf("two segments have the nonce %d", s.header.nonce)
+		}
+		seen[s.header.nonce] = true
+	}
+}
+
+// TestClosedTimestampIsChecked: a record at or below what was closed before it,
+// which only a bug can write, is reported (Invariant I5).
+func TestClosedTimestampIsChecked(t *testing.T) {
+	for what, run := range map[string]func(n *node){
+		"the watermark": func(n *node) {
+			must(t, n.log.flush.write(roundHeader{watermark: 1000}, 0))
+			appendTx(n.log.Stream(0), n.opt.HLC, nil)
+			n.opt.HLC.Observe(2000)
+		},
+		"a stream": func(n *node) {
+			n.opt.HLC.Observe(1000)
+			n.log.Stream(0).last = 0
+			appendTx(n.log.Stream(0), n.opt.HLC, nil)
+			n.opt.HLC.Observe(3000)
+			watermark, bytes := n.log.flush.gather()
+			_ = watermark
+			must(t, n.log.flush.write(roundHeader{watermark: 500}, bytes))
+			n.log.Stream(0).closed = 0
+			*n.opt.HLC = hlc.Clock{}
+			n.opt.HLC.Observe(1500)
+			n.log.Stream(0).last = 0
+			appendTx(n.log.Stream(0), n.opt.HLC, nil)
+			n.opt.HLC.Observe(4000)
+		},
+	} {
+		f := newFS(t)
+		o := testOptions(f, 1)
+		found, _, err := recoverAll(f, 0)
+		must(t, err)
+		l, err := open(o, found)
+		must(t, err)
+		n := &node{t: t, log: l, opt: o}
+		l.files.requests <- 1
+		must(t, n.prepare())
+		run(n)
+		must(t, l.flush.work(false))
+		report := check(t, f)
+		if len(report.Problems) != 1 || !errors.Is(report.Problems[0], dberr.ErrCorrupt) {
+			t.Errorf("a record below what %s has closed: %v", what, report.Problems)
+		}
 	}
 }
 

@@ -196,7 +196,8 @@ func TestPassingErrors(t *testing.T) {
 	f := newFS(t)
 	o := testOptions(f, 1)
 	o.OnFailure = func(err error) { t.Error(err) }
-	f.Fail(faultfs.OpCreate, 1, 2, syscall.EMFILE)
+	f.Fail(faultfs.OpCreate, 1, 1, syscall.EMFILE)
+	f.Fail(faultfs.OpWrite, 1, 1, syscall.EIO)
 	l := openLog(t, o)
 	x := appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut}})
 	must(t, l.Sync(background()))
@@ -304,6 +305,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"no FS":            func(o *Options) { o.FS = nil },
 		"no streams":       func(o *Options) { o.Streams = nil },
+		"mixed streams":    func(o *Options) { o.Streams = append(o.Streams, NewStreams(2)[0]) },
 		"tiny segments":    func(o *Options) { o.SegmentBytes = blockBytes },
 		"negative":         func(o *Options) { o.SyncInterval = -1 },
 		"another database": func(o *Options) { o.ID[0]++ },
@@ -365,6 +367,34 @@ func TestSegmentsAreRecycled(t *testing.T) {
 	expect(t, got, nil)
 	if all[len(all)-1].ts > last {
 		t.Error("the last sync did not reach the last record")
+	}
+}
+
+// TestRestartsTakeLittleSpace: each start begins a segment, and gives back what
+// the one before it did not use.
+func TestRestartsTakeLittleSpace(t *testing.T) {
+	f := newFS(t)
+	o := testOptions(f, 1)
+	const starts = 20
+	for range starts {
+		o.Streams = NewStreams(1)
+		l := openLog(t, o)
+		appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut}})
+		must(t, l.Sync(background()))
+		var bytes int64
+		waitFor(t, "the next segment", func() bool { return len(f.Names()) == l.Stats().Segments+1 })
+		for _, name := range f.Names()[:l.Stats().Segments] {
+			info, err := f.Stat(name)
+			must(t, err)
+			bytes += info.SizeBytes
+		}
+		if s := l.Stats(); s.SegmentBytes != bytes {
+			t.Fatalf("stats say %d bytes in %d segments, the files have %d", s.SegmentBytes, s.Segments, bytes)
+		}
+		must(t, l.Close())
+	}
+	if used := f.UsedBytes(); used > 3*o.SegmentBytes+starts*4*blockBytes {
+		t.Errorf("%d starts take %d bytes", starts, used)
 	}
 }
 

@@ -53,10 +53,10 @@ func newFlusher(l *Log, found *Recovered) *flusher {
 		batches:   make([]Batch, 0, len(l.opt.Streams)),
 		spares:    make([][]byte, len(l.opt.Streams)),
 		buf:       make([]byte, 0, writeBytes),
-		round:     found.lastRound,
-		synced:    found.lastRound,
-		watermark: found.Watermark,
-		last:      found.Last,
+		round:     found.tail.round,
+		synced:    found.tail.round,
+		watermark: found.tail.watermark,
+		last:      found.tail.last,
 		lastSync:  l.opt.Clock.Now(),
 	}
 	f.timer = l.opt.Clock.NewTimer(time.Hour)
@@ -249,6 +249,9 @@ func (f *flusher) gather() (watermark hlc.Timestamp, bytes int64) {
 			f.gathered(i)
 		}
 	}
+	if watermark < f.watermark {
+		panic(fmt.Sprintf("invariant violated: I5 closed: the watermark goes back from %d to %d", f.watermark, watermark))
+	}
 	return watermark, bytes
 }
 
@@ -403,8 +406,7 @@ func (f *flusher) makeRoom(bytes int64) error {
 	// rounds.
 	if f.unsynced() {
 		if err := f.sync(); err != nil {
-			next.file.Close()
-			return err
+			return errors.Join(err, next.file.Close())
 		}
 	}
 	next.header = segmentHeader{

@@ -172,7 +172,7 @@ func randomBytes(rng *rand.Rand, n int) []byte {
 // waitFor waits until cond is true.
 func waitFor(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !cond() {

@@ -184,18 +184,12 @@ func (l *Log) notify() {
 
 // fail ends the log for good: whether what was written is on the disk is not
 // known any more, and asking again would not tell (a later sync can succeed
-// without it).
+// without it). The flusher calls it as the last thing that it does.
 func (l *Log) fail(err error) {
 	err = fmt.Errorf("%w: %w", dberr.ErrLogFailed, err)
 	l.state.Lock()
-	first := l.state.failure == nil
-	if first {
-		l.state.failure = err
-	}
+	l.state.failure = err
 	l.state.Unlock()
-	if !first {
-		return
-	}
 	l.gate.Or(gateFailed)
 	l.notify()
 	if l.opt.OnFailure != nil {

@@ -53,6 +53,61 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
+// TestTimestampsPassTheCheckpoint: a checkpoint can be newer than all that the log
+// holds. What is appended then must not look as if it were in there.
+func TestTimestampsPassTheCheckpoint(t *testing.T) {
+	f, all := writtenLog(t, 31, false)
+	from := all[len(all)-1].ts + 1000
+	found, got, err := recoverAll(f, from)
+	must(t, err)
+	expect(t, got, nil)
+	o := testOptions(f, 1)
+	l, err := Open(o, found)
+	must(t, err)
+	if l.Durable() < from {
+		t.Errorf("the checkpoint is at %d, but only %d is durable", from, l.Durable())
+	}
+	x := appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut}})
+	must(t, l.Sync(background()))
+	must(t, l.Close())
+	_, got, err = recoverAll(f, from)
+	must(t, err)
+	expect(t, got, []tx{x})
+	_, got, err = recoverAll(f, 0)
+	must(t, err)
+	expect(t, got, append(all, x))
+}
+
+// TestBackgroundRoundsBySize: rounds are written when they are full and synced
+// when much is unsynced, however long the intervals are.
+func TestBackgroundRoundsBySize(t *testing.T) {
+	o := testOptions(quickFS{newFS(t), 4 * unsyncedBytesMax}, 1)
+	o.SegmentBytes = 4 * unsyncedBytesMax
+	o.SyncInterval, o.RoundInterval = time.Hour, time.Hour
+	l := openLog(t, o)
+	must(t, l.Sync(background()))
+	value := make([]byte, RoundBytesDefault/4)
+	rounds := func() uint64 { return l.Stats().Rounds }
+	// The first round is written and synced because nothing ever was.
+	appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut, Value: make([]byte, RoundBytesDefault)}})
+	waitFor(t, "the first full round", func() bool { return rounds() > 0 })
+	syncs, n := l.Stats().Syncs, 0
+	for ; l.Stats().Syncs == syncs; n += 4 * len(value) {
+		before := rounds()
+		for range 4 {
+			appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut, Value: value}})
+		}
+		waitFor(t, "a full round", func() bool { return rounds() > before })
+		if n > unsyncedBytesMax {
+			t.Fatalf("%d bytes were not synced", n)
+		}
+	}
+	if n < unsyncedBytesMax/2 {
+		t.Errorf("synced after %d bytes", n)
+	}
+	must(t, l.Close())
+}
+
 func TestDurableMovesByItself(t *testing.T) {
 	eachMode(t, func(t *testing.T, syncInterval time.Duration) {
 		o := testOptions(newFS(t), 2)

@@ -96,6 +96,11 @@ func (o Options) withDefaults() (Options, error) {
 	case o.SyncInterval < 0 || o.RoundInterval < 0 || o.RoundBytes < 0 || o.PendingBytesMax < 0:
 		return o, errors.New("wal: intervals and sizes are not negative")
 	}
+	for i, s := range o.Streams {
+		if s.id != StreamID(i) {
+			return o, fmt.Errorf("wal: stream %d is in the place of stream %d", s.id, i)
+		}
+	}
 	return o, nil
 }
 

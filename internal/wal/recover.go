@@ -37,10 +37,11 @@ type RecoverOptions struct {
 // Recovered is what Recover has found; Open goes on from there.
 type Recovered struct {
 	// Watermark is where the log ends: every record at or below it is there, and
-	// those above it were dropped.
+	// those above it were dropped. It is From if the log ends before that.
 	Watermark hlc.Timestamp
-	// Last is the largest timestamp in the log, of a dropped record too. A clock
-	// that has observed it keeps what the streams have closed (Invariant I5).
+	// Last is the largest timestamp in the log, of a dropped record too, or From. A
+	// clock that has observed it keeps what the streams have closed (Invariant I5),
+	// and gives no timestamp that the checkpoint has passed.
 	Last hlc.Timestamp
 	// Clean tells whether the log was closed.
 	Clean   bool
@@ -50,14 +51,13 @@ type Recovered struct {
 	Dropped int64
 	Bytes   int64
 
-	id        DatabaseID
-	dir       string
-	segment   SegmentNumber // the last one, 0 if there is none
-	end       int64
-	lastRound RoundNumber
-	segments  []pastSegment
-	unused    []SegmentNumber
-	spares    []uint64
+	id       DatabaseID
+	dir      string
+	segment  SegmentNumber // the last one, 0 if there is none
+	tail     tail          // in that segment
+	segments []pastSegment
+	unused   []SegmentNumber
+	spares   []uint64
 }
 
 // Recover reads the log and applies its records. A crash can have left rounds
@@ -81,8 +81,8 @@ func Recover(ctx context.Context, o RecoverOptions) (*Recovered, error) {
 		return nil, err
 	}
 	found := &Recovered{
-		Watermark: t.watermark, Last: t.last, Clean: t.clean,
-		id: o.ID, dir: o.Dir, lastRound: t.round, end: t.end, unused: c.unused, spares: c.spares,
+		Watermark: max(t.watermark, o.From), Last: max(t.last, o.From), Clean: t.clean,
+		id: o.ID, dir: o.Dir, tail: t, unused: c.unused, spares: c.spares,
 	}
 	for i := range c.segments {
 		s := &c.segments[i]

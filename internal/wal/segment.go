@@ -85,10 +85,10 @@ type segmentFiles struct {
 
 	mu struct {
 		sync.Mutex
-		past      []pastSegment // in order
-		active    bool          // a segment is being written, behind past
-		spares    []string
-		nextSpare uint64
+		past        []pastSegment // in order
+		activeBytes int64         // of the segment that is being written, 0 if there is none yet
+		spares      []string
+		nextSpare   uint64
 	}
 }
 
@@ -334,14 +334,14 @@ func (sf *segmentFiles) link(old, next *segment) {
 		h.prev, h.prevEnd = old.number, old.end
 		return
 	}
-	h.prev, h.prevEnd, h.recovered = sf.found.segment, sf.found.end, sf.found.segment > 0
+	h.prev, h.prevEnd, h.recovered = sf.found.segment, sf.found.tail.end, sf.found.segment > 0
 }
 
 // activated takes note that next is being written, and has the one after it
 // prepared. last is the largest timestamp written so far.
 func (sf *segmentFiles) activated(old, next *segment, last hlc.Timestamp) error {
 	sf.mu.Lock()
-	sf.mu.active = true
+	sf.mu.activeBytes = next.size
 	if old != nil {
 		sf.mu.past = append(sf.mu.past, pastSegment{old.number, old.size, last})
 	}
@@ -360,17 +360,17 @@ func (sf *segmentFiles) cutRecovered() error {
 	defer sf.mu.Unlock()
 	for i := range sf.mu.past {
 		p := &sf.mu.past[i]
-		if p.number != sf.found.segment || p.bytes <= sf.found.end {
+		if p.number != sf.found.segment || p.bytes <= sf.found.tail.end {
 			continue
 		}
 		f, err := sf.opt.FS.Open(segmentName(sf.opt.Dir, p.number))
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(f.Truncate(sf.found.end), f.Close()); err != nil {
+		if err := errors.Join(f.Truncate(sf.found.tail.end), f.Close()); err != nil {
 			return err
 		}
-		p.bytes = sf.found.end
+		p.bytes = sf.found.tail.end
 	}
 	return nil
 }
@@ -381,7 +381,7 @@ func (sf *segmentFiles) truncateBefore(ts hlc.Timestamp) error {
 	sf.mu.Lock()
 	defer sf.mu.Unlock()
 	for len(sf.mu.past) > 0 && sf.mu.past[0].last <= ts {
-		if len(sf.mu.past) == 1 && !sf.mu.active {
+		if len(sf.mu.past) == 1 && sf.mu.activeBytes == 0 {
 			return nil // it is where the log goes on
 		}
 		if err := sf.retire(segmentName(sf.opt.Dir, sf.mu.past[0].number)); err != nil {
@@ -403,9 +403,8 @@ func (sf *segmentFiles) sizes() (segments int, bytes int64) {
 	for _, p := range sf.mu.past {
 		bytes += p.bytes
 	}
-	if sf.mu.active {
+	if sf.mu.activeBytes > 0 {
 		segments++
-		bytes += sf.opt.SegmentBytes
 	}
-	return segments, bytes
+	return segments, bytes + sf.mu.activeBytes
 }

@@ -19,7 +19,7 @@ const (
 	// bufferBytesKept is the largest buffer that a stream keeps for the next
 	// round: what a large transaction or a slow disk needed goes back to the
 	// garbage collector.
-	bufferBytesKept = 4 << 20
+	bufferBytesKept = 16 << 20
 	// reportBytes is after how many bytes a stream adds them to the log's count,
 	// which all streams share: seldom enough for it not to be contended.
 	reportBytes = 64 << 10

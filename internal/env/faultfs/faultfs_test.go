@@ -251,7 +251,7 @@ func TestSameSeedSameCrash(t *testing.T) {
 	}
 	different := 0
 	for seed := range uint64(20) {
-		if dump(seed) != dump(seed) {
+		if first, second := dump(seed), dump(seed); first != second {
 			t.Fatalf("seed %d: two crashes differ", seed)
 		}
 		if dump(seed) != dump(seed+1) {
@@ -455,5 +455,32 @@ func TestClosedHandle(t *testing.T) {
 	}
 	if _, err := io.ReadAll(io.NewSectionReader(h, 0, 1)); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("reading: %v", err)
+	}
+}
+
+// A caller that tries again must not take what was not synced for done.
+func TestFailedPreallocateLeavesTheSize(t *testing.T) {
+	for _, kind := range []OpKind{OpWrite, OpSync} {
+		f := New(1)
+		h, err := f.Create("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Fail(kind, 1, 1, syscall.EIO)
+		if err := h.Preallocate(10000); !errors.Is(err, syscall.EIO) {
+			t.Fatal(err)
+		}
+		if size, err := h.Size(); size != 0 || err != nil {
+			t.Fatalf("after a failed %v it has %d bytes, %v", kind, size, err)
+		}
+		if err := h.Preallocate(10000); err != nil {
+			t.Fatal(err)
+		}
+		for seed := range uint64(20) {
+			c, err := f.Crash(rand.New(rand.NewPCG(seed, 1))).ReadFile("a")
+			if err == nil && len(c) != 10000 {
+				t.Fatalf("a power loss leaves %d bytes", len(c))
+			}
+		}
 	}
 }

@@ -239,15 +239,20 @@ func (h *file) Preallocate(sizeBytes int64) error {
 	if sizeBytes > room {
 		return pathError("preallocate", h.name, syscall.ENOSPC)
 	}
+	from := at
 	zeros := make([]byte, min(preallocateStep, sizeBytes-at))
-	for at < sizeBytes {
-		n, err := h.WriteAt(zeros[:min(int64(len(zeros)), sizeBytes-at)], at)
-		if err != nil {
-			return err
-		}
+	for at < sizeBytes && err == nil {
+		var n int
+		n, err = h.WriteAt(zeros[:min(int64(len(zeros)), sizeBytes-at)], at)
 		at += int64(n)
 	}
-	return h.Sync()
+	if err == nil {
+		err = h.Sync()
+	}
+	if err != nil {
+		return errors.Join(err, h.Truncate(from))
+	}
+	return nil
 }
 
 func (h *file) Truncate(sizeBytes int64) error {

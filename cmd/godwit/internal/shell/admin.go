@@ -57,21 +57,21 @@ func (s *Shell) drop(ctx context.Context, args []Word) error {
 
 func scopeCommands() []command {
 	return []command{
-		{"begin", "[NAME] [readonly]", "start a transaction; the commands after it run in it", "If others change what it reads, commit reports a conflict and applies nothing. Several can be open: use goes from one to another.", (*Shell).begin},
-		{"commit", "", "end the current transaction and apply it", "", func(s *Shell, _ context.Context, args []Word) error {
+		{"begin", "[NAME] [readonly]", "start a transaction, for what follows", "If others change what it reads, commit reports a conflict and applies nothing. Several can be open: use goes from one to another.", (*Shell).begin},
+		{"commit", "", "end the transaction and apply it", "", func(s *Shell, _ context.Context, args []Word) error {
 			if len(args) != 0 {
 				return errUsage
 			}
 			return s.finish(true)
 		}},
-		{"rollback", "", "end the current transaction or snapshot and apply nothing", "", func(s *Shell, _ context.Context, args []Word) error {
+		{"rollback", "", "end the transaction or snapshot, apply nothing", "", func(s *Shell, _ context.Context, args []Word) error {
 			if len(args) != 0 {
 				return errUsage
 			}
 			return s.finish(false)
 		}},
-		{"snapshot", "[NAME]", "keep the present state; the commands after it read that", "rollback lets it go. The memory of what is deleted or replaced since is kept until then.", (*Shell).snapshot},
-		{"use", "[NAME]", "go to another open transaction or snapshot, or to none", "", (*Shell).use},
+		{"snapshot", "[NAME]", "keep the present state, for what follows", "rollback lets it go. The memory of what is deleted or replaced since is kept until then.", (*Shell).snapshot},
+		{"use", "[NAME]", "go to another open one, or to none", "", (*Shell).use},
 		{"open", "", "list the open transactions and snapshots", "", (*Shell).listOpen},
 	}
 }
@@ -149,7 +149,7 @@ func adminCommands() []command {
 			}
 			return s.store.Checkpoint(ctx)
 		}},
-		{"backup", "FILE", "write a consistent copy of all data to a new file", "", func(s *Shell, ctx context.Context, args []Word) error {
+		{"backup", "FILE", "write all data to a new file", "", func(s *Shell, ctx context.Context, args []Word) error {
 			if len(args) != 1 {
 				return errUsage
 			}

@@ -16,7 +16,7 @@ const scanCheckRows = 256
 
 func dataCommands() []command {
 	return []command{
-		{"get", "TABLE KEY...", "print the value of a key, or the keys and values of several", "A key that does not exist is an error; the others are printed before it.", (*Shell).get},
+		{"get", "TABLE KEY...", "print values", "A key that does not exist is an error; the others are printed before it.", (*Shell).get},
 		{"put", "TABLE KEY VALUE [KEY VALUE...]", "set values, in one transaction", "", (*Shell).put},
 		{"insert", "TABLE KEY VALUE", "set the value of a key that must not exist", "", (*Shell).insert},
 		{"delete", "TABLE KEY...", "remove keys, which need not exist", "", (*Shell).delete},

@@ -119,11 +119,18 @@ func (s *Shell) setFormat(_ context.Context, args []Word) error {
 	return err
 }
 
+// helpColumn is where the help's second column begins.
+const helpColumn = 24
+
 func (s *Shell) help(_ context.Context, args []Word) error {
 	switch len(args) {
 	case 0:
 		for _, c := range commands() {
-			s.printf("  %-44s %s\n", c.usage(), c.short)
+			if usage := c.usage(); len(usage) <= helpColumn {
+				s.printf("  %-*s %s\n", helpColumn, usage, c.short)
+			} else {
+				s.printf("  %s\n  %*s %s\n", usage, helpColumn, "", c.short)
+			}
 		}
 		s.printf("\nWords: bare, \"quoted\\n\", 'quoted', 0x00ff. A # begins a comment.\n")
 		return nil

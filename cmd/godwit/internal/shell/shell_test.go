@@ -206,8 +206,8 @@ func TestHelpNamesEveryCommand(t *testing.T) {
 	names := 0
 	for line := range strings.Lines(out.String()) {
 		name, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if !strings.HasPrefix(line, "  ") {
-			continue
+		if !strings.HasPrefix(line, "  ") || strings.HasPrefix(line, "   ") {
+			continue // not a command, or more about one
 		}
 		names++
 		out.Reset()

@@ -1,0 +1,5 @@
+//go:build !race
+
+package godwit
+
+const raceBuild = false

@@ -1,0 +1,6 @@
+//go:build race
+
+package godwit
+
+// raceBuild: everything takes several times as long.
+const raceBuild = true
