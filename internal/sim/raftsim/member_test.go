@@ -191,7 +191,7 @@ func TestDamagedJournal(t *testing.T) {
 
 // One seed is one run of the whole protocol.
 func TestRunsAreTheSame(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(2) {
 		a, b := sim.Replay(Scenarios()[0], seed, nil), sim.Replay(Scenarios()[0], seed, nil)
 		if a != b {
 			t.Errorf("%+v and %+v", a, b)

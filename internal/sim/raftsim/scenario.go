@@ -31,6 +31,7 @@ func Faults(w *sim.World) error {
 		SnapshotEntries: 8 << rng.IntN(6),
 	}
 	c := NewCluster(w, members, voters, o)
+	c.Wander = true
 	c.Network = quorum.Options{OutboxMessagesMax: 64 << rng.IntN(5), OutboxBytesMax: 1 << 20}
 	c.Start()
 	c.Clients(2+rng.IntN(6), 1+rng.IntN(4), time.Duration(1+rng.IntN(60))*time.Millisecond)

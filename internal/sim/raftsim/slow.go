@@ -89,7 +89,7 @@ func MeasureSlow(seed uint64, fault SlowFault, d time.Duration, tracer quorum.Tr
 		return Speed{}, errNoLeader
 	}
 	c.Clients(slowClients, 1000, 0)
-	if err := w.Run(time.Second); err != nil {
+	if err := w.Run(100 * time.Millisecond); err != nil {
 		return Speed{}, err
 	}
 	leader := c.Leader()

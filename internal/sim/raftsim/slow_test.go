@@ -16,7 +16,10 @@ func TestSlowFollower(t *testing.T) {
 		lossMax = 0.03 // of throughput
 		riseMax = 0.08 // of p99
 	)
-	d := 500 * time.Millisecond
+	d := time.Second
+	if testing.Short() {
+		d = 500 * time.Millisecond
+	}
 	healthy, err := MeasureSlow(1, SlowFault{}, d, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +43,7 @@ func TestSlowFollower(t *testing.T) {
 func TestNoFalseAlarm(t *testing.T) {
 	for _, f := range SlowFaults() {
 		rec := quorum.NewRecorder()
-		if _, err := MeasureSlow(2, f, time.Second, rec); err != nil {
+		if _, err := MeasureSlow(2, f, 100*time.Millisecond, rec); err != nil {
 			t.Fatal(err)
 		}
 		if len(rec.Waits()) < 20 {
@@ -57,14 +60,14 @@ func TestNoFalseAlarm(t *testing.T) {
 func TestMemoryBehindAStoppedFollower(t *testing.T) {
 	w := sim.New(3, nil)
 	defer w.Close()
-	const snapshotEntries = 500
+	const snapshotEntries = 200
 	c := NewCluster(w, 3, 3, raft.Options{SnapshotEntries: snapshotEntries})
 	c.Network = quorum.Options{OutboxMessagesMax: 100, OutboxBytesMax: 64 << 10}
 	c.Start()
 	if !w.RunUntil(10*time.Second, func() bool { return c.Leader() != nil }) {
 		t.Fatal("no leader")
 	}
-	c.Clients(4, 10, 20*time.Millisecond)
+	c.Clients(2, 10, 50*time.Millisecond)
 	leader := c.Leader()
 	id := leader.Status().Leader
 	stopped := env.NodeID(1)
