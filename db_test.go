@@ -186,7 +186,7 @@ func TestReopenKeepsEverything(t *testing.T) {
 			for k, v := range tx.Scan(o, Range{}) {
 				hv, err := tx.Get(h, k)
 				if err != nil || want[string(k)] != string(v) || !bytes.Equal(v, hv) {
-					return fmt.Errorf("round %d: %q = %.20q and %.20q, %v; want %.20q", round, k, v, hv, err, want[string(k)])
+					return fmt.Errorf("round %d: %q = %.20q and %.20q; want %.20q: %w", round, k, v, hv, want[string(k)], err)
 				}
 				n++
 			}

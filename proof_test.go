@@ -52,6 +52,15 @@ func forSeeds(t *testing.T, n int, test func(t *testing.T, seed uint64)) {
 	}
 }
 
+// stride is how far apart the cases are that a race build tries, where opening a
+// database is slow; others try all.
+func stride(race int) int {
+	if raceBuild {
+		return race
+	}
+	return 1
+}
+
 // openBare opens a database like Open, without Validate: segments can be
 // smaller than users may have them, so that small tests see many.
 func openBare(dir string, o Options) (*DB, error) {

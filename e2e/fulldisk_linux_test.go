@@ -140,6 +140,9 @@ func fill(c config, r *reporter) error {
 		case err == nil:
 			r.send(message{Kind: acked, Client: 1, Number: n})
 			n++
+		case errors.Is(err, godwit.ErrOutcomeUnknown):
+			// It executed before the disk was found to be full, and waits for room.
+			// Whoever tries again is refused, or writes the same once more.
 		case errors.Is(err, godwit.ErrDiskFull):
 			if !told {
 				told = true

@@ -12,7 +12,8 @@ import (
 )
 
 func newBackupCommand() *cobra.Command {
-	return &cobra.Command{
+	var open openFlags
+	cmd := &cobra.Command{
 		Use:   "backup DIR FILE",
 		Short: "Write a consistent copy of the data in DIR to a new file",
 		Long: `Writes a consistent copy of all data in DIR to FILE, which must not exist and is
@@ -20,7 +21,7 @@ there only once it is whole and on disk. A FILE of - is standard output.`,
 		Args: exactly(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, file := args[0], args[1]
-			db, err := openExisting(dir)
+			db, err := openExisting(dir, open.options())
 			if err != nil {
 				return usageError(err)
 			}
@@ -34,6 +35,8 @@ there only once it is whole and on disk. A FILE of - is standard output.`,
 			return failed(errors.Join(err, db.Close()))
 		},
 	}
+	open.declare(cmd)
+	return cmd
 }
 
 func newRestoreCommand() *cobra.Command {
@@ -56,7 +59,7 @@ FILE. A FILE of - is standard input.`,
 }
 
 // openExisting opens the database in dir and, unlike Open, makes none.
-func openExisting(dir string) (*godwit.DB, error) {
+func openExisting(dir string, opts *godwit.Options) (*godwit.DB, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -64,5 +67,5 @@ func openExisting(dir string) (*godwit.DB, error) {
 	if len(entries) == 0 {
 		return nil, fmt.Errorf("%s is empty: there is no database in it", dir)
 	}
-	return godwit.Open(dir, nil)
+	return godwit.Open(dir, opts)
 }

@@ -18,6 +18,7 @@ func newCLICommand() *cobra.Command {
 	var (
 		commands []string
 		format   string
+		open     openFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "cli DIR",
@@ -36,7 +37,7 @@ exit code is 1. help, as a command, lists the commands.`,
 			if err != nil {
 				return usageError(err)
 			}
-			db, err := godwit.Open(args[0], nil)
+			db, err := godwit.Open(args[0], open.options())
 			if err != nil {
 				return usageError(err)
 			}
@@ -46,6 +47,7 @@ exit code is 1. help, as a command, lists the commands.`,
 	}
 	cmd.Flags().StringArrayVarP(&commands, "execute", "e", nil, "run this command; may be given several times")
 	cmd.Flags().StringVar(&format, "format", shell.Quoted.String(), "how keys and values are printed: quoted, hex or raw")
+	open.declare(cmd)
 	return cmd
 }
 
@@ -71,4 +73,15 @@ func cli(cmd *cobra.Command, db *godwit.DB, dir string, commands []string, forma
 		err = s.Run(ctx, "standard input", cmd.InOrStdin())
 	}
 	return errors.Join(err, buffered.Flush())
+}
+
+// openFlags are the flags of commands that open a database.
+type openFlags struct{ memoryMiB int64 }
+
+func (o *openFlags) declare(cmd *cobra.Command) {
+	cmd.Flags().Int64Var(&o.memoryMiB, "memory", 0, "limit of the data's memory in MiB; default three quarters of the machine's")
+}
+
+func (o *openFlags) options() *godwit.Options {
+	return &godwit.Options{MemoryLimit: o.memoryMiB << 20}
 }

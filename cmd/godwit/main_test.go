@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,10 @@ func testOptions() *godwit.Options {
 // command runs a command line and returns what it printed and its exit code.
 func command(t *testing.T, in string, args ...string) (out, errs string, code int) {
 	t.Helper()
+	if len(args) > 0 && (args[0] == "cli" || args[0] == "backup") {
+		// A race build takes the memory at once.
+		args = append(slices.Clone(args), "--memory=64")
+	}
 	var o, e bytes.Buffer
 	code = run(t.Context(), args, strings.NewReader(in), &o, &e)
 	return o.String(), e.String(), code

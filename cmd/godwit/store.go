@@ -66,7 +66,7 @@ func flatten(prefix string, v reflect.Value) []shell.Stat {
 	var list []shell.Stat
 	for field, value := range v.Fields() {
 		name := prefix + field.Name
-		text := ""
+		var text string
 		switch v := value.Interface().(type) {
 		case time.Time:
 			if text = "never"; !v.IsZero() {

@@ -38,7 +38,7 @@ func Load(fsys env.FS, dir string, m *Manifest, workers int, apply ApplyFunc, pr
 		if err != nil {
 			return err
 		}
-		p.f.Close() // read only: nothing can be lost
+		_ = p.f.Close() // read only: nothing can be lost
 		l.parts = append(l.parts, &partCursor{open: open})
 	}
 	var wg sync.WaitGroup
@@ -178,7 +178,7 @@ func (p *partCursor) close() {
 
 func (p *partCursor) closeIfDone() {
 	if p.mu.ended && p.mu.busy == 0 && p.mu.part != nil {
-		p.mu.part.f.Close() // read only: nothing can be lost
+		_ = p.mu.part.f.Close() // read only: nothing can be lost
 		p.mu.part = nil
 	}
 }

@@ -31,7 +31,7 @@ func openPart(fsys env.FS, dir string, m *Manifest, i int) (*partReader, error) 
 	}
 	p := &partReader{f: f, manifest: m, number: i}
 	if err := p.open(name); err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, err
 	}
 	return p, nil

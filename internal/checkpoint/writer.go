@@ -138,7 +138,7 @@ func (w *Writer) Close() (Summary, error) {
 	if err := w.flushWith(footerBlock, nil); err != nil {
 		return Summary{}, err
 	}
-	w.fail(errWriterClosed)
+	_ = w.fail(errWriterClosed)
 	return w.framing.total, nil
 }
 

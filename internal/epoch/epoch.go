@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 
 	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/fifo"
 )
 
 // Domain is a set of readers and the memory they may be looking at.
@@ -129,10 +130,8 @@ type entry struct {
 // goroutine at a time.
 type Limbo struct {
 	domain *Domain
-	// queue[head:] is in order of epoch.
-	queue []entry
-	head  int
-	held  int64
+	queue  fifo.Queue[entry] // in order of epoch
+	held   int64
 }
 
 // NewLimbo returns an empty limbo.
@@ -144,12 +143,12 @@ func (d *Domain) NewLimbo() *Limbo { return &Limbo{domain: d} }
 // or in Collect the pins, are read, and a reader in a later epoch would find the
 // object.
 func (l *Limbo) Retire(r arena.Ref, n int) {
-	l.queue = append(l.queue, entry{r, n, l.domain.now.Load()})
+	l.queue.Push(entry{r, n, l.domain.now.Load()})
 	l.held += int64(n)
 }
 
 // Len returns how many objects wait, Bytes how large they are together.
-func (l *Limbo) Len() int { return len(l.queue) - l.head }
+func (l *Limbo) Len() int { return l.queue.Len() }
 
 // Bytes returns the size of the objects that wait.
 func (l *Limbo) Bytes() int64 { return l.held }
@@ -157,24 +156,16 @@ func (l *Limbo) Bytes() int64 { return l.held }
 // Collect frees at most most objects whose grace period is over into c and
 // returns how many it freed.
 func (l *Limbo) Collect(c *arena.Cache, most int) int {
-	if l.head == len(l.queue) {
+	if l.queue.Len() == 0 {
 		return 0
 	}
 	safe := l.domain.Safe()
 	freed := 0
-	for freed < most && l.head < len(l.queue) && l.queue[l.head].epoch < safe {
-		e := l.queue[l.head]
-		l.head++
+	for freed < most && l.queue.Len() > 0 && l.queue.Front().epoch < safe {
+		e := l.queue.Pop()
 		l.held -= int64(e.bytes)
 		c.Free(e.ref, e.bytes)
 		freed++
-	}
-	switch {
-	case l.head == len(l.queue):
-		l.queue, l.head = l.queue[:0], 0
-	case l.head > 1024 && l.head > len(l.queue)/2:
-		n := copy(l.queue, l.queue[l.head:])
-		l.queue, l.head = l.queue[:n], 0
 	}
 	return freed
 }

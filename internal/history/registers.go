@@ -173,7 +173,6 @@ type regState struct {
 	found bool
 	value Value
 	read  int32 // index into reads, -1 if it did not read before it wrote
-	last  versionID
 }
 
 // collectAccesses goes through all committed transactions.

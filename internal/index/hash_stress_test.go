@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -176,7 +178,7 @@ func TestHashConcurrentMemory(t *testing.T) {
 		t.Errorf("empty index: %+v", s)
 	}
 	live := func() int64 {
-		for _, w := range append(workers, r) {
+		for _, w := range slices.Concat(workers, []*hashRig{r}) {
 			w.pin.Enter()
 			w.collect()
 			w.pin.Exit()
@@ -504,7 +506,8 @@ func TestHashReaderWithOldState(t *testing.T) {
 		r.mustInsert(keys[i])
 	}
 	now := r.hash.state.Load()
-	for _, old := range []uint64{(now>>8-1)<<8 | now&depthMask, 1<<firstLevel<<8 | firstLevel} {
+	before := now>>8 - 1 // buckets, one split ago
+	for _, old := range []uint64{before<<8 | uint64(bits.Len64(before)-1), 1<<firstLevel<<8 | firstLevel} {
 		for _, key := range keys {
 			want := r.hash.bucketOf(r.hash.seeds.hash(key))
 			r.hash.state.Store(old)

@@ -125,7 +125,7 @@ func (c *checker) node(n node, level int, low, high []byte, highRef arena.Ref) e
 			childHighRef = t.node(n.child(i + 1)).ref(lowOffset)
 			childHigh = t.fence(childHighRef)
 		} else if highRef != 0 {
-			childHighRef = t.leftEdge(highRef, n, level-1)
+			childHighRef = t.leftEdge(highRef, level-1)
 		}
 		if err := c.node(t.node(n.child(i)), level-1, childLow, childHigh, childHighRef); err != nil {
 			return err
@@ -135,8 +135,8 @@ func (c *checker) node(n node, level int, low, high []byte, highRef arena.Ref) e
 }
 
 // leftEdge returns the low fence of the first node of a level that is above the
-// high fence of n, which is a node of a higher level.
-func (t *Tree) leftEdge(highRef arena.Ref, n node, level int) arena.Ref {
+// high fence of a node of a higher level.
+func (t *Tree) leftEdge(highRef arena.Ref, level int) arena.Ref {
 	k := makeProbe(t.fence(highRef))
 	root, v := t.rootNode()
 	for at := root; ; {

@@ -94,7 +94,8 @@ func (t *Tree) searchOne(l *lookup, key []byte) {
 	if !t.arrive(l) {
 		return
 	}
-	n, k, ok := t.node(l.node), probe{key, l.first}, false
+	n, k := t.node(l.node), probe{key, l.first}
+	var ok bool
 	l.slot, l.ask, ok = t.find(n, l.version, n.meta(), &k)
 	if !ok || n.word() != l.version {
 		l.node = 0

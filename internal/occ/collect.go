@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/fifo"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/record"
 )
@@ -35,7 +36,7 @@ type tombstone struct {
 
 // collect does a bounded part of the garbage collection. The stream is locked.
 func (w *Worker) collect(most int) {
-	if w.tombs.len() > 0 {
+	if w.tombs.Len() > 0 {
 		w.collectTombstones(most)
 	}
 	if w.mem.Limbo.Len() >= limboBatch {
@@ -47,12 +48,12 @@ func (w *Worker) collect(most int) {
 // collectTombstones takes records that were deleted for good out of the index.
 func (w *Worker) collectTombstones(most int) {
 	released := w.engine.released()
-	for ; most > 0 && w.tombs.len() > 0; most-- {
-		t := w.tombs.front()
+	for ; most > 0 && w.tombs.Len() > 0; most-- {
+		t := w.tombs.Front()
 		if t.at > released {
 			return // they are in order
 		}
-		w.removeTombstone(w.tombs.pop())
+		w.removeTombstone(w.tombs.Pop())
 	}
 }
 
@@ -64,13 +65,13 @@ func (w *Worker) removeTombstone(t tombstone) {
 	gone := uint64(record.WordOf(t.at, true))
 	if !atomic.CompareAndSwapUint64(word, gone, gone|uint64(record.Locked)) {
 		if record.Word(atomic.LoadUint64(word)) == record.Word(gone)|record.Locked {
-			w.tombs.push(t) // somebody looks at it just now
+			w.tombs.Push(t) // somebody looks at it just now
 		}
 		return
 	}
 	if atomic.LoadUint64((*uint64)(unsafe.Add(p, record.PrevOffset))) != 0 {
 		atomic.StoreUint64(word, gone)
-		w.tombs.push(t)
+		w.blocked.Push(t)
 		return
 	}
 	t.table.remove(w.mem, t.rec)
@@ -108,18 +109,14 @@ func (o *openSnapshots) need(from, until hlc.Timestamp) bool {
 }
 
 // collectKept goes through at most most kept versions and frees those that no
-// snapshot needs. It returns how many it has freed.
-func (w *Worker) collectKept(open *openSnapshots, most int) int {
-	freed := 0
-	for n := min(most, w.kept.len()); n > 0; n-- {
-		k := w.kept.pop()
+// snapshot needs.
+func (w *Worker) collectKept(open *openSnapshots, most int) {
+	for n := min(most, w.kept.Len()); n > 0; n-- {
+		k := w.kept.Pop()
 		if open.need(k.from, k.until) || !w.unlink(k) {
-			w.kept.push(k)
-			continue
+			w.kept.Push(k)
 		}
-		freed++
 	}
-	return freed
 }
 
 // unlink takes a version out of its record's chain. It returns false if the
@@ -177,14 +174,14 @@ func (e *Engine) Maintain() bool {
 		w.stream.Lock()
 		// With snapshots open it is worth a look only after one has closed;
 		// without, until nothing is kept.
-		again := w.kept.len() > 0 && (len(open.at) == 0 || w.looked != closed)
+		again := w.kept.Len()+w.blocked.Len() > 0 && (len(open.at) == 0 || w.looked != closed)
 		left := 0
 		if again {
-			left = w.kept.len()
+			left = w.kept.Len()
 		}
 		w.collectTombstones(maintainBatch)
 		w.mem.Limbo.Collect(w.mem.Cache, maintainBatch)
-		busy = busy || w.tombs.len() > 0 || w.mem.Limbo.Len() > 0
+		busy = busy || w.tombs.Len() > 0 || w.mem.Limbo.Len() > 0
 		w.stream.Unlock()
 		for left > 0 {
 			n := min(left, maintainBatch)
@@ -198,7 +195,11 @@ func (e *Engine) Maintain() bool {
 		if again {
 			w.stream.Lock()
 			w.looked = closed
+			for w.blocked.Len() > 0 {
+				w.tombs.Push(w.blocked.Pop())
+			}
 			w.stream.Unlock()
+			busy = true
 		}
 	}
 	return busy
@@ -232,10 +233,12 @@ func (e *Engine) freeTable(t *Table) {
 	open := e.openSnapshots(nil)
 	for _, w := range e.workers {
 		w.stream.Lock()
-		w.collectKept(&open, w.kept.len())
-		for n := w.tombs.len(); n > 0; n-- {
-			if tomb := w.tombs.pop(); tomb.table != t {
-				w.tombs.push(tomb)
+		w.collectKept(&open, w.kept.Len())
+		for _, q := range []*fifo.Queue[tombstone]{&w.tombs, &w.blocked} {
+			for n := q.Len(); n > 0; n-- {
+				if tomb := q.Pop(); tomb.table != t {
+					q.Push(tomb)
+				}
 			}
 		}
 		w.stream.Unlock()

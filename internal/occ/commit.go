@@ -211,10 +211,10 @@ func (tx *Tx) sortOrder() {
 }
 
 // find looks the key's record up. It returns false if there is none.
-func (x *write) find(tx *Tx) bool {
-	f := x.table.get(x.key)
-	x.rec = f.Rec
-	if f.Rec == 0 && x.del {
+func (w *write) find(tx *Tx) bool {
+	f := w.table.get(w.key)
+	w.rec = f.Rec
+	if f.Rec == 0 && w.del {
 		// Deleting nothing is a read of its absence.
 		tx.nodes.add(f.Node, f.Version)
 	}

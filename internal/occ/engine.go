@@ -110,8 +110,8 @@ func (e *Engine) Stats() Stats {
 		w.stream.Lock()
 		s.Commits += w.commits
 		s.Records += w.records
-		s.Versions += int64(w.kept.len())
-		s.Deleted += int64(w.tombs.len())
+		s.Versions += int64(w.kept.Len())
+		s.Deleted += int64(w.tombs.Len() + w.blocked.Len())
 		s.Retired += w.mem.Limbo.Bytes()
 		w.stream.Unlock()
 		s.Conflicts += w.conflicts.Load()

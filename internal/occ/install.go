@@ -21,19 +21,19 @@ func (w *Worker) prepareAll(tx *Tx) (int, error) {
 	// Inside the commit phase: a snapshot that opens now either is seen here or
 	// waits for this phase to end before it takes its timestamp.
 	snapMax := hlc.Timestamp(w.engine.snapMax.Load())
-	bytes, any := wal.TxHeaderBytes, false
+	bytes, writes := wal.TxHeaderBytes, 0
 	for i := range tx.writes.entries {
 		x := &tx.writes.entries[i]
 		if !x.locked {
 			continue
 		}
-		any = true
+		writes++
 		bytes += wal.WriteBytes(len(x.key), len(x.value))
 		if err := w.prepare(tx, x, snapMax); err != nil {
 			return 0, memoryFull(err)
 		}
 	}
-	if !any {
+	if writes == 0 {
 		return 0, nil
 	}
 	return bytes, nil
@@ -113,7 +113,7 @@ func (w *Worker) install(tx *Tx, x *write, ts hlc.Timestamp) {
 		if !wasAbsent { // replay may delete what it has not seen yet
 			w.records--
 		}
-		w.tombs.push(tombstone{x.table, x.rec, ts})
+		w.tombs.Push(tombstone{x.table, x.rec, ts})
 	case wasAbsent:
 		w.records++
 	}
@@ -130,5 +130,5 @@ func (w *Worker) keepVersion(tx *Tx, x *write, p unsafe.Pointer, meta record.Met
 	arena.Store64(unsafe.Add(v, record.MetaOffset), uint64(vm))
 	arena.MoveWords(record.Value(v, vm), record.Value(p, meta), vm.Room()/8)
 	atomic.StoreUint64(prev, uint64(x.version))
-	w.kept.push(keptVersion{rec: x.rec, version: x.version, from: x.word.Timestamp(), until: ts})
+	w.kept.Push(keptVersion{rec: x.rec, version: x.version, from: x.word.Timestamp(), until: ts})
 }

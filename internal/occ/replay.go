@@ -24,12 +24,16 @@ type Replayer struct {
 func (e *Engine) NewReplayer(i int) *Replayer {
 	w := e.workers[i]
 	w.stream.Lock()
+	// The same data can take a little more memory when it is put back in
+	// another order, and a database that was full has to open again.
+	w.mem.Cache.Overdraft = true
 	return &Replayer{w, newTx(e, w)}
 }
 
 // Close ends the replay.
 func (r *Replayer) Close() {
 	r.tx.pin.Drop()
+	r.w.mem.Cache.Overdraft = false
 	r.w.stream.Unlock()
 }
 

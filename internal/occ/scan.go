@@ -234,9 +234,10 @@ func (tx *Tx) showRecord(t *Table, s *scan, rec arena.Ref, p unsafe.Pointer, lef
 		return false, err
 	}
 	if tx.mode != modeSnapshot {
-		key := record.Key(p)
 		tx.noteRead(rec, word)
-		tx.remember(tx.hash(t, key), rec, word)
+		if word&record.Absent == 0 { // those that are shown may be written next
+			tx.remember(tx.hash(t, record.Key(p)), rec, word)
+		}
 	}
 	if word&(record.Absent|record.Dead) != 0 {
 		return true, nil

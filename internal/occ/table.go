@@ -7,6 +7,7 @@ import (
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/index"
+	"github.com/godwitdb/godwit/internal/invariant"
 )
 
 // TableID names a table in the log. It is never used again for another table.
@@ -74,11 +75,16 @@ func (t *Table) insert(m index.Mem, rec arena.Ref, changes []index.Change) (aren
 	return t.hash.Insert(m, rec, changes)
 }
 
-func (t *Table) remove(m index.Mem, rec arena.Ref) bool {
+// remove takes a record out of the index. The caller holds its lock, so it is
+// there.
+func (t *Table) remove(m index.Mem, rec arena.Ref) {
+	var found bool
 	if t.tree != nil {
-		return t.tree.Remove(m, rec)
+		found = t.tree.Remove(m, rec)
+	} else {
+		found = t.hash.Remove(m, rec)
 	}
-	return t.hash.Remove(m, rec)
+	invariant.Check(found, "a locked record is in its index")
 }
 
 // AddTable makes an empty table, or returns the one that has the id.

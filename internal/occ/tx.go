@@ -33,6 +33,10 @@ const (
 	// ctxCheckOps is how many operations pass between looks at the context.
 	ctxCheckOps = 64
 
+	// readsKeepMax is how long a read set a finished transaction keeps for the
+	// next one.
+	readsKeepMax = 1 << 16
+
 	// recentReads is how many reads a transaction remembers by key, so that
 	// a write to a key just read needs no second lookup. A power of two.
 	recentReads = 64
@@ -147,7 +151,10 @@ func (tx *Tx) clear() {
 	tx.err = nil
 	tx.wrote = false
 	tx.ops = 0
-	tx.reads = keepSmall(tx.reads)
+	if cap(tx.reads) > readsKeepMax {
+		tx.reads = nil
+	}
+	tx.reads = tx.reads[:0]
 	if len(tx.nodes.entries) > 0 {
 		tx.nodes.reset()
 	}

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/godwitdb/godwit/internal/fifo"
 	"github.com/godwitdb/godwit/internal/index"
 	"github.com/godwitdb/godwit/internal/wal"
 )
@@ -18,9 +19,10 @@ type Worker struct {
 
 	// Under the stream's lock:
 	mem     index.Mem
-	kept    fifo[keptVersion] // old versions that a snapshot may need
-	tombs   fifo[tombstone]   // deleted records still in an index
-	looked  uint64            // engine.closedSnaps when kept was last gone through
+	kept    fifo.Queue[keptVersion] // old versions that a snapshot may need
+	tombs   fifo.Queue[tombstone]   // deleted records still in an index
+	blocked fifo.Queue[tombstone]   // those of which a snapshot may need what they were
+	looked  uint64                  // engine.closedSnaps when these were last gone through
 	commits uint64
 	records int64 // keys added less keys removed by this worker
 
@@ -106,27 +108,4 @@ func (tx *Tx) lockWorker() *Worker {
 	}
 	w.stream.Lock()
 	return w
-}
-
-// fifo is a queue that reuses its memory.
-type fifo[E any] struct {
-	items []E
-	head  int
-}
-
-func (q *fifo[E]) len() int  { return len(q.items) - q.head }
-func (q *fifo[E]) push(e E)  { q.items = append(q.items, e) }
-func (q *fifo[E]) front() *E { return &q.items[q.head] }
-func (q *fifo[E]) clear()    { q.items, q.head = nil, 0 }
-func (q *fifo[E]) pop() (e E) {
-	e = q.items[q.head]
-	q.head++
-	switch {
-	case q.head == len(q.items):
-		q.items, q.head = q.items[:0], 0
-	case q.head > 1024 && q.head > len(q.items)/2:
-		n := copy(q.items, q.items[q.head:])
-		q.items, q.head = q.items[:n], 0
-	}
-	return e
 }
