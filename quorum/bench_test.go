@@ -56,7 +56,9 @@ func BenchmarkSpawnAndWait(b *testing.B) {
 		f := func(ctx context.Context) error { return Yield(ctx) }
 		b.ResetTimer()
 		for range b.N {
-			Go(ctx, "spawned", f).Wait(ctx)
+			if err := Go(ctx, "spawned", f).Wait(ctx); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }
@@ -66,7 +68,9 @@ func BenchmarkSwitch(b *testing.B) {
 	benchTask(b, r, func() {}, func(ctx context.Context) {
 		b.ResetTimer()
 		for range b.N {
-			Yield(ctx)
+			if err := Yield(ctx); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }

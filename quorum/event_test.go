@@ -23,11 +23,11 @@ func TestTwoTasksWaitForOneEvent(t *testing.T) {
 				return nil
 			})
 		}
-		Sleep(ctx, time.Second)
+		wantErr(t, Sleep(ctx, time.Second), nil)
 		if !v.Set(7) || v.Set(8) || v.Fail(errBad) {
 			t.Error("the first decision counts, and no other")
 		}
-		Sleep(ctx, time.Second)
+		wantErr(t, Sleep(ctx, time.Second), nil)
 		if s := fmt.Sprint(got); s != "[0 7 <nil> 1 7 <nil> 2 7 <nil>]" {
 			t.Error(s)
 		}
@@ -74,12 +74,12 @@ func TestGroupsWakeWhenAChildFires(t *testing.T) {
 				woken = RuntimeOf(ctx).Elapsed()
 				return nil
 			})
-			Yield(ctx)
+			wantErr(t, Yield(ctx), nil)
 			for _, c := range fire { // a: v[0] is won, A: it is lost
 				if e.outcome() != Pending {
 					t.Errorf("%s: decided before %c", name, c)
 				}
-				Sleep(ctx, time.Second)
+				wantErr(t, Sleep(ctx, time.Second), nil)
 				if c >= 'a' {
 					v[c-'a'].Set(1)
 				} else {
@@ -87,7 +87,7 @@ func TestGroupsWakeWhenAChildFires(t *testing.T) {
 				}
 			}
 			at := RuntimeOf(ctx).Elapsed()
-			waiter.Wait(ctx)
+			wantErr(t, waiter.Wait(ctx), nil)
 			got := Won
 			if errors.Is(err, ErrTimeout) {
 				got = Pending
@@ -139,7 +139,7 @@ func TestSelect(t *testing.T) {
 	play(t, func(ctx context.Context) {
 		a, b := NewValue[int](ctx, "a"), NewValue[int](ctx, "b")
 		Go(ctx, "setter", func(ctx context.Context) error {
-			Sleep(ctx, time.Second)
+			wantErr(t, Sleep(ctx, time.Second), nil)
 			b.Fail(errBad)
 			return nil
 		})
@@ -169,11 +169,11 @@ func TestTimeoutResetAndStop(t *testing.T) {
 		// and who resets is woken first.
 		before := RuntimeOf(ctx).Elapsed()
 		Go(ctx, "resets", func(ctx context.Context) error {
-			Sleep(ctx, time.Second)
+			wantErr(t, Sleep(ctx, time.Second), nil)
 			tm.Reset(time.Second)
 			return nil
 		})
-		Yield(ctx)
+		wantErr(t, Yield(ctx), nil)
 		tm.Reset(time.Second)
 		wantErr(t, Wait(ctx, tm), nil)
 		if d := RuntimeOf(ctx).Elapsed() - before; d != 2*time.Second {
@@ -265,9 +265,9 @@ func TestWatermark(t *testing.T) {
 		if w.Advance(5) || w.Advance(3) || !w.Advance(8) {
 			t.Error("a watermark only grows")
 		}
-		Sleep(ctx, time.Second)
+		wantErr(t, Sleep(ctx, time.Second), nil)
 		w.Fail(errBad)
-		Sleep(ctx, time.Second)
+		wantErr(t, Sleep(ctx, time.Second), nil)
 		if got != "5 true 7 true 7 true 8 true 9 false " || len(w.waiting) != 0 {
 			t.Errorf("%q, %d waiting", got, len(w.waiting))
 		}
@@ -287,7 +287,7 @@ func TestQueue(t *testing.T) {
 						return nil
 					}
 					sum += x
-					Sleep(ctx, time.Millisecond)
+					wantErr(t, Sleep(ctx, time.Millisecond), nil)
 				}
 			})
 		}
@@ -302,7 +302,7 @@ func TestQueue(t *testing.T) {
 		wantErr(t, q.TryPut(1), ErrOverloaded)
 		q.Close()
 		wantErr(t, q.Put(ctx, 1), ErrClosed)
-		Sleep(ctx, time.Second)
+		wantErr(t, Sleep(ctx, time.Second), nil)
 		if sum != 4950 {
 			t.Error("sum", sum)
 		}
@@ -321,12 +321,12 @@ func TestLock(t *testing.T) {
 				defer l.Unlock()
 				inside++
 				most = max(most, inside)
-				Sleep(ctx, time.Second)
+				wantErr(t, Sleep(ctx, time.Second), nil)
 				inside--
 				return nil
 			})
 		}
-		Sleep(ctx, 5500*time.Millisecond)
+		wantErr(t, Sleep(ctx, 5500*time.Millisecond), nil)
 		if most != 1 || l.held != nil {
 			t.Errorf("%d tasks held the lock at once", most)
 		}

@@ -1,6 +1,9 @@
 package quorum
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Queue hands values from tasks to tasks, first in, first out.
 type Queue[T any] struct {
@@ -39,11 +42,11 @@ func (w *waiters) one() {
 	}
 }
 
-// NewQueue returns a Queue of at most max values. name is for traces. A max of
-// 0 is no bound, which the fail-slow checker reports.
-func NewQueue[T any](ctx context.Context, name string, max int) *Queue[T] {
-	q := &Queue[T]{rt: scopeOf(ctx).rt, name: name, max: max}
-	info := func(w *WaitInfo) { w.Kind, w.What, w.K, w.N, w.Max = KindQueue, name, 1, 1, max }
+// NewQueue returns a Queue of at most bound values. name is for traces. A bound
+// of 0 is none, which the fail-slow checker reports.
+func NewQueue[T any](ctx context.Context, name string, bound int) *Queue[T] {
+	q := &Queue[T]{rt: scopeOf(ctx).rt, name: name, max: bound}
+	info := func(w *WaitInfo) { w.Kind, w.What, w.K, w.N, w.Max = KindQueue, name, 1, 1, bound }
 	q.more = waiters{base{rt: q.rt}, func() bool { return q.Len() > 0 || q.closed }, info}
 	q.room = waiters{base{rt: q.rt}, func() bool { return q.max == 0 || q.Len() < q.max || q.closed }, info}
 	return q
@@ -60,6 +63,9 @@ func (q *Queue[T]) TryPut(x T) error {
 	if q.max > 0 && q.Len() >= q.max {
 		return ErrOverloaded
 	}
+	if q.max == 0 && q.rt.tracer != nil {
+		q.rt.traceUnbounded(&q.more)
+	}
 	if q.head > 0 && len(q.items) == cap(q.items) {
 		n := copy(q.items, q.items[q.head:])
 		clear(q.items[n:])
@@ -73,7 +79,7 @@ func (q *Queue[T]) TryPut(x T) error {
 // Put puts a value in, when there is room.
 func (q *Queue[T]) Put(ctx context.Context, x T) error {
 	for {
-		if err := q.TryPut(x); err != ErrOverloaded {
+		if err := q.TryPut(x); !errors.Is(err, ErrOverloaded) {
 			return err
 		}
 		if err := Wait(ctx, &q.room); err != nil {

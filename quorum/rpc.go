@@ -337,7 +337,7 @@ func (e *Endpoint) serve(l *link, f *frame) {
 	payload := slices.Clone(f.payload)
 	timeout := time.Duration(min(f.timeout, uint64(maxTimeout/time.Microsecond))) * time.Microsecond
 	from := l.peer
-	e.rt.spawn(&e.rt.root, nil, h.name, func(ctx context.Context) error {
+	e.rt.spawn(context.Background(), &e.rt.root, h.name, func(ctx context.Context) error {
 		defer func() { l.handlers-- }()
 		ctx.(*scope).limit(timeout)
 		b := beginFrame(l.buffer(), &frame{kind: frameReply, number: number})
@@ -346,6 +346,9 @@ func (e *Endpoint) serve(l *link, f *frame) {
 		return nil
 	})
 }
+
+// failureTextMax bounds what is told of a handler's error.
+const failureTextMax = 1024
 
 // maxTimeout is the longest deadline that a request can carry.
 const maxTimeout = 24 * time.Hour
@@ -361,7 +364,8 @@ func (e *Endpoint) answer(l *link, number uint64, b []byte, err error) {
 	}
 	if err != nil {
 		b = beginFrame(nil, &frame{kind: frameFailure, number: number, method: uint64(codeOf(err))})
-		b = append(b, err.Error()...)
+		text := err.Error()
+		b = append(b, text[:min(len(text), failureTextMax)]...)
 	}
 	if err := l.send(endFrame(b), nil); err != nil {
 		l.drop(err)

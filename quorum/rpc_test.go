@@ -225,7 +225,7 @@ func TestDeadlineIsCarriedAlong(t *testing.T) {
 		if there != 3*time.Second || !bounded {
 			t.Error(there, bounded)
 		}
-		m.Call(ctx, p.client, 2, &echoReq{})
+		_, _ = m.Call(ctx, p.client, 2, &echoReq{})
 		if there != time.Minute || !bounded {
 			t.Error("the default is a deadline too:", there, bounded)
 		}
@@ -241,7 +241,7 @@ func TestDisconnectWhileAReplyIsAwaited(t *testing.T) {
 		reply := p.echo.Start(ctx, p.client, 2, &echoReq{Text: "x", Delay: 60_000})
 		votes.addValue(2, reply)
 		rule := votes.Majority(nil)
-		Sleep(ctx, time.Second)
+		wantErr(t, Sleep(ctx, time.Second), nil)
 		p.server.accepted[0].drop(errBad)
 		wantErr(t, WaitFor(ctx, rule, time.Second), ErrLost)
 		resp, err := reply.Wait(ctx)
@@ -270,7 +270,7 @@ func TestStoppedPeerCostsItsBound(t *testing.T) {
 				if errors.Is(v.Err(), ErrOverloaded) {
 					refused++
 				}
-				Yield(ctx)
+				wantErr(t, Yield(ctx), nil)
 			}
 			l := p.client.links[2]
 			o := p.client.options
@@ -295,7 +295,7 @@ func TestDroppedCallsAreNotSent(t *testing.T) {
 			return &echoReq{Text: "x"}
 		})
 		votes.Drop()
-		Sleep(ctx, time.Second)
+		wantErr(t, Sleep(ctx, time.Second), nil)
 		if p.served != 0 || votes.In() != 1 {
 			t.Errorf("%d served, %d votes", p.served, votes.In())
 		}
@@ -367,7 +367,7 @@ func TestBadBytesCloseTheConnection(t *testing.T) {
 		p.play(t, func(ctx context.Context) {
 			w := &whoever{send: send}
 			w.conn = p.nets[1].Dial(2, w)
-			Sleep(ctx, time.Second)
+			wantErr(t, Sleep(ctx, time.Second), nil)
 			if !w.closed {
 				t.Errorf("%s: the connection lives", name)
 			}
@@ -424,7 +424,7 @@ func TestRealSockets(t *testing.T) {
 			return err
 		}
 		reply := echo.Start(ctx, calling, 2, &echoReq{Delay: 60_000})
-		Sleep(ctx, 10*time.Millisecond)
+		wantErr(t, Sleep(ctx, 10*time.Millisecond), nil)
 		server.Post(func() { serving.Close() })
 		_, err := reply.Wait(ctx)
 		wantErr(t, err, ErrConnClosed)
@@ -489,11 +489,11 @@ func FuzzConnection(f *testing.F) {
 			w := &whoever{send: append(helloFrame(1, 0), b...)}
 			w.conn = p.nets[1].Dial(2, w)
 			reply := p.echo.Start(ctx, p.client, 2, &echoReq{Delay: 5})
-			Sleep(ctx, time.Millisecond)
+			wantErr(t, Sleep(ctx, time.Millisecond), nil)
 			p.client.links[2].Received(b)
-			Wait(ctx, reply)
+			_ = Wait(ctx, reply) // its connection may have been closed
 			w.conn.Close()
-			Sleep(ctx, time.Second)
+			wantErr(t, Sleep(ctx, time.Second), nil)
 			_, err := p.echo.Call(ctx, p.client, 2, &echoReq{})
 			wantErr(t, err, nil)
 		})

@@ -147,7 +147,7 @@ func (r *Runtime) Poll() time.Duration {
 
 // Go starts a task that ends with the Runtime. On the loop only.
 func (r *Runtime) Go(name string, f func(ctx context.Context) error) *Task {
-	return r.spawn(&r.root, nil, name, f)
+	return r.spawn(context.Background(), &r.root, name, f)
 }
 
 // Run starts a task from outside of the loop and waits until it has ended. The

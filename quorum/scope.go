@@ -50,8 +50,8 @@ func scopeOf(ctx context.Context) *scope {
 // RuntimeOf returns the Runtime whose task was given the context.
 func RuntimeOf(ctx context.Context) *Runtime { return scopeOf(ctx).rt }
 
-// adopt makes s a child of parent.
-func (s *scope) adopt(parent *scope, outer context.Context) {
+// adopt makes s a child of parent, whose values are those of outer.
+func (s *scope) adopt(outer context.Context, parent *scope) {
 	s.outer = outer
 	if parent.err != nil {
 		s.err = parent.err
@@ -195,7 +195,7 @@ func Remaining(ctx context.Context) (d time.Duration, ok bool) {
 func WithCancel(ctx context.Context) (context.Context, context.CancelFunc) {
 	parent := scopeOf(ctx)
 	s := &scope{rt: parent.rt}
-	s.adopt(parent, ctx)
+	s.adopt(ctx, parent)
 	return s, func() {
 		s.end(context.Canceled)
 		s.leave()

@@ -54,15 +54,15 @@ const immediateMax = 256
 // it does. name is for traces: tasks that do the same should share it.
 func Go(ctx context.Context, name string, f func(ctx context.Context) error) *Task {
 	s := scopeOf(ctx)
-	return s.rt.spawn(s, ctx, name, f)
+	return s.rt.spawn(ctx, s, name, f)
 }
 
-func (r *Runtime) spawn(parent *scope, outer context.Context, name string, f func(context.Context) error) *Task {
+func (r *Runtime) spawn(outer context.Context, parent *scope, name string, f func(context.Context) error) *Task {
 	r.taskSeq++
 	t := &Task{name: name, id: r.taskSeq, fn: f}
 	t.base.rt = r
 	t.scope.rt = r
-	t.scope.adopt(parent, outer)
+	t.scope.adopt(outer, parent)
 	t.listener.target = t
 	t.why = wokenByEvent
 	t.scope.task = t

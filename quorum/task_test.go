@@ -72,13 +72,13 @@ func TestChildrenEndWithTheirParent(t *testing.T) {
 		})
 		wantErr(t, parent.Wait(ctx), nil)
 		wantErr(t, child.Wait(ctx), context.Canceled)
-		Yield(ctx)
-		Yield(ctx)
+		wantErr(t, Yield(ctx), nil)
+		wantErr(t, Yield(ctx), nil)
 		if len(log) != 2 {
 			t.Error(log)
 		}
 		other := Go(ctx, "other", forever("other"))
-		Yield(ctx)
+		wantErr(t, Yield(ctx), nil)
 		other.Cancel()
 		other.Cancel()
 		wantErr(t, other.Wait(ctx), context.Canceled)
@@ -96,7 +96,7 @@ func TestCancellationAlwaysUnwinds(t *testing.T) {
 	stubborn := map[string]func(ctx context.Context){
 		"a loop": func(ctx context.Context) {
 			for {
-				Sleep(ctx, time.Second)
+				_ = Sleep(ctx, time.Second)
 				tries++
 			}
 		},
@@ -104,7 +104,7 @@ func TestCancellationAlwaysUnwinds(t *testing.T) {
 			for {
 				func() {
 					defer func() { _ = recover() }()
-					Sleep(ctx, time.Second)
+					_ = Sleep(ctx, time.Second)
 					tries++
 				}()
 			}
@@ -112,18 +112,18 @@ func TestCancellationAlwaysUnwinds(t *testing.T) {
 		"a deferred function that waits": func(ctx context.Context) {
 			defer func() {
 				for {
-					Sleep(ctx, time.Second)
+					_ = Sleep(ctx, time.Second)
 				}
 			}()
 			for {
-				Sleep(ctx, time.Minute)
-				Yield(ctx)
+				_ = Sleep(ctx, time.Minute)
+				_ = Yield(ctx)
 			}
 		},
 		"a wait under a context of another task": func(ctx context.Context) {
 			outer := ctx.Value(scopeKey{}).(*scope).parent
 			for {
-				Sleep(outer, time.Hour)
+				_ = Sleep(outer, time.Hour)
 			}
 		},
 	}
@@ -134,7 +134,7 @@ func TestCancellationAlwaysUnwinds(t *testing.T) {
 				f(ctx)
 				return nil
 			})
-			Sleep(ctx, time.Second)
+			wantErr(t, Sleep(ctx, time.Second), nil)
 			task.Cancel()
 			wantErr(t, task.Wait(ctx), ErrClosed)
 			if RuntimeOf(ctx).Elapsed() != time.Second {
@@ -166,7 +166,7 @@ func TestExpiredTimeoutDoesNotSpin(t *testing.T) {
 			short, cancel := WithTimeout(ctx, time.Second)
 			defer cancel()
 			for {
-				Sleep(short, time.Minute)
+				_ = Sleep(short, time.Minute)
 			}
 		})
 		wantErr(t, spinner.Wait(ctx), ErrClosed)
@@ -183,7 +183,7 @@ func TestKillEndsEverything(t *testing.T) {
 			if i%2 == 0 {
 				Go(ctx, "child", func(ctx context.Context) error { return Sleep(ctx, time.Hour) })
 			}
-			Sleep(ctx, time.Hour)
+			_ = Sleep(ctx, time.Hour)
 			t.Error("it went on")
 			return nil
 		})
@@ -204,7 +204,7 @@ func TestImmediateWaitsAreFair(t *testing.T) {
 		others := 0
 		Go(ctx, "other", func(ctx context.Context) error { others++; return nil })
 		for range immediateMax + 1 {
-			v.Wait(ctx)
+			_, _ = v.Wait(ctx)
 		}
 		if others != 1 {
 			t.Error("the other task starves")
@@ -261,5 +261,5 @@ func TestWaitOutsideOfATaskPanics(t *testing.T) {
 		}
 		r.Kill()
 	}()
-	Sleep(&r.root, time.Second)
+	_ = Sleep(&r.root, time.Second)
 }

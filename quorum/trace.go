@@ -66,6 +66,19 @@ func (r *Runtime) traceBegin(t *Task, s *scope, e Event, limit time.Duration) {
 
 func (r *Runtime) traceEnd(t *Task) { r.tracer.Woken(t.id, r.now) }
 
+// traceUnbounded shows that something goes into a queue without a bound, whether
+// or not anybody ever has to wait for it.
+func (r *Runtime) traceUnbounded(e Event) {
+	w := &r.info
+	*w = WaitInfo{At: r.now, Node: r.id, Bounded: true, Peers: w.Peers[:0]}
+	if t := r.current; t != nil {
+		w.Task, w.TaskID, w.Locks = t.name, t.id, t.locks
+	}
+	e.describe(w)
+	r.tracer.Wait(w)
+	r.tracer.Woken(w.TaskID, r.now)
+}
+
 // traceImmediate shows a wait that was over at once: that it was is luck.
 func (r *Runtime) traceImmediate(t *Task, s *scope, e Event, limit time.Duration) {
 	r.traceBegin(t, s, e, limit)

@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -104,7 +105,7 @@ func (t *Timeout) describe(w *WaitInfo) { w.Kind, w.K, w.N = KindTime, 1, 1 }
 func Sleep(ctx context.Context, d time.Duration) error {
 	t := scopeOf(ctx).rt.mustCurrent()
 	err := wait(ctx, &t.pause, max(d, 0))
-	if err == ErrTimeout {
+	if errors.Is(err, ErrTimeout) {
 		return nil
 	}
 	return err

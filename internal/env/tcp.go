@@ -1,6 +1,7 @@
 package env
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,8 @@ type TCP struct {
 	addrs    map[NodeID]string
 	listener net.Listener
 	running  sync.WaitGroup
+	dialing  context.Context // ends with Close
+	hangUp   context.CancelFunc
 	mu       struct {
 		sync.Mutex
 		conns  map[*tcpConn]struct{}
@@ -37,6 +40,7 @@ type TCP struct {
 // on the loop of the host.
 func NewTCP(host Host, addrs map[NodeID]string, listener net.Listener) *TCP {
 	t := &TCP{host: host, addrs: addrs, listener: listener}
+	t.dialing, t.hangUp = context.WithCancel(context.Background())
 	t.mu.conns = map[*tcpConn]struct{}{}
 	return t
 }
@@ -85,7 +89,8 @@ func (t *TCP) Dial(to NodeID, r Receiver) Conn {
 	}
 	go func() {
 		defer t.running.Done()
-		nc, err := net.DialTimeout("tcp", addr, dialTimeout)
+		dialer := net.Dialer{Timeout: dialTimeout}
+		nc, err := dialer.DialContext(t.dialing, "tcp", addr)
 		if err != nil {
 			c.post(func() { c.fail(err) })
 			return
@@ -121,7 +126,7 @@ func (t *TCP) Listen(accept func(Conn) Receiver) {
 			pause = 5 * time.Millisecond
 			c, ok := t.conn(nil)
 			if !ok {
-				nc.Close()
+				discard(nc)
 				return
 			}
 			if c.start(nc) {
@@ -148,8 +153,9 @@ func (t *TCP) Close() {
 		go c.end()
 	}
 	t.mu.Unlock()
+	t.hangUp()
 	if t.listener != nil {
-		t.listener.Close()
+		_ = t.listener.Close() // nobody can connect any more, whatever it says
 	}
 }
 
@@ -172,12 +178,12 @@ func (c *tcpConn) start(nc net.Conn) bool {
 	defer c.net.mu.Unlock()
 	select {
 	case <-c.gone:
-		nc.Close()
+		discard(nc)
 		return false
 	default:
 	}
 	if c.net.mu.closed {
-		nc.Close()
+		discard(nc)
 		return false
 	}
 	c.nc = nc
@@ -210,7 +216,7 @@ func (c *tcpConn) read() {
 			}
 		}
 		if err != nil {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				err = errors.New("the other side has closed")
 			}
 			c.post(func() { c.fail(err) })
@@ -227,8 +233,11 @@ func (c *tcpConn) writeAll() {
 			return
 		case <-c.write:
 		}
-		c.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
-		if _, err := c.out.WriteTo(c.nc); err != nil {
+		err := c.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
+		if err == nil {
+			_, err = c.out.WriteTo(c.nc)
+		}
+		if err != nil {
 			c.post(func() { c.fail(err) })
 			return
 		}
@@ -255,6 +264,10 @@ func (c *tcpConn) fail(err error) {
 	c.r.Closed(err)
 }
 
+// discard closes a socket that nothing more is expected of: what was not sent is
+// lost, as it is on a network.
+func discard(nc net.Conn) { _ = nc.Close() }
+
 // end closes the socket.
 func (c *tcpConn) end() {
 	c.stop.Do(func() {
@@ -263,7 +276,7 @@ func (c *tcpConn) end() {
 		close(c.gone)
 		delete(c.net.mu.conns, c)
 		if c.nc != nil {
-			c.nc.Close()
+			discard(c.nc)
 		}
 	})
 }

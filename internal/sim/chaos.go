@@ -176,7 +176,7 @@ func (w *World) inflict(f *Faults) {
 			n.Disk.FailSync = w.rng.Float64()
 			w.After(some(time.Second), func() { n.Disk.FailSync = 0 })
 		}},
-		{f.Jump, func() { n.JumpClock(some(time.Hour) - some(time.Hour)) }},
+		{f.Jump, func() { n.JumpClock(some(2*time.Hour) - time.Hour/2) }},
 		{f.Drift, func() {
 			n.SetDrift(0.8 + 0.4*w.rng.Float64())
 			w.Logf("n%d: the clock runs by %.3f", n.id, n.rate)

@@ -40,7 +40,7 @@ var _ env.FS = (*fileSystem)(nil)
 func (f *fileSystem) op(delay time.Duration) {
 	n, w := f.n, f.n.w
 	if f.host.dead {
-		panic(errStopped)
+		panic(stopped{})
 	}
 	j := n.job
 	if j == nil {
@@ -56,12 +56,12 @@ func (f *fileSystem) op(delay time.Duration) {
 	}
 	n.disk = max(n.disk, w.now) + delay
 	if !j.yield(n.disk) {
-		panic(errStopped)
+		panic(stopped{})
 	}
 	w.note(noteDisk, uint64(n.id), uint64(w.now))
 	if d.CrashChance > 0 && w.rng.Float64() < d.CrashChance {
 		n.Crash(true)
-		panic(errStopped)
+		panic(stopped{})
 	}
 }
 

@@ -87,16 +87,16 @@ func TestClocks(t *testing.T) {
 	n := w.AddNode(1, func(n *Node) {
 		n.Runtime().Go("main", func(ctx context.Context) error {
 			before := n.Runtime().Host().Now()
-			quorum.Sleep(ctx, 10*time.Second)
+			err := quorum.Sleep(ctx, 10*time.Second)
 			woken, wall = w.Now(), before
-			return nil
+			return err
 		})
 	})
 	n.SetDrift(2)
 	n.Start()
-	w.Run(time.Second)
+	pass(t, w, time.Second)
 	n.JumpClock(-time.Hour)
-	w.Run(time.Minute)
+	pass(t, w, time.Minute)
 	if woken < 5*time.Second || woken > 5*time.Second+time.Millisecond {
 		t.Errorf("a clock that runs twice as fast woke its task after %v", woken)
 	}
@@ -119,14 +119,14 @@ func TestPause(t *testing.T) {
 		})
 	})
 	n.Start()
-	w.Run(100 * time.Millisecond)
+	pass(t, w, 100*time.Millisecond)
 	before := ticks
 	n.Pause(time.Second)
-	w.Run(time.Second - time.Millisecond)
+	pass(t, w, time.Second-time.Millisecond)
 	if ticks > before+1 || before < 50 {
 		t.Errorf("%d ticks before and %d after a second's pause", before, ticks)
 	}
-	w.Run(100 * time.Millisecond)
+	pass(t, w, 100*time.Millisecond)
 	if ticks < before+50 {
 		t.Error("it does not go on")
 	}

@@ -12,14 +12,15 @@ import (
 
 // pingPair is two nodes; 1 pings 2 once in a millisecond, with a timeout of ten.
 type pingPair struct {
+	t               *testing.T
 	w               *World
 	ok, served      int
 	errs            []error
 	client, serving *quorum.Endpoint
 }
 
-func newPingPair(o quorum.Options) *pingPair {
-	p := &pingPair{w: New(1, nil)}
+func newPingPair(t *testing.T, o quorum.Options) *pingPair {
+	p := &pingPair{t: t, w: New(1, nil)}
 	pings := quorum.NewMethod[ping, ping](1, "ping")
 	p.w.AddNode(1, func(n *Node) {
 		p.client = quorum.NewEndpoint(n.Runtime(), n.Network(), o, nil)
@@ -50,14 +51,15 @@ func newPingPair(o quorum.Options) *pingPair {
 
 // during runs for a while and returns how many pings succeeded and were served.
 func (p *pingPair) during(d time.Duration) (ok, served int) {
+	p.t.Helper()
 	o, s := p.ok, p.served
 	p.errs = nil
-	p.w.Run(d)
+	pass(p.t, p.w, d)
 	return p.ok - o, p.served - s
 }
 
 func TestLinks(t *testing.T) {
-	p := newPingPair(quorum.Options{RedialMax: 50 * time.Millisecond})
+	p := newPingPair(t, quorum.Options{RedialMax: 50 * time.Millisecond})
 	w := p.w
 	defer w.Close()
 	if ok, _ := p.during(time.Second); ok < 400 || len(p.errs) > 1 {
@@ -105,7 +107,7 @@ func TestLinks(t *testing.T) {
 
 func TestCrashesAreSeenOrNot(t *testing.T) {
 	for _, power := range []bool{false, true} {
-		p := newPingPair(quorum.Options{RedialMax: 20 * time.Millisecond})
+		p := newPingPair(t, quorum.Options{RedialMax: 20 * time.Millisecond})
 		defer p.w.Close()
 		p.during(time.Second)
 		p.w.Node(2).Crash(power)

@@ -268,7 +268,7 @@ func (h *host) Go(run, done func()) {
 	j := &job{n: n}
 	j.next, j.end = iter.Pull(func(yield func(time.Duration) bool) {
 		defer func() {
-			if p := recover(); p != nil && p != errStopped {
+			if p := recover(); p != nil && p != any(stopped{}) {
 				panic(fmt.Sprintf("in a job of n%d: %v", n.id, p))
 			}
 		}()
@@ -290,8 +290,8 @@ type job struct {
 	stopped bool
 }
 
-// errStopped unwinds a job whose node has crashed.
-var errStopped = fmt.Errorf("sim: the node has crashed")
+// stopped is what a job panics with when its node has crashed.
+type stopped struct{}
 
 // step runs the job up to its next disk operation.
 func (j *job) step() {

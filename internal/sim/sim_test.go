@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,14 @@ import (
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/quorum"
 )
+
+// pass lets d pass, in which nothing goes wrong.
+func pass(t testing.TB, w *World, d time.Duration) {
+	t.Helper()
+	if err := w.Run(d); err != nil {
+		t.Fatal(err)
+	}
+}
 
 type ping struct{ N uint64 }
 
@@ -58,8 +67,8 @@ func gossip(w *World, faults bool, d time.Duration, done *int) error {
 						}
 						if err == nil {
 							*done++
-						} else if quorum.Sleep(ctx, time.Millisecond) != nil {
-							return nil
+						} else if err := quorum.Sleep(ctx, time.Millisecond); err != nil {
+							return err
 						}
 					}
 				})
@@ -92,7 +101,7 @@ func TestHealthyNodesGetOn(t *testing.T) {
 func digests(first, count uint64) string {
 	var b strings.Builder
 	for seed := first; seed < first+count; seed++ {
-		r := Replay(gossipScenario(200*time.Millisecond), seed, nil)
+		r := Replay(gossipScenario(100*time.Millisecond), seed, nil)
 		fmt.Fprintf(&b, "%d %016x %d %v\n", r.Seed, r.Digest, r.Events, r.Err)
 	}
 	return b.String()
@@ -102,7 +111,7 @@ const digestEnv = "GODWIT_SIM_TEST_DIGESTS"
 
 // One seed is one run: here and in another process.
 func TestDigestsAreTheSameInAnotherProcess(t *testing.T) {
-	count := uint64(1000)
+	count := uint64(1000 / slowdown)
 	if testing.Short() {
 		count = 50
 	}
@@ -153,7 +162,9 @@ func TestPanicOfANodeIsAVerdict(t *testing.T) {
 	s := Scenario{Run: func(w *World) error {
 		w.AddNode(1, func(n *Node) {
 			n.Runtime().Go("bad", func(ctx context.Context) error {
-				quorum.Sleep(ctx, time.Second)
+				if err := quorum.Sleep(ctx, time.Second); err != nil {
+					return err
+				}
 				panic("boom")
 			})
 		}).Start()
@@ -193,12 +204,12 @@ func TestPowerLossLosesWhatWasNotSynced(t *testing.T) {
 							if err != nil {
 								return err
 							}
-							f.WriteAt([]byte("synced"), 0)
-							f.Sync()
-							files.SyncDir(".")
-							f.WriteAt([]byte("unsafe"), 600)
+							_, write := f.WriteAt([]byte("synced"), 0)
+							sync := cmp.Or(f.Sync(), files.SyncDir("."))
+							_, unsafe := f.WriteAt([]byte("unsafe"), 600)
+							err = cmp.Or(write, sync, unsafe)
 						}
-						return f.Close()
+						return errors.Join(err, f.Close())
 					}))
 				})
 			})
@@ -213,7 +224,7 @@ func TestPowerLossLosesWhatWasNotSynced(t *testing.T) {
 				lost++
 			}
 			n.Start()
-			w.Run(time.Second)
+			pass(t, w, time.Second)
 			w.Close()
 		}
 		if boots != 80 || power && lost == 0 || !power && lost > 0 {
@@ -226,11 +237,13 @@ func BenchmarkEvents(b *testing.B) {
 	w := New(1, nil)
 	defer w.Close()
 	done := 0
-	gossip(w, false, time.Millisecond, &done)
+	if err := gossip(w, false, time.Millisecond, &done); err != nil {
+		b.Fatal(err)
+	}
 	from := w.Events()
 	b.ResetTimer()
 	for w.Events()-from < uint64(b.N) {
-		w.Run(time.Millisecond)
+		pass(b, w, time.Millisecond)
 	}
 	b.ReportMetric(float64(w.Events()-from)/b.Elapsed().Seconds(), "events/s")
 }

@@ -200,7 +200,9 @@ func (w *World) RunUntil(d time.Duration, done func() bool) bool {
 		if w.failed != nil || w.now >= end {
 			return false
 		}
-		w.Run(min(end-w.now, time.Millisecond))
+		if w.Run(min(end-w.now, time.Millisecond)) != nil {
+			return false
+		}
 	}
 	return true
 }

@@ -71,9 +71,11 @@ func Open(ctx context.Context, files env.FS, dir string) (*Journal, [][]byte, er
 	return j, records, err
 }
 
-// Put tells how often something was put; Durable how much of that is on the
-// disk. Durable's waiters lose when the disk fails.
-func (j *Journal) Put() *quorum.Watermark     { return j.put }
+// Put tells how often something was put.
+func (j *Journal) Put() *quorum.Watermark { return j.put }
+
+// Durable tells how much of what was put is on the disk. Its waiters lose when
+// the disk fails.
 func (j *Journal) Durable() *quorum.Watermark { return j.durable }
 
 // Sync waits until all that has been put is on the disk.
@@ -171,7 +173,9 @@ func (j *Journal) create(b []byte) error {
 		return err
 	}
 	if j.file != nil {
-		j.file.Close()
+		if err := j.file.Close(); err != nil {
+			return err
+		}
 	}
 	for _, name := range j.stale {
 		if err := j.files.Remove(name); err != nil {

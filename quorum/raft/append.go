@@ -2,6 +2,7 @@ package raft
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -87,7 +88,7 @@ func (n *Node) replicate(ctx context.Context, p *peer) error {
 		if p.inflight == 0 {
 			wait -= now - p.sent
 		}
-		if err := quorum.WaitFor(ctx, n.work.Reached(seen+1), wait); err != nil && err != quorum.ErrTimeout {
+		if err := quorum.WaitFor(ctx, n.work.Reached(seen+1), wait); err != nil && !errors.Is(err, quorum.ErrTimeout) {
 			return err
 		}
 	}
@@ -157,7 +158,7 @@ func (n *Node) kth(value func(*peer) uint64) uint64 {
 }
 
 // advance commits what is on a majority of disks, if it ends with an entry of
-// this term. (§3.6.2)
+// this term (§3.6.2).
 func (n *Node) advance() {
 	if n.role != Leader {
 		return
@@ -180,7 +181,7 @@ func (n *Node) confirm() {
 	}
 }
 
-// handleAppend is the follower's side of replicate. (§3.5)
+// handleAppend is the follower's side of replicate (§3.5).
 func (n *Node) handleAppend(ctx context.Context, from quorum.NodeID, req *appendReq) (*appendResp, error) {
 	if !n.follows(from, req.term) {
 		return &appendResp{term: n.term}, nil

@@ -2,6 +2,7 @@ package raft
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/godwitdb/godwit/quorum"
@@ -100,7 +101,7 @@ func (n *Node) poll(ctx context.Context, req voteReq) (won bool, err error) {
 	return err == nil && n.term == term, err
 }
 
-// handleVote answers a candidate. (§3.4, §3.6.1, §9.6)
+// handleVote answers a candidate (§3.4, §3.6.1, §9.6).
 func (n *Node) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq) (*voteResp, error) {
 	// Who hears from a leader does not help to depose it. (§4.2.3)
 	led := n.role == Leader || n.leader != 0 && n.rt.Elapsed()-n.heard < n.options.ElectionTimeout
@@ -139,7 +140,7 @@ func (n *Node) lead(ctx context.Context) error {
 	n.follow(n.voters())
 	for {
 		err := quorum.WaitFor(ctx, n.deposed, n.options.ElectionTimeout)
-		if err != quorum.ErrTimeout {
+		if !errors.Is(err, quorum.ErrTimeout) {
 			return err
 		}
 		// A leader that a majority does not hear of is none. (§6.2)

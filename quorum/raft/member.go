@@ -7,7 +7,7 @@ import (
 	"github.com/godwitdb/godwit/quorum"
 )
 
-// Add makes a node a voter. (§4.1: one at a time, so that majorities overlap)
+// Add makes a node a voter: one at a time, so that majorities overlap (§4.1).
 func (n *Node) Add(ctx context.Context, id quorum.NodeID) error {
 	voters := n.voters()
 	if slices.Contains(voters, id) {
@@ -84,7 +84,7 @@ func (n *Node) handleTimeout(_ context.Context, from quorum.NodeID, req *timeout
 }
 
 // handleSnapshot takes a snapshot in place of entries that the leader has no
-// more. (§5)
+// more (§5).
 func (n *Node) handleSnapshot(ctx context.Context, from quorum.NodeID, req *snapshotReq) (*appendResp, error) {
 	if !n.follows(from, req.term) {
 		return &appendResp{term: n.term}, nil

@@ -224,7 +224,7 @@ func (n *Node) add(e Entry) uint64 {
 func (n *Node) kick() { n.work.Advance(n.work.Value() + 1) }
 
 // Read waits until the state machine is at least as new as anything that was
-// acknowledged when Read was called: what is read then is linearizable. (§6.4)
+// acknowledged when Read was called: what is read then is linearizable (§6.4).
 func (n *Node) Read(ctx context.Context) error {
 	if n.role != Leader {
 		return ErrNotLeader

@@ -111,14 +111,14 @@ func FuzzMessages(f *testing.F) {
 	f.Add(byte(3), quorum.Encode(nil, &appendResp{1, true, 2}))
 	f.Add(byte(4), quorum.Encode(nil, &record{kind: recordEntry, index: 1, entry: Entry{1, KindNoop, nil}}))
 	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
-		make := []func() quorum.Message{
+		messages := []func() quorum.Message{
 			func() quorum.Message { return new(voteReq) },
 			func() quorum.Message { return new(appendReq) },
 			func() quorum.Message { return new(snapshotReq) },
 			func() quorum.Message { return new(appendResp) },
 			func() quorum.Message { return new(record) },
 		}[kind%5]
-		m, again := make(), make()
+		m, again := messages(), messages()
 		if quorum.Decode(b, m) != nil {
 			return
 		}

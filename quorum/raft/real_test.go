@@ -117,7 +117,7 @@ func TestRealWorld(t *testing.T) {
 					var err error
 					got, err = s.node.Propose(ctx, command)
 					if errors.Is(err, raft.ErrNotLeader) {
-						quorum.Sleep(ctx, time.Millisecond)
+						return errors.Join(err, quorum.Sleep(ctx, time.Millisecond))
 					}
 					return err
 				})
@@ -131,7 +131,7 @@ func TestRealWorld(t *testing.T) {
 					continue
 				}
 				if err == nil && unknown > 0 && binary.LittleEndian.Uint64(got) == want+unknown {
-					x, unknown = unknown, 0
+					x = unknown
 				} else if unknown > 0 {
 					x = 0
 				}
@@ -163,10 +163,13 @@ func TestRealWorld(t *testing.T) {
 	back := servers[gone]
 	for propose(1); ctx.Err() == nil; {
 		var total uint64
-		back.rt.Run(ctx, "look", func(ctx context.Context) error {
+		err := back.rt.Run(ctx, "look", func(ctx context.Context) error {
 			total = back.machine.total
 			return quorum.Sleep(ctx, time.Millisecond)
 		})
+		if err != nil && ctx.Err() == nil {
+			t.Fatal(err)
+		}
 		if total == want {
 			break
 		}

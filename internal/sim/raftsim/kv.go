@@ -2,6 +2,7 @@ package raftsim
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -164,7 +165,7 @@ func (m *member) serve(ctx context.Context, _ env.NodeID, r *request) (*response
 	}
 	switch {
 	case err == nil:
-	case !r.Write || err == raft.ErrNotLeader || err == raft.ErrDropped || err == quorum.ErrOverloaded:
+	case !r.Write || errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrDropped) || errors.Is(err, quorum.ErrOverloaded):
 		return &response{Leader: m.raft.Status().Leader}, nil
 	default:
 		return nil, err
