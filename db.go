@@ -23,6 +23,8 @@ const (
 	maintainIdle = 50 * time.Millisecond
 	// scavengeEvery is how often free memory is given back to the system.
 	scavengeEvery = time.Second
+	// prepareEvery is how often memory is got for growth to come.
+	prepareEvery = 20 * time.Millisecond
 	// clockEvery is how often the clock follows the wall.
 	clockEvery = 50 * time.Millisecond
 )
@@ -135,7 +137,7 @@ func (db *DB) open() (err error) {
 func (db *DB) maintain() {
 	timer := time.NewTimer(maintainIdle)
 	defer timer.Stop()
-	var scavenged, ticked time.Time
+	var scavenged, prepared, ticked time.Time
 	for {
 		select {
 		case <-db.closed:
@@ -144,6 +146,10 @@ func (db *DB) maintain() {
 			if now.Sub(ticked) >= clockEvery {
 				db.clock.Observe(hlc.FromTime(now))
 				ticked = now
+			}
+			if now.Sub(prepared) >= prepareEvery {
+				db.arena.Prepare()
+				prepared = now
 			}
 			next := maintainIdle
 			if db.engine.Maintain() {

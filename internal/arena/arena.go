@@ -28,6 +28,10 @@ const (
 	overdraftDivisor = 16
 	// keepFreeBytes is how much free memory Scavenge leaves in place.
 	keepFreeBytes = 16 << 20
+	// aheadCalls is how many intervals of growth Prepare looks ahead, and
+	// aheadBytesMax bounds it.
+	aheadCalls    = 4
+	aheadBytesMax = 256 << 20
 )
 
 // Arena is a reservation of memory and the pages and classes that divide it.
@@ -40,6 +44,9 @@ type Arena struct {
 	mu struct {
 		sync.Mutex
 		pages *pages
+		// usedBefore is what was used when Prepare was called last, ahead how
+		// many bytes it keeps ready.
+		usedBefore, ahead int
 	}
 	spans   []span
 	central [classCount]central
@@ -139,7 +146,7 @@ func (a *Arena) Scavenge() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p := a.mu.pages
-	spare := p.backedBytes() - p.used*pageBytes - keepFreeBytes
+	spare := p.backedBytes() - p.used*pageBytes - max(keepFreeBytes, a.mu.ahead)
 	var first error
 	p.unback(spare, func(chunk int) {
 		if err := a.mapping.giveBack(a.mem[chunk*chunkBytes : (chunk+1)*chunkBytes]); err != nil && first == nil {
@@ -147,6 +154,44 @@ func (a *Arena) Scavenge() error {
 		}
 	})
 	return first
+}
+
+// Prepare gets memory from the operating system before it is needed, so that those who
+// allocate need not wait for it to be found and cleared, which takes the
+// system longer than all else that they do with it. It is to be called
+// at regular intervals, by one goroutine: it prepares for aheadCalls times the growth
+// since the last call.
+func (a *Arena) Prepare() {
+	a.mu.Lock()
+	grown := a.mu.pages.used*pageBytes - a.mu.usedBefore
+	a.mu.usedBefore += grown
+	a.mu.ahead = min(max(aheadCalls*grown, a.mu.ahead*3/4), aheadBytesMax)
+	a.mu.Unlock()
+	for {
+		chunk, ok := a.backNext()
+		if !ok {
+			return
+		}
+		a.mapping.populate(a.mem[chunk*chunkBytes : (chunk+1)*chunkBytes])
+	}
+}
+
+// backNext marks a chunk as holding memory if there is to be more of that.
+func (a *Arena) backNext() (chunk int, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := a.mu.pages
+	if p.backedBytes()-p.used*pageBytes+chunkBytes > a.mu.ahead {
+		return 0, false
+	}
+	if chunk, ok = p.nextUnbacked(a.limit / pageBytes); !ok {
+		return 0, false
+	}
+	if a.mapping.use(a.mem[chunk*chunkBytes:(chunk+1)*chunkBytes]) != nil {
+		return 0, false
+	}
+	p.back(chunk)
+	return chunk, true
 }
 
 // takePages returns a run of count pages.
@@ -173,7 +218,7 @@ func (a *Arena) takePages(count, align int, overdraft bool) (Ref, error) {
 			p.put(first, count)
 			return 0, fmt.Errorf("%w: the operating system gives no more: %w", ErrFull, err)
 		}
-		p.backed[c] = true
+		p.back(c)
 	}
 	a.used.Store(int64(p.used) * pageBytes)
 	return Ref(first) * pageBytes, nil

@@ -449,3 +449,56 @@ func TestAllocDoesNotUseTheGoHeap(t *testing.T) {
 		}
 	}
 }
+
+// TestPrepare: memory is there before it is needed while use grows, within the
+// limit, and goes back when use does not.
+func TestPrepare(t *testing.T) {
+	const limit, n = 64 << 20, 64 << 10
+	a := newArena(t, limit)
+	c := a.NewCache()
+	alloc := func(bytes int) {
+		for range bytes / n {
+			r, err := c.Alloc(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			object{r, n, uint64(r)}.fill(a)
+		}
+	}
+	free := func() int64 { return a.BackedBytes() - a.UsedBytes() }
+	a.Prepare()
+	if got := a.BackedBytes(); got != 0 {
+		t.Fatalf("%d bytes are backed before any use", got)
+	}
+	alloc(4 << 20)
+	a.Prepare()
+	if got := free(); got < aheadCalls*4<<20-chunkBytes || got > aheadCalls*4<<20 {
+		t.Errorf("%d bytes are ready after 4 MiB of growth", got)
+	}
+	backed := a.BackedBytes()
+	alloc(8 << 20)
+	if a.BackedBytes() != backed {
+		t.Error("memory was taken although enough was ready")
+	}
+	alloc(40 << 20)
+	a.Prepare()
+	if got := a.BackedBytes(); got > limit+chunkBytes {
+		t.Errorf("%d bytes are backed, above the limit of %d", got, limit)
+	}
+	for range 50 { // nothing grows any more
+		a.Prepare()
+	}
+	for r := Ref(pageBytes); a.UsedBytes() > 8<<20; r += n {
+		if got := *(*uint64)(a.Ptr(r)); got == 0 {
+			t.Fatalf("object at %#x is empty", r)
+		}
+		c.Free(r, n)
+	}
+	a.Prepare()
+	if err := a.Scavenge(); err != nil {
+		t.Fatal(err)
+	}
+	if got := free(); got > keepFreeBytes+chunkBytes {
+		t.Errorf("%d bytes free are held", got)
+	}
+}

@@ -9,5 +9,8 @@ const (
 	adviceGiveBack = unix.MADV_FREE
 )
 
+// populate does nothing: pages come when they are touched.
+func populate([]byte) {}
+
 // wantHugePages does nothing: this system chooses its page sizes itself.
 func wantHugePages([]byte) {}

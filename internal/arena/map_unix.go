@@ -23,4 +23,8 @@ func (m *mapping) use([]byte) error { return nil }
 // giveBack returns the memory behind b to the operating system.
 func (m *mapping) giveBack(b []byte) error { return unix.Madvise(b, adviceGiveBack) }
 
+// populate puts memory behind b, as far as the operating system can be asked to.
+// Others may use b meanwhile.
+func (m *mapping) populate(b []byte) { populate(b) }
+
 func (m *mapping) release() error { return unix.Munmap(m.mem) }

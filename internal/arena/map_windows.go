@@ -33,6 +33,9 @@ func (m *mapping) giveBack(b []byte) error {
 	return windows.VirtualFree(address(b), uintptr(len(b)), windows.MEM_DECOMMIT)
 }
 
+// populate does nothing: pages come when they are touched.
+func (m *mapping) populate([]byte) {}
+
 func (m *mapping) release() error {
 	return windows.VirtualFree(address(m.mem), 0, windows.MEM_RELEASE)
 }

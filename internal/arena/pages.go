@@ -27,7 +27,8 @@ type pages struct {
 	// free is sorted by address; neighbours are joined.
 	free []extent
 	// backed tells for each chunk whether it may hold memory.
-	backed []bool
+	backed       []bool
+	backedChunks int
 }
 
 func newPages(total int) *pages {
@@ -93,6 +94,7 @@ func (p *pages) unback(want int, give func(chunk int)) {
 		for c := e.end()/chunkPages - 1; c >= lo && want > 0; c-- {
 			if p.backed[c] {
 				p.backed[c] = false
+				p.backedChunks--
 				give(c)
 				want -= chunkBytes
 			}
@@ -100,12 +102,23 @@ func (p *pages) unback(want int, give func(chunk int)) {
 	}
 }
 
-func (p *pages) backedBytes() int {
-	n := 0
-	for _, b := range p.backed {
-		if b {
-			n += chunkBytes
+// back marks a chunk as holding memory.
+func (p *pages) back(chunk int) {
+	p.backed[chunk] = true
+	p.backedChunks++
+}
+
+// nextUnbacked returns the first chunk without a used page that holds no memory,
+// among those that are wholly below the given page.
+func (p *pages) nextUnbacked(end int) (chunk int, ok bool) {
+	for _, e := range p.free {
+		for c := (e.first + chunkPages - 1) / chunkPages; (c+1)*chunkPages <= min(e.end(), end); c++ {
+			if !p.backed[c] {
+				return c, true
+			}
 		}
 	}
-	return n
+	return 0, false
 }
+
+func (p *pages) backedBytes() int { return p.backedChunks * chunkBytes }

@@ -96,7 +96,7 @@ func TestUnback(t *testing.T) {
 		t.Fatal(first, ok)
 	}
 	for i := range p.backed {
-		p.backed[i] = true
+		p.back(i)
 	}
 	// Chunks 3 and 4 get free, but for the last page of 4; chunk 7 and its
 	// neighbours' halves; chunk 9.

@@ -29,6 +29,27 @@ type Page struct {
 	start, next []byte
 }
 
+// Span returns the bounds from ≤ key < to of the keys for which the page speaks,
+// nil being none. The slices are good until the next page is read.
+func (p *Page) Span() (from, to []byte) {
+	switch {
+	case p.descending && p.More:
+		from, to = p.next, p.start
+	case p.descending:
+		from, to = p.bound, p.start
+	case p.More:
+		return p.start, p.next
+	case p.bounded:
+		return p.start, p.bound
+	default:
+		return p.start, nil
+	}
+	if len(to) == 0 {
+		to = nil
+	}
+	return from, to
+}
+
 // Ascend reads the first page of from ≤ key < to, in ascending order. to = nil
 // is no bound. The slices may be changed afterwards.
 func (t *Tree) Ascend(p *Page, from, to []byte) {

@@ -8,6 +8,7 @@ import (
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/fifo"
 	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/invariant"
 	"github.com/godwitdb/godwit/internal/record"
 )
 
@@ -32,6 +33,7 @@ type tombstone struct {
 	table *Table
 	rec   arena.Ref
 	at    hlc.Timestamp
+	aside bool // it is in table.aside, not in the index any more
 }
 
 // collect does a bounded part of the garbage collection. The stream is locked.
@@ -58,11 +60,15 @@ func (w *Worker) collectTombstones(most int) {
 }
 
 // removeTombstone takes a deleted record out of the index, unless its key was
-// put again, or postpones that if a snapshot needs what it was.
+// put again. If a snapshot needs what it was, it is put aside: those who run
+// through the index at the same time do not meet it any more.
 func (w *Worker) removeTombstone(t tombstone) {
 	p := unsafe.Add(w.engine.arena.Base(), t.rec)
 	word := (*uint64)(p)
 	gone := uint64(record.WordOf(t.at, true))
+	if t.aside {
+		gone |= uint64(record.Dead)
+	}
 	if !atomic.CompareAndSwapUint64(word, gone, gone|uint64(record.Locked)) {
 		if record.Word(atomic.LoadUint64(word)) == record.Word(gone)|record.Locked {
 			w.tombs.Push(t) // somebody looks at it just now
@@ -70,11 +76,20 @@ func (w *Worker) removeTombstone(t tombstone) {
 		return
 	}
 	if atomic.LoadUint64((*uint64)(unsafe.Add(p, record.PrevOffset))) != 0 {
+		if !t.aside && w.engine.snapMax.Load() != 0 && t.table.putAside(w.mem, t.rec) {
+			t.aside = true
+			gone |= uint64(record.Dead)
+		}
 		atomic.StoreUint64(word, gone)
 		w.blocked.Push(t)
 		return
 	}
-	t.table.remove(w.mem, t.rec)
+	if t.aside {
+		found := t.table.aside.Load().Remove(w.mem, t.rec)
+		invariant.Check(found, "a record that was put aside is there")
+	} else {
+		t.table.remove(w.mem, t.rec)
+	}
 	atomic.StoreUint64(word, gone|uint64(record.Dead))
 	w.mem.Limbo.Retire(t.rec, record.Meta(arena.Load64(unsafe.Add(p, record.MetaOffset))).Bytes())
 }
@@ -266,5 +281,8 @@ func (e *Engine) freeTable(t *Table) {
 		t.tree.Free(mem, each)
 	} else {
 		t.hash.Free(mem, each)
+	}
+	if aside := t.aside.Load(); aside != nil {
+		aside.Free(mem, each)
 	}
 }

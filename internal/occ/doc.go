@@ -39,8 +39,10 @@
 // A snapshot announces itself, passes every worker's commit phase once (so that
 // each later commit knows of it), and then takes its timestamp. It reads the
 // newest version at or below it. Old versions are freed when no snapshot needs
-// them; a deleted record leaves the index when its deletion is released and no
-// snapshot needs what it was.
+// them; a deleted record leaves the index when its deletion is released. If a
+// snapshot needs what it was, it is put aside, into a second index that only
+// snapshots look into (Table.aside): a queue in a table stays quick to take from
+// while a snapshot keeps all that ever went through it.
 //
 // # Memory
 //

@@ -113,7 +113,7 @@ func (w *Worker) install(tx *Tx, x *write, ts hlc.Timestamp) {
 		if !wasAbsent { // replay may delete what it has not seen yet
 			w.records--
 		}
-		w.tombs.Push(tombstone{x.table, x.rec, ts})
+		w.tombs.Push(tombstone{table: x.table, rec: x.rec, at: ts})
 	case wasAbsent:
 		w.records++
 	}

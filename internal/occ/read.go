@@ -162,27 +162,26 @@ func (tx *Tx) copyValue(p unsafe.Pointer, w record.Word) ([]byte, bool) {
 
 // snapshotFound reads what an index lookup has found, as of the snapshot.
 func (tx *Tx) snapshotFound(t *Table, key []byte, f index.Found) ([]byte, error) {
-	for f.Rec != 0 {
-		v, word, err := tx.snapshotRecord(f.Rec)
-		if err != nil {
-			return nil, err
+	rec := f.Rec
+	for aside := false; ; aside = true {
+		if rec != 0 {
+			v, word, err := tx.snapshotRecord(rec)
+			if err != nil || word&record.Absent == 0 {
+				return v, err
+			}
 		}
-		if word&record.Dead != 0 {
-			// Dropped from the index: whatever was there, the snapshot does
-			// not need. The key may have a new record.
-			f = t.get(key)
-			continue
-		}
-		if word&record.Absent != 0 {
+		tree := t.aside.Load()
+		if aside || tree == nil {
 			return nil, ErrNotFound
 		}
-		return v, nil
+		rec = tree.Get(key).Rec
 	}
-	return nil, ErrNotFound
 }
 
 // snapshotRecord copies the version of a record that the snapshot sees. A word
-// with Absent says that there is none.
+// with Absent says that there is none. A record that has left the index since
+// the caller found it there is as good as any: who put the key again did it
+// later, and is not seen.
 func (tx *Tx) snapshotRecord(rec arena.Ref) ([]byte, record.Word, error) {
 	p := tx.ptr(rec)
 	for spins := 0; ; {
@@ -193,9 +192,6 @@ func (tx *Tx) snapshotRecord(rec arena.Ref) ([]byte, record.Word, error) {
 				return nil, 0, err
 			}
 			continue
-		}
-		if w&record.Dead != 0 {
-			return nil, w, nil
 		}
 		if w.Timestamp() <= tx.at {
 			if w&record.Absent != 0 {

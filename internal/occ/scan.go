@@ -24,6 +24,12 @@ const scanAhead = 4
 // next scans.
 type scan struct {
 	page index.Page
+	// aside has the page's keys among the records that were put aside, of a
+	// snapshot's scan.
+	aside struct {
+		page index.Page
+		recs []arena.Ref
+	}
 	// from and to are copies: the caller may change its own while the scan
 	// runs.
 	from, to []byte
@@ -119,14 +125,17 @@ func (tx *Tx) Scan(t *Table, r Range, show func(key, value []byte) bool) error {
 	if left <= 0 {
 		left = int(^uint(0) >> 1)
 	}
-	s.own.start(tx, t, s.from, to, r.Reverse)
 	if r.Reverse {
 		t.tree.Descend(&s.page, s.from, to)
 	} else {
 		t.tree.Ascend(&s.page, s.from, to)
 	}
+	if tx.mode == modeSnapshot {
+		return tx.scanSnapshot(t, s, r.Reverse, left, show)
+	}
+	s.own.start(tx, t, s.from, to, r.Reverse)
 	for {
-		if tx.mode != modeSnapshot && !tx.nodes.add(s.page.Node, s.page.Version) {
+		if !tx.nodes.add(s.page.Node, s.page.Version) {
 			return tx.fail(ErrConflict)
 		}
 		more, err := tx.showPage(t, s, r.Reverse, &left, show)
@@ -209,43 +218,31 @@ func (tx *Tx) showOwn(s *scan, left *int, show func(key, value []byte) bool) (bo
 // showRecord shows a record that the index has found, unless a write made
 // while the scan runs replaces it.
 func (tx *Tx) showRecord(t *Table, s *scan, rec arena.Ref, p unsafe.Pointer, left *int, show func(key, value []byte) bool) (bool, error) {
-	mark := tx.scratch
-	var value []byte
-	var word record.Word
-	var err error
-	if tx.mode == modeSnapshot {
-		value, word, err = tx.snapshotRecord(rec)
-	} else {
-		if len(tx.writes.entries) > s.own.count {
-			key := record.Key(p)
-			if w := tx.writes.find(tx.hash(t, key), t, key); w != nil {
-				if w.del {
-					return true, nil
-				}
-				return tx.show(s, key, w.value, left, show)
+	if len(tx.writes.entries) > s.own.count {
+		key := record.Key(p)
+		if w := tx.writes.find(tx.hash(t, key), t, key); w != nil {
+			if w.del {
+				return true, nil
 			}
-		}
-		if value, word, err = tx.readRecord(rec); err == nil && word&record.Dead != 0 {
-			// It left the index after the page was read: the page is stale.
-			err = tx.fail(ErrConflict)
+			return tx.show(s, key, w.value, left, show)
 		}
 	}
+	mark := tx.scratch
+	value, word, err := tx.readRecord(rec)
 	if err != nil {
 		return false, err
 	}
-	if tx.mode != modeSnapshot {
-		tx.noteRead(rec, word)
-		if word&record.Absent == 0 { // those that are shown may be written next
-			tx.remember(tx.hash(t, record.Key(p)), rec, word)
-		}
+	if word&record.Dead != 0 {
+		// It left the index after the page was read: the page is stale.
+		return false, tx.fail(ErrConflict)
 	}
-	if word&(record.Absent|record.Dead) != 0 {
+	tx.noteRead(rec, word)
+	if word&record.Absent != 0 {
 		return true, nil
 	}
+	tx.remember(tx.hash(t, record.Key(p)), rec, word) // it may be written next
 	more, err := tx.show(s, record.Key(p), value, left, show)
-	if tx.scratch.chunk == mark.chunk && tx.scratch.used == mark.used+(len(value)+7)&^7 {
-		tx.scratch.used = mark.used // nothing was put behind the value: use its place again
-	}
+	tx.scratch.dropLast(mark, len(value))
 	return more, err
 }
 

@@ -61,6 +61,14 @@ func (s *scratch) copy(b []byte) []byte {
 // undo takes back the last alloc, of n bytes.
 func (s *scratch) undo(n int) { s.used -= (n + 7) &^ 7 }
 
+// dropLast takes back an alloc of n bytes that was made when the scratch was as
+// mark says, unless there was another one since.
+func (s *scratch) dropLast(mark scratch, n int) {
+	if s.chunk == mark.chunk && s.used == mark.used+(n+7)&^7 {
+		s.used = mark.used
+	}
+}
+
 func (s *scratch) reset() {
 	kept := 0
 	for i, c := range s.chunks {

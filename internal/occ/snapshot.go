@@ -6,10 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/hlc"
-	"github.com/godwitdb/godwit/internal/index"
-	"github.com/godwitdb/godwit/internal/record"
 )
 
 // Snapshot is the state of all tables at one timestamp. It keeps the versions
@@ -95,83 +92,4 @@ func (s *Snapshot) Begin(ctx context.Context) (*Tx, error) {
 	}
 	tx.at, tx.snapshot = s.at, s
 	return tx, nil
-}
-
-// EachHashed shows all keys and values of a hashed table as of the transaction's
-// snapshot, in no order; a key may be shown twice. The slices are good until
-// show returns. The transaction's pin is left now and then, so that a walk of
-// any length delays no reclamation.
-func (tx *Tx) EachHashed(t *Table, show func(key, value []byte) error) error {
-	if err := tx.enter(t, nil); err != nil {
-		return err
-	}
-	var refs []arena.Ref
-	var cursor uint64
-	for {
-		var more bool
-		refs, cursor, more = t.hash.ReadBuckets(cursor, refs[:0])
-		for _, rec := range refs {
-			v, word, err := tx.snapshotRecord(rec)
-			if err != nil {
-				return err
-			}
-			if word&(record.Absent|record.Dead) != 0 {
-				continue
-			}
-			if err := show(record.Key(tx.ptr(rec)), v); err != nil {
-				return err
-			}
-		}
-		if !more {
-			return nil
-		}
-		tx.repin()
-		if err := tx.alive(); err != nil {
-			return err
-		}
-	}
-}
-
-// EachOrdered does the same for an ordered table, in order and each key once.
-func (tx *Tx) EachOrdered(t *Table, show func(key, value []byte) error) error {
-	if err := tx.enter(t, nil); err != nil {
-		return err
-	}
-	var page index.Page
-	t.tree.Ascend(&page, nil, nil)
-	for {
-		for _, rec := range page.Recs {
-			v, word, err := tx.snapshotRecord(rec)
-			if err != nil {
-				return err
-			}
-			if word&(record.Absent|record.Dead) != 0 {
-				continue
-			}
-			if err := show(record.Key(tx.ptr(rec)), v); err != nil {
-				return err
-			}
-		}
-		tx.repin()
-		if err := tx.alive(); err != nil {
-			return err
-		}
-		if !t.tree.Next(&page) {
-			return nil
-		}
-	}
-}
-
-// repin lets go of all memory that the transaction has seen so far.
-func (tx *Tx) repin() {
-	tx.scratch.reset()
-	tx.pin.Exit()
-	tx.pin.Enter()
-}
-
-func (tx *Tx) alive() error {
-	if tx.ctx == nil {
-		return nil
-	}
-	return tx.ctx.Err()
 }

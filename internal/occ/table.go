@@ -39,6 +39,9 @@ type Table struct {
 	engine *Engine
 	tree   *index.Tree // one of the two
 	hash   *index.Hash
+	// aside has records of deleted keys that a snapshot may need, at most one of
+	// each key, so that the index is free of them. nil until there is one.
+	aside atomic.Pointer[index.Tree]
 	// closed is set before the table is dropped: transactions that have not
 	// entered their commit phase by then fail. The dropper writes it.
 	closed atomic.Bool
@@ -85,6 +88,31 @@ func (t *Table) remove(m index.Mem, rec arena.Ref) {
 		found = t.hash.Remove(m, rec)
 	}
 	invariant.Check(found, "a locked record is in its index")
+}
+
+// putAside moves a deleted record, locked by the caller, from the index to
+// aside. It returns false, with nothing done, if there is no memory for that or if
+// another record of the key is there. A snapshot looks in the index first, so it is
+// never in neither.
+func (t *Table) putAside(m index.Mem, rec arena.Ref) bool {
+	aside := t.aside.Load()
+	if aside == nil {
+		made, err := index.NewTree(t.engine.arena, m)
+		if err != nil {
+			return false
+		}
+		if t.aside.CompareAndSwap(nil, made) {
+			aside = made
+		} else {
+			made.Free(m, func(arena.Ref) {})
+			aside = t.aside.Load()
+		}
+	}
+	if existing, _, err := aside.Insert(m, rec, nil); err != nil || existing != 0 {
+		return false
+	}
+	t.remove(m, rec)
+	return true
 }
 
 // AddTable makes an empty table, or returns the one that has the id.

@@ -201,7 +201,7 @@ func TestDamagedJournal(t *testing.T) {
 
 // One seed is one run of the whole protocol.
 func TestRunsAreTheSame(t *testing.T) {
-	for seed := range uint64(max(1, 3/slowdown)) {
+	for seed := uint64(2); seed < 3+2/slowdown; seed++ {
 		a, b := sim.Replay(Scenarios()[0], seed, nil), sim.Replay(Scenarios()[0], seed, nil)
 		if a != b {
 			t.Errorf("%+v and %+v", a, b)

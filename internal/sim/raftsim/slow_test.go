@@ -18,7 +18,7 @@ func TestSlowFollower(t *testing.T) {
 	)
 	d, faults := time.Second, SlowFaults()
 	if testing.Short() || slowdown > 1 {
-		d, faults = 300*time.Millisecond, faults[2:4]
+		d, faults = 300*time.Millisecond, faults[3:4]
 	}
 	healthy, err := MeasureSlow(1, SlowFault{}, d, nil)
 	if err != nil {
