@@ -38,6 +38,7 @@ func newRoot() *cobra.Command {
 		newBackupCommand(),
 		newRestoreCommand(),
 		newBenchCommand(),
+		newSimCommand(),
 	)
 	return root
 }

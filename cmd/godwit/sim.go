@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/raftsim"
+)
+
+// simFailuresMax is how many failing seeds a run looks for before it ends.
+const simFailuresMax = 10
+
+// simOptions are the flags of the command.
+type simOptions struct {
+	scenario string
+	seed     uint64
+	first    uint64
+	count    uint64
+	duration time.Duration
+	workers  int
+}
+
+func newSimCommand() *cobra.Command {
+	var o simOptions
+	scenarios := raftsim.Scenarios()
+	var doc strings.Builder
+	for _, s := range scenarios {
+		fmt.Fprintf(&doc, "  %-10s %s\n", s.Name, s.Doc)
+	}
+	cmd := &cobra.Command{
+		Use:   "sim",
+		Short: "Run protocols in the deterministic simulator",
+		Long: `Run seeds of a simulated scenario for a given time, on all cores, and report those
+that fail. One seed is one run: with --seed it is run again, exactly as it was, and
+a transcript of it is printed.
+
+Scenarios:
+` + doc.String(),
+		Example: "  godwit sim --duration 10m\n  godwit sim --scenario raft --seed 42",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			i := slices.IndexFunc(scenarios, func(s sim.Scenario) bool { return s.Name == o.scenario })
+			if i < 0 {
+				return usageError(fmt.Errorf("there is no scenario %q", o.scenario))
+			}
+			if o.workers < 1 {
+				return usageError(fmt.Errorf("--workers has to be at least 1"))
+			}
+			if cmd.Flags().Changed("seed") {
+				return replaySeed(cmd.OutOrStdout(), scenarios[i], o.seed)
+			}
+			return sweepSeeds(cmd.Context(), cmd.OutOrStdout(), scenarios[i], o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.scenario, "scenario", scenarios[0].Name, "what to run")
+	f.Uint64Var(&o.seed, "seed", 0, "run this seed alone and print its transcript")
+	f.Uint64Var(&o.first, "first", 1, "the first seed")
+	f.Uint64Var(&o.count, "count", 0, "run this many seeds; 0 is no limit")
+	f.DurationVar(&o.duration, "duration", time.Minute, "run seeds for this long")
+	f.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "seeds to run at a time")
+	return cmd
+}
+
+// replaySeed runs one seed with a transcript.
+func replaySeed(out io.Writer, s sim.Scenario, seed uint64) error {
+	r := sim.Replay(s, seed, out)
+	fmt.Fprintf(out, "seed %d: digest %016x, %d events in %v\n", r.Seed, r.Digest, r.Events, r.Time)
+	if r.Err != nil {
+		return failed(fmt.Errorf("seed %d: %w", seed, r.Err))
+	}
+	return nil
+}
+
+// sweepSeeds runs seeds and reports.
+func sweepSeeds(ctx context.Context, out io.Writer, s sim.Scenario, o simOptions) error {
+	ctx, cancel := context.WithTimeout(ctx, o.duration)
+	defer cancel()
+	start := time.Now()
+	var seeds, events uint64
+	var simulated time.Duration
+	var bad []sim.Result
+	reported := start
+	status := func() {
+		took := max(time.Since(start), time.Millisecond).Seconds()
+		fmt.Fprintf(out, "%6.0f s: %d seeds, %.0f s simulated, %.2f million events, %.0f events/s, %d failed\n",
+			took, seeds, simulated.Seconds(), float64(events)/1e6, float64(events)/took, len(bad))
+	}
+	sim.Sweep(ctx, s, o.first, o.count, o.workers, func(r sim.Result) {
+		seeds++
+		events += r.Events
+		simulated += r.Time
+		if r.Err != nil {
+			bad = append(bad, r)
+			fmt.Fprintf(out, "seed %d failed: %v\n  replay it: godwit sim --scenario %s --seed %d\n", r.Seed, r.Err, s.Name, r.Seed)
+			if len(bad) >= simFailuresMax {
+				cancel()
+			}
+		}
+		if now := time.Now(); now.Sub(reported) >= time.Second {
+			reported = now
+			status()
+		}
+	})
+	status()
+	if len(bad) > 0 {
+		return failed(fmt.Errorf("%d of %d seeds failed", len(bad), seeds))
+	}
+	return nil
+}

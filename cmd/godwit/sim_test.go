@@ -1,0 +1,39 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+)
+
+func runSim(args ...string) (code int, out, errs string) {
+	var o, e bytes.Buffer
+	code = run(context.Background(), append([]string{"sim"}, args...), strings.NewReader(""), &o, &e)
+	return code, o.String(), e.String()
+}
+
+func TestSimRunsSeeds(t *testing.T) {
+	code, out, errs := runSim("--count", "3", "--workers", "2")
+	if code != exitOK || !strings.Contains(out, "3 seeds") || !strings.Contains(out, "0 failed") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+}
+
+func TestSimReplaysASeed(t *testing.T) {
+	code, out, errs := runSim("--seed", "4")
+	if code != exitOK || !strings.Contains(out, "n1 starts") || !strings.Contains(out, "seed 4: digest ") {
+		t.Errorf("exit code %d\n%.500s\n%s", code, out, errs)
+	}
+	if _, again, _ := runSim("--seed", "4"); again != out {
+		t.Error("the second transcript is not that of the first run")
+	}
+}
+
+func TestSimRefusesWhatItDoesNotKnow(t *testing.T) {
+	for _, args := range [][]string{{"--scenario", "none"}, {"--workers", "0"}, {"extra"}} {
+		if code, _, errs := runSim(args...); code != exitUsage || errs == "" {
+			t.Errorf("%v: exit code %d, %q", args, code, errs)
+		}
+	}
+}

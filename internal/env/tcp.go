@@ -1,0 +1,282 @@
+package env
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	readBytes = 64 << 10
+	// dialTimeout and writeTimeout are how long a peer may be silent: the first
+	// when it is dialled, the second while it takes nothing of what is sent.
+	dialTimeout  = 5 * time.Second
+	writeTimeout = 30 * time.Second
+)
+
+// TCP is the Network of the real world. Each connection has a goroutine that
+// reads and one that writes; they hand over to the node's loop and never hold
+// more than one batch, so that a loop that is behind slows its peers down.
+type TCP struct {
+	host     Host
+	addrs    map[NodeID]string
+	listener net.Listener
+	running  sync.WaitGroup
+	dialing  context.Context // ends with Close
+	hangUp   context.CancelFunc
+	mu       struct {
+		sync.Mutex
+		conns  map[*tcpConn]struct{}
+		closed bool
+	}
+}
+
+// NewTCP returns a Network that finds the other nodes at these addresses and is
+// found at the listener's. A nil listener is for nodes that only call. It is used
+// on the loop of the host.
+func NewTCP(host Host, addrs map[NodeID]string, listener net.Listener) *TCP {
+	t := &TCP{host: host, addrs: addrs, listener: listener}
+	t.dialing, t.hangUp = context.WithCancel(context.Background())
+	t.mu.conns = map[*tcpConn]struct{}{}
+	return t
+}
+
+var _ Network = (*TCP)(nil)
+
+// tcpConn is a connection.
+type tcpConn struct {
+	net *TCP
+	r   Receiver
+	nc  net.Conn    // set before running goroutines see it
+	out net.Buffers // what is being written
+	// write tells the writer that out is there; closed by stop.
+	write chan struct{}
+	taken chan struct{} // tells the reader that its bytes have been received
+	over  bool          // nothing more is told to the receiver; of the loop
+	stop  sync.Once
+	gone  chan struct{} // closed by stop
+}
+
+func (t *TCP) conn(r Receiver) (*tcpConn, bool) {
+	c := &tcpConn{net: t, r: r, write: make(chan struct{}, 1), taken: make(chan struct{}, 1), gone: make(chan struct{})}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.closed {
+		return c, false
+	}
+	t.mu.conns[c] = struct{}{}
+	t.running.Add(1) // until it is established or has failed
+	return c, true
+}
+
+// Dial implements Network.
+func (t *TCP) Dial(to NodeID, r Receiver) Conn {
+	c, ok := t.conn(r)
+	addr, known := t.addrs[to]
+	if !ok || !known {
+		err := fmt.Errorf("no address of node %d", to)
+		if !ok {
+			err = net.ErrClosed
+		} else {
+			t.running.Done()
+		}
+		c.post(func() { c.fail(err) })
+		return c
+	}
+	go func() {
+		defer t.running.Done()
+		dialer := net.Dialer{Timeout: dialTimeout}
+		nc, err := dialer.DialContext(t.dialing, "tcp", addr)
+		if err != nil {
+			c.post(func() { c.fail(err) })
+			return
+		}
+		if c.start(nc) {
+			c.post(func() { c.r.Connected() })
+			c.run()
+		}
+	}()
+	return c
+}
+
+// Listen implements Network.
+func (t *TCP) Listen(accept func(Conn) Receiver) {
+	if t.listener == nil {
+		return
+	}
+	t.running.Add(1)
+	go func() {
+		defer t.running.Done()
+		pause := 5 * time.Millisecond
+		for {
+			nc, err := t.listener.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err != nil {
+				// Out of file descriptors, for one: it passes.
+				time.Sleep(pause)
+				pause = min(2*pause, time.Second)
+				continue
+			}
+			pause = 5 * time.Millisecond
+			c, ok := t.conn(nil)
+			if !ok {
+				discard(nc)
+				return
+			}
+			if c.start(nc) {
+				t.host.Post(func() {
+					if c.over {
+						return
+					}
+					if c.r = accept(c); !c.over {
+						c.run()
+					}
+				})
+			}
+			t.running.Done()
+		}
+	}()
+}
+
+// Close implements Network.
+func (t *TCP) Close() {
+	t.mu.Lock()
+	t.mu.closed = true
+	for c := range t.mu.conns {
+		c.over = true
+		go c.end()
+	}
+	t.mu.Unlock()
+	t.hangUp()
+	if t.listener != nil {
+		_ = t.listener.Close() // nobody can connect any more, whatever it says
+	}
+}
+
+// Wait waits until nothing of a closed TCP runs any more. Not on the loop.
+func (t *TCP) Wait() { t.running.Wait() }
+
+// post runs f on the loop unless the receiver has heard its last.
+func (c *tcpConn) post(f func()) {
+	c.net.host.Post(func() {
+		if !c.over {
+			f()
+		}
+	})
+}
+
+// start gives the connection its socket. It returns false if it has been closed
+// meanwhile.
+func (c *tcpConn) start(nc net.Conn) bool {
+	c.net.mu.Lock()
+	defer c.net.mu.Unlock()
+	select {
+	case <-c.gone:
+		discard(nc)
+		return false
+	default:
+	}
+	if c.net.mu.closed {
+		discard(nc)
+		return false
+	}
+	c.nc = nc
+	return true
+}
+
+// run starts the connection's goroutines.
+func (c *tcpConn) run() {
+	c.net.running.Add(2)
+	go c.read()
+	go c.writeAll()
+}
+
+func (c *tcpConn) read() {
+	defer c.net.running.Done()
+	b := make([]byte, readBytes)
+	for {
+		n, err := c.nc.Read(b)
+		if n > 0 {
+			c.net.host.Post(func() {
+				if !c.over {
+					c.r.Received(b[:n])
+				}
+				c.taken <- struct{}{}
+			})
+			select {
+			case <-c.taken:
+			case <-c.gone:
+				return
+			}
+		}
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = errors.New("the other side has closed")
+			}
+			c.post(func() { c.fail(err) })
+			return
+		}
+	}
+}
+
+func (c *tcpConn) writeAll() {
+	defer c.net.running.Done()
+	for {
+		select {
+		case <-c.gone:
+			return
+		case <-c.write:
+		}
+		err := c.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
+		if err == nil {
+			_, err = c.out.WriteTo(c.nc)
+		}
+		if err != nil {
+			c.post(func() { c.fail(err) })
+			return
+		}
+		c.post(func() { c.r.Written() })
+	}
+}
+
+// Write implements Conn.
+func (c *tcpConn) Write(frames [][]byte) {
+	c.out = append(c.out[:0:0], frames...)
+	c.write <- struct{}{}
+}
+
+// Close implements Conn.
+func (c *tcpConn) Close() {
+	c.over = true
+	c.end()
+}
+
+// fail ends the connection and says why.
+func (c *tcpConn) fail(err error) {
+	c.over = true
+	c.end()
+	c.r.Closed(err)
+}
+
+// discard closes a socket that nothing more is expected of: what was not sent is
+// lost, as it is on a network.
+func discard(nc net.Conn) { _ = nc.Close() }
+
+// end closes the socket.
+func (c *tcpConn) end() {
+	c.stop.Do(func() {
+		c.net.mu.Lock()
+		defer c.net.mu.Unlock()
+		close(c.gone)
+		delete(c.net.mu.conns, c)
+		if c.nc != nil {
+			discard(c.nc)
+		}
+	})
+}

@@ -1,0 +1,116 @@
+// Package mutant plants mistakes in the source of a protocol and demands that
+// its tests find them. A mistake is a patch that is compiled in with the go
+// command's overlay, so the protocol itself has no switches for it.
+//
+// A package with mutants has two tests. The victim's looks for mistakes with
+// Seeds; without a mistake it looks at a few seeds only and passes. The other
+// calls Find, which builds the package's tests with each mutant, runs the
+// victim, and fails if that passes.
+package mutant
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Mutant is a mistake in a source file: each text in Edits is replaced by the
+// one behind it.
+type Mutant struct {
+	Name  string
+	File  string // from the module's root
+	Edits []string
+	// Seed is where the search begins: the mistake was found there, and is again
+	// unless the simulation has changed meanwhile.
+	Seed uint64
+}
+
+// seedEnv tells the victim where its search begins.
+const seedEnv = "GODWIT_MUTANT_SEED"
+
+// found is in front of what the victim says.
+const found = "the mistake is found: "
+
+// Victim calls look with seeds, and fails the test with what it returns first.
+// It tries a lot of them if there is a mutant, and few if there is none.
+func Victim(t *testing.T, few, many uint64, look func(seed uint64) error) {
+	t.Helper()
+	first, count := uint64(1), few
+	if s := os.Getenv(seedEnv); s != "" {
+		var err error
+		if first, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+		count = many
+	}
+	for seed := first; seed < first+count; seed++ {
+		if err := look(seed); err != nil {
+			t.Fatalf("%sseed %d: %v", found, seed, err)
+		}
+	}
+}
+
+// Find demands that the test named victim, of the package in the working folder,
+// finds each mutant. root is the module's folder.
+func Find(t *testing.T, root, victim string, mutants []Mutant) {
+	t.Helper()
+	root, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutants {
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			binary := build(t, root, &m)
+			cmd := exec.CommandContext(t.Context(), binary, "-test.run", "^"+victim+"$")
+			cmd.Env = append(os.Environ(), seedEnv+"="+strconv.FormatUint(m.Seed, 10))
+			out, err := cmd.CombinedOutput()
+			_, what, ok := strings.Cut(string(out), found)
+			if err == nil || !ok {
+				t.Fatalf("it is not found: %v\n%s", err, out)
+			}
+			what, _, _ = strings.Cut(what, "\n")
+			t.Log(what[:min(len(what), 160)])
+		})
+	}
+}
+
+// build builds the tests of the package in the working folder with a mutant.
+func build(t *testing.T, root string, m *Mutant) (binary string) {
+	t.Helper()
+	original := filepath.Join(root, filepath.FromSlash(m.File))
+	source, err := os.ReadFile(original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	planted := string(source)
+	for i := 0; i < len(m.Edits); i += 2 {
+		if n := strings.Count(planted, m.Edits[i]); n != 1 {
+			t.Fatalf("the place of edit %d is there %d times", i/2, n)
+		}
+		planted = strings.Replace(planted, m.Edits[i], m.Edits[i+1], 1)
+	}
+	dir := t.TempDir()
+	changed := filepath.Join(dir, "changed.go")
+	if err := os.WriteFile(changed, []byte(planted), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(map[string]any{"Replace": map[string]string{original: changed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(overlay, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	binary = filepath.Join(dir, "victim.test")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-c", "-o", binary, ".")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("it does not compile: %v\n%s", err, out)
+	}
+	return binary
+}

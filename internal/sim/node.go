@@ -1,0 +1,329 @@
+package sim
+
+import (
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// Node is a machine in a World: a clock, a processor, a disk, and the program
+// that Boot starts.
+type Node struct {
+	w    *World
+	id   env.NodeID
+	boot func(*Node)
+	// The program, while it runs.
+	rt   *quorum.Runtime
+	host *host
+	net  *network
+	// Immune nodes are no part of what is tried: Chaos spares them, though not
+	// their links.
+	Immune bool
+	// Faults.
+	Disk   Disk
+	CPU    time.Duration // that one step of the program takes
+	paused time.Duration // until when
+	busy   time.Duration // until when
+	fs     *faultfs.FS
+	disk   time.Duration // until when it is busy
+	jobs   []*job        // that have not ended
+	job    *job          // that runs
+
+	inbox   []func() // what has reached the node and waits for its processor
+	running bool
+	wakeAt  time.Duration
+	// The clock: local time is base + (now-since) * rate.
+	base, since time.Duration
+	rate        float64
+	jump        time.Duration // of the wall clock
+}
+
+// AddNode adds a machine. boot starts its program, again after each restart: it
+// makes Endpoints on n.Network and tasks on n.Runtime.
+func (w *World) AddNode(id env.NodeID, boot func(*Node)) *Node {
+	n := &Node{w: w, id: id, boot: boot, rate: 1, fs: faultfs.New(w.rng.Uint64()), CPU: time.Microsecond}
+	n.Disk = Disk{WriteDelay: 20 * time.Microsecond, SyncDelay: 300 * time.Microsecond}
+	w.nodes = append(w.nodes, n)
+	return n
+}
+
+// Node returns the machine with that name, or nil.
+func (w *World) Node(id env.NodeID) *Node {
+	for _, n := range w.nodes {
+		if n.id == id {
+			return n
+		}
+	}
+	return nil
+}
+
+// Nodes returns all machines.
+func (w *World) Nodes() []*Node { return w.nodes }
+
+// ID returns the node's name.
+func (n *Node) ID() env.NodeID { return n.id }
+
+// Up tells whether the program runs.
+func (n *Node) Up() bool { return n.rt != nil }
+
+// Runtime returns what the program runs on.
+func (n *Node) Runtime() *quorum.Runtime { return n.rt }
+
+// Network returns the way to the other nodes.
+func (n *Node) Network() env.Network { return n.net }
+
+// FS returns the node's disk. Files are used in jobs only: the simulator panics
+// when the event loop would block on one.
+func (n *Node) FS() env.FS { return &fileSystem{n: n, host: n.host, fs: n.fs} }
+
+// Files returns the disk itself, to look at it and to damage it.
+func (n *Node) Files() *faultfs.FS { return n.fs }
+
+// World returns where the node is.
+func (n *Node) World() *World { return n.w }
+
+// Start starts the program.
+func (n *Node) Start() {
+	if n.rt != nil {
+		return
+	}
+	n.w.Logf("n%d starts", n.id)
+	n.w.note(noteStart, uint64(n.id), uint64(n.w.now))
+	n.host = &host{n: n}
+	n.net = &network{n: n, host: n.host}
+	n.rt = quorum.NewRuntime(n.id, n.host)
+	n.wakeAt = -1
+	n.boot(n)
+	h := n.host
+	n.w.After(0, func() {
+		if !h.dead {
+			n.run()
+		}
+	})
+}
+
+// Crash ends the program where it is. If power is lost too, so is what was not
+// synced, in part. Peers hear that connections are closed, unless power was lost:
+// then they hear nothing.
+func (n *Node) Crash(powerLoss bool) {
+	if n.rt == nil {
+		return
+	}
+	n.w.Logf("n%d crashes, power lost: %v", n.id, powerLoss)
+	n.w.note(noteCrash, uint64(n.id), uint64(n.w.now))
+	n.net.crash(powerLoss)
+	n.stop()
+	if powerLoss {
+		n.fs = n.fs.Crash(n.w.rng)
+	} else {
+		n.fs = n.fs.Clone()
+	}
+}
+
+// Exit is for the program: it ends itself, as after an error that it cannot
+// handle. It goes on until it waits.
+func (n *Node) Exit() {
+	h := n.host
+	n.w.After(0, func() {
+		if !h.dead {
+			n.Crash(false)
+		}
+	})
+}
+
+func (n *Node) stop() {
+	n.host.dead = true
+	rt := n.rt
+	n.rt = nil
+	rt.Kill()
+	for _, j := range n.jobs {
+		j.stop()
+	}
+	n.jobs, n.inbox, n.paused, n.busy, n.disk = nil, nil, 0, 0, 0
+}
+
+// Pause stops the whole node for d; then it goes on as if nothing was.
+func (n *Node) Pause(d time.Duration) {
+	n.w.Logf("n%d pauses for %v", n.id, d)
+	n.paused = max(n.paused, n.w.now+d)
+}
+
+// JumpClock moves the node's wall clock.
+func (n *Node) JumpClock(d time.Duration) {
+	n.w.Logf("n%d: the clock jumps by %v", n.id, d)
+	n.jump += d
+}
+
+// SetDrift makes the node's clocks run by a factor.
+func (n *Node) SetDrift(rate float64) {
+	n.base, n.since, n.rate = n.elapsed(), n.w.now, rate
+}
+
+func (n *Node) elapsed() time.Duration {
+	return n.base + time.Duration(float64(n.w.now-n.since)*n.rate)
+}
+
+// deliver hands the node something to do.
+func (n *Node) deliver(f func()) {
+	if n.rt == nil {
+		return
+	}
+	n.inbox = append(n.inbox, f)
+	if len(n.inbox) == 1 && !n.running {
+		n.run()
+	}
+}
+
+// run lets the node work off its inbox and its tasks, or sees to it that it does
+// when it can.
+func (n *Node) run() {
+	if n.rt == nil {
+		return
+	}
+	if at := max(n.paused, n.busy); at > n.w.now {
+		n.wake(at)
+		return
+	}
+	n.running = true
+	defer func() { n.running = false }()
+	before := n.rt.Stats().Switches
+	steps := len(n.inbox)
+	// More may come in while these run: they wait for the end of the round.
+	h := n.host
+	for i := 0; i < len(n.inbox) && !h.dead; i++ {
+		n.inbox[i]()
+		n.inbox[i] = nil
+	}
+	if h.dead {
+		return
+	}
+	n.inbox = n.inbox[:0]
+	sleep := n.rt.Poll()
+	if h.dead {
+		return
+	}
+	steps += int(n.rt.Stats().Switches - before)
+	n.w.note(noteRun, uint64(n.id), uint64(n.w.now), uint64(steps))
+	n.busy = n.w.now + n.CPU*time.Duration(steps)
+	if len(n.inbox) > 0 {
+		sleep = 0
+	}
+	if sleep >= 0 {
+		n.wake(max(n.busy, n.w.now+time.Duration(float64(sleep)/n.rate)+1))
+	}
+}
+
+// wake makes the node run at a time, unless it runs before.
+func (n *Node) wake(at time.Duration) {
+	if n.wakeAt > n.w.now && n.wakeAt <= at {
+		return
+	}
+	n.wakeAt = at
+	h := n.host
+	n.w.After(at-n.w.now, func() {
+		if !h.dead && n.wakeAt == at {
+			n.wakeAt = -1
+			n.run()
+		}
+	})
+}
+
+// host is a node's Host from one start to the next crash.
+type host struct {
+	n    *Node
+	dead bool
+}
+
+var _ env.Host = (*host)(nil)
+
+func (h *host) Elapsed() time.Duration { return h.n.elapsed() }
+func (h *host) Uint64() uint64         { return h.n.w.rng.Uint64() }
+func (h *host) Rare(name string) bool  { return h.n.w.Rare(name) }
+
+func (h *host) Now() time.Time {
+	return time.Unix(1_700_000_000, 0).Add(h.n.elapsed() + h.n.jump)
+}
+
+func (h *host) Pick(n int) int {
+	if n == 1 {
+		return 0
+	}
+	return h.n.w.rng.IntN(n)
+}
+
+func (h *host) Post(f func()) {
+	if !h.dead {
+		h.n.deliver(f)
+	}
+}
+
+// Go implements env.Host: the job is a coroutine that stops at each operation of
+// the disk until that is over.
+func (h *host) Go(run, done func()) {
+	n := h.n
+	j := &job{n: n}
+	j.next, j.end = iter.Pull(func(yield func(time.Duration) bool) {
+		defer func() {
+			if p := recover(); p != nil && p != any(stopped{}) {
+				panic(fmt.Sprintf("in a job of n%d: %v", n.id, p))
+			}
+		}()
+		j.yield = yield
+		run()
+		j.done = done
+	})
+	n.jobs = append(n.jobs, j)
+	n.w.After(0, j.step)
+}
+
+// job is work that may block.
+type job struct {
+	n       *Node
+	next    func() (time.Duration, bool)
+	end     func()
+	yield   func(time.Duration) bool
+	done    func() // set when it has run to its end
+	stopped bool
+}
+
+// stopped is what a job panics with when its node has crashed.
+type stopped struct{}
+
+// step runs the job up to its next disk operation.
+func (j *job) step() {
+	if j.stopped {
+		return
+	}
+	n := j.n
+	n.job = j
+	at, more := j.next()
+	n.job = nil
+	if j.stopped {
+		return // its operation crashed the node
+	}
+	if more {
+		n.w.inOrder(at, j.step)
+		return
+	}
+	for i, x := range n.jobs {
+		if x == j {
+			n.jobs = append(n.jobs[:i], n.jobs[i+1:]...)
+			break
+		}
+	}
+	if j.done != nil {
+		n.deliver(j.done)
+	}
+}
+
+// stop unwinds the job.
+func (j *job) stop() {
+	j.stopped = true
+	if j.n.job != j {
+		j.end()
+	}
+}

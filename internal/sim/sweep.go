@@ -1,0 +1,64 @@
+package sim
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Scenario is a program for a World. It adds nodes, lets time pass with Run, and
+// returns what is wrong with what happened.
+type Scenario struct {
+	Name string
+	Doc  string // one line for users
+	Run  func(w *World) error
+}
+
+// Result is what became of one seed.
+type Result struct {
+	Seed   uint64
+	Digest uint64
+	Events uint64
+	Time   time.Duration // in the World
+	Err    error
+}
+
+// Replay runs one seed. transcript, if not nil, is written what happens.
+func Replay(s Scenario, seed uint64, transcript io.Writer) Result {
+	w := New(seed, transcript)
+	err := s.Run(w)
+	if w.failed != nil {
+		err = w.failed // what happened first explains the rest
+	} else if err != nil {
+		w.Fail("%w", err)
+	}
+	r := Result{Seed: seed, Digest: w.digest, Events: w.events, Time: w.now, Err: err}
+	w.Close()
+	return r
+}
+
+// Sweep runs seeds from first up, on as many goroutines as workers says, until
+// ctx ends or count seeds have run; a count of 0 is no limit. Each result is
+// handed to report, one at a time, in any order.
+func Sweep(ctx context.Context, s Scenario, first, count uint64, workers int, report func(Result)) {
+	var next atomic.Uint64
+	var mu sync.Mutex
+	var working sync.WaitGroup
+	for range workers {
+		working.Go(func() {
+			for ctx.Err() == nil {
+				i := next.Add(1) - 1
+				if count > 0 && i >= count {
+					return
+				}
+				r := Replay(s, first+i, nil)
+				mu.Lock()
+				report(r)
+				mu.Unlock()
+			}
+		})
+	}
+	working.Wait()
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package quorum
+
+// parkedBytesMax is the most that a parked task may cost.
+const parkedBytesMax = 4 << 10

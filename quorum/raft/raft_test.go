@@ -1,0 +1,130 @@
+package raft
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/godwitdb/godwit/quorum"
+	"github.com/godwitdb/godwit/quorum/journal"
+)
+
+func entries(terms ...uint64) []Entry {
+	var e []Entry
+	for i, t := range terms {
+		e = append(e, Entry{Term: t, Data: fmt.Append(nil, i)})
+	}
+	return e
+}
+
+// The cases of figure 7 of the Raft paper, and some with a snapshot: from where
+// on a follower says that its log may match.
+func TestMatches(t *testing.T) {
+	leader := &log{entries: entries(1, 1, 1, 4, 4, 5, 5, 6, 6, 6)}
+	for name, test := range map[string]struct {
+		log      log
+		requests int // until it matches
+		match    uint64
+	}{
+		"a: lacks the last":       {log{entries: entries(1, 1, 1, 4, 4, 5, 5, 6, 6)}, 2, 9},
+		"b: lacks more":           {log{entries: entries(1, 1, 1, 4)}, 2, 4},
+		"c: one too many":         {log{entries: entries(1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 6)}, 1, 10},
+		"d: more of another term": {log{entries: entries(1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7)}, 1, 10},
+		"e: both":                 {log{entries: entries(1, 1, 1, 4, 4, 4, 4)}, 3, 3},
+		"f: other terms":          {log{entries: entries(1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3)}, 3, 3},
+		"empty":                   {log{}, 2, 0},
+		"behind a snapshot":       {log{snapshot: snapshot{index: 3, term: 1}, entries: entries(2, 2, 2, 3)}, 4, 3},
+		"only a snapshot":         {log{snapshot: snapshot{index: 8, term: 6}}, 2, 8},
+	} {
+		n := &Node{log: &test.log}
+		prev, requests := leader.last(), 1
+		for {
+			term, _ := leader.term(prev)
+			next, ok := n.matches(prev, term)
+			if ok {
+				break
+			}
+			if next > prev || next == 0 {
+				t.Fatalf("%s: after %d the follower wants %d", name, prev, next)
+			}
+			prev = next - 1
+			requests++
+		}
+		if prev != test.match || requests != test.requests {
+			t.Errorf("%s: matches at %d after %d requests, want %d after %d", name, prev, requests, test.match, test.requests)
+		}
+	}
+}
+
+func TestLog(t *testing.T) {
+	l := &log{snapshot: snapshot{voters: []quorum.NodeID{1}}, entries: entries(1, 1, 2, 3)}
+	l.entries[1] = Entry{1, KindConfig, quorum.Encode(nil, &config{[]quorum.NodeID{1, 2}})}
+	if v, at := l.voters(1); len(v) != 1 || at != 0 {
+		t.Error(v, at)
+	}
+	if v, at := l.voters(4); len(v) != 2 || at != 2 {
+		t.Error(v, at)
+	}
+	l.compact(snapshot{index: 2, term: 1, voters: []quorum.NodeID{1, 2}})
+	if l.last() != 4 || l.lastTerm() != 3 || len(l.entries) != 2 || l.at(3).Term != 2 {
+		t.Errorf("%+v", l)
+	}
+	if v, at := l.voters(4); len(v) != 2 || at != 2 {
+		t.Error(v, at)
+	}
+	if _, ok := l.term(1); ok {
+		t.Error("the term of a compacted entry is known")
+	}
+	if got := l.from(3, 1, 1000); len(got) != 1 || len(l.from(3, 10, 1)) != 1 || len(l.from(3, 10, 1000)) != 2 || l.from(5, 1, 1) != nil {
+		t.Error(got)
+	}
+	l.compact(snapshot{index: 9, term: 7}) // from elsewhere
+	if l.last() != 9 || len(l.entries) != 0 || l.lastTerm() != 7 {
+		t.Errorf("%+v", l)
+	}
+}
+
+// A journal that holds what no node writes is an error, not a state.
+func TestRestoreRefusesNonsense(t *testing.T) {
+	enc := func(r record) []byte { return quorum.Encode(nil, &r) }
+	first := enc(record{kind: recordSnapshot, snapshot: snapshot{index: 5, term: 2}})
+	for name, records := range map[string][][]byte{
+		"no snapshot":        {enc(record{kind: recordState, term: 1})},
+		"two snapshots":      {first, first},
+		"an entry below":     {first, enc(record{kind: recordEntry, index: 5})},
+		"an entry far above": {first, enc(record{kind: recordEntry, index: 7})},
+		"unknown kind":       {first, enc(record{kind: 9})},
+		"undecodable":        {first, {2}},
+	} {
+		n := &Node{log: &log{}}
+		if err := n.restore(records); !errors.Is(err, journal.ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func FuzzMessages(f *testing.F) {
+	f.Add(byte(0), quorum.Encode(nil, &voteReq{term: 1, last: 2, lastTerm: 3, pre: true}))
+	f.Add(byte(1), quorum.Encode(nil, &appendReq{term: 1, prev: 2, prevTerm: 3, commit: 4, entries: entries(1, 2)}))
+	f.Add(byte(2), quorum.Encode(nil, &snapshotReq{1, snapshot{2, 3, []quorum.NodeID{1, 2, 3}, []byte("data")}}))
+	f.Add(byte(3), quorum.Encode(nil, &appendResp{1, true, 2}))
+	f.Add(byte(4), quorum.Encode(nil, &record{kind: recordEntry, index: 1, entry: Entry{1, KindNoop, nil}}))
+	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
+		messages := []func() quorum.Message{
+			func() quorum.Message { return new(voteReq) },
+			func() quorum.Message { return new(appendReq) },
+			func() quorum.Message { return new(snapshotReq) },
+			func() quorum.Message { return new(appendResp) },
+			func() quorum.Message { return new(record) },
+		}[kind%5]
+		m, again := messages(), messages()
+		if quorum.Decode(b, m) != nil {
+			return
+		}
+		first := quorum.Encode(nil, m)
+		if err := quorum.Decode(first, again); err != nil || !bytes.Equal(quorum.Encode(nil, again), first) {
+			t.Fatalf("%+v comes back as %+v, %v", m, again, err)
+		}
+	})
+}

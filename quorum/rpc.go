@@ -1,0 +1,373 @@
+package quorum
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/env"
+)
+
+// Options are the bounds of an Endpoint. The zero value of each stands for its
+// default.
+type Options struct {
+	// Cluster is a number that nodes which talk to each other share.
+	Cluster uint64
+	// OutboxMessagesMax bounds, for each peer, the messages that wait to be
+	// written and the calls that wait for a reply, OutboxBytesMax the bytes that
+	// wait to be written. Beyond either a call fails at once with ErrOverloaded,
+	// and a reply that does not fit closes its connection. Defaults: 4,096
+	// messages, 8 MiB.
+	OutboxMessagesMax, OutboxBytesMax int
+	// FrameBytesMax is the largest message that is taken. Default: 4 MiB.
+	FrameBytesMax int
+	// HandlersMax bounds, for each connection, the requests that are being
+	// handled; more are answered with ErrOverloaded. Default: 1,024.
+	HandlersMax int
+	// CallTimeout is the deadline of calls whose context has none, so that a lost
+	// reply cannot occupy its call for ever. Default: 10 s.
+	CallTimeout time.Duration
+	// RedialMin and RedialMax bound the pauses after failed attempts to connect,
+	// in which calls fail with ErrUnreachable. Defaults: 20 ms, 1 s.
+	RedialMin, RedialMax time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	o.OutboxMessagesMax = cmp.Or(o.OutboxMessagesMax, 4096)
+	o.OutboxBytesMax = cmp.Or(o.OutboxBytesMax, 8<<20)
+	o.FrameBytesMax = cmp.Or(o.FrameBytesMax, 4<<20)
+	o.HandlersMax = cmp.Or(o.HandlersMax, 1024)
+	o.CallTimeout = cmp.Or(o.CallTimeout, 10*time.Second)
+	o.RedialMin = cmp.Or(o.RedialMin, 20*time.Millisecond)
+	o.RedialMax = cmp.Or(o.RedialMax, time.Second)
+	return o
+}
+
+// NetStats counts what an Endpoint has met.
+type NetStats struct {
+	Calls           uint64
+	OutboxFull      uint64 // calls and replies refused because of a bound
+	OutboxBytesPeak int    // the most bytes that any outbox has held
+	BadFrames       uint64 // connections closed because of what came
+	BadMessages     uint64 // requests and replies that could not be decoded
+	UnknownMethods  uint64
+	UnknownNodes    uint64
+	LateReplies     uint64 // to calls that were over
+	HandlersFull    uint64 // requests refused because of HandlersMax
+}
+
+// Network is what an Endpoint sends through.
+type Network = env.Network
+
+// Endpoint is a node's place in the network: it calls other nodes and serves
+// their calls.
+type Endpoint struct {
+	rt       *Runtime
+	network  Network
+	options  Options
+	links    map[NodeID]*link
+	accepted []*link
+	known    func(NodeID) bool
+	methods  map[uint64]handler
+	number   uint64
+	stats    NetStats
+	closed   bool
+}
+
+type handler struct {
+	name  string
+	serve func(ctx context.Context, from NodeID, payload []byte, reply []byte) ([]byte, error)
+}
+
+// NewEndpoint returns an Endpoint. known tells which nodes may connect; nil
+// allows all.
+func NewEndpoint(r *Runtime, network Network, o Options, known func(NodeID) bool) *Endpoint {
+	if known == nil {
+		known = func(NodeID) bool { return true }
+	}
+	return &Endpoint{rt: r, network: network, options: o.withDefaults(), known: known,
+		links: map[NodeID]*link{}, methods: map[uint64]handler{}}
+}
+
+// Listen begins to serve, after the methods have been registered with Handle.
+func (e *Endpoint) Listen() {
+	e.network.Listen(func(c env.Conn) env.Receiver {
+		strangers := 0
+		for _, l := range e.accepted {
+			if l.peer == 0 {
+				strangers++
+			}
+		}
+		l := &link{e: e, accepted: true, state: linkUp, conn: c}
+		e.accepted = append(e.accepted, l)
+		if strangers >= strangersMax {
+			l.drop(ErrOverloaded)
+		}
+		return l
+	})
+}
+
+// strangersMax bounds the connections that have not said yet whose they are.
+const strangersMax = 64
+
+// welcome notes whose connection it is. A node has one: if it dials again, it
+// knows of the other's end before we do.
+func (e *Endpoint) welcome(l *link, from NodeID) {
+	for _, other := range slices.Clone(e.accepted) {
+		if other.peer == from {
+			other.drop(ErrConnClosed)
+		}
+	}
+	l.peer = from
+}
+
+// Stats returns the counts as of now.
+func (e *Endpoint) Stats() NetStats { return e.stats }
+
+// Close closes all connections. Calls that wait fail with ErrClosed.
+func (e *Endpoint) Close() {
+	e.closed = true
+	e.network.Close()
+	for _, id := range slices.Sorted(maps.Keys(e.links)) {
+		e.links[id].end(ErrClosed)
+	}
+	e.accepted = nil
+}
+
+func (e *Endpoint) forget(l *link) {
+	e.accepted = slices.DeleteFunc(e.accepted, func(x *link) bool { return x == l })
+}
+
+func (e *Endpoint) link(to NodeID) *link {
+	l := e.links[to]
+	if l == nil {
+		l = &link{e: e, peer: to, calls: map[uint64]*call{}}
+		e.links[to] = l
+	}
+	return l
+}
+
+// call is a request that waits for its reply.
+type call struct {
+	link   *link
+	number uint64
+	sent   bool
+	over   bool
+	timer  timer
+	// finish is told the reply, or why there is none.
+	finish func(payload []byte, err error)
+}
+
+func (c *call) expire() { c.end(nil, context.DeadlineExceeded) }
+
+func (c *call) end(payload []byte, err error) {
+	if c.over {
+		return
+	}
+	c.over = true
+	delete(c.link.calls, c.number)
+	c.link.e.rt.timers.cancel(&c.timer)
+	c.finish(payload, err)
+}
+
+// reply is the arrival of a reply or a failure.
+func (e *Endpoint) reply(l *link, f *frame) {
+	c := l.calls[f.number]
+	if c == nil {
+		e.stats.LateReplies++
+		return
+	}
+	if f.kind == frameFailure {
+		c.end(nil, remoteError(l.peer, f))
+		return
+	}
+	c.end(f.payload, nil)
+}
+
+// failCalls ends the calls of a link whose connection has ended.
+func (e *Endpoint) failCalls(l *link, err error) {
+	for _, n := range slices.Sorted(maps.Keys(l.calls)) {
+		c := l.calls[n]
+		why := ErrUnreachable
+		if e.closed {
+			why = ErrClosed
+		} else if c.sent {
+			why = ErrConnClosed
+		}
+		c.end(nil, fmt.Errorf("%w: node %d: %w", why, l.peer, err))
+	}
+}
+
+// Method is a remote procedure that takes a *Req and returns a *Resp.
+type Method[Req, Resp any] struct {
+	number uint64
+	name   string
+	req    func(*Req) Message
+	resp   func(*Resp) Message
+}
+
+// NewMethod describes a method by its number, which is what goes over the
+// network, and its name, which is for traces. *Req and *Resp are Messages.
+func NewMethod[Req, Resp any, Q interface {
+	*Req
+	Message
+}, R interface {
+	*Resp
+	Message
+}](number uint16, name string) Method[Req, Resp] {
+	return Method[Req, Resp]{uint64(number), name,
+		func(m *Req) Message { return Q(m) }, func(m *Resp) Message { return R(m) }}
+}
+
+// Handle makes an Endpoint serve a method. Each request is a task of its own
+// that is named like the method; its context has the caller's deadline. The
+// request, and what it is made of, is f's to keep.
+func (m Method[Req, Resp]) Handle(e *Endpoint, f func(ctx context.Context, from NodeID, req *Req) (*Resp, error)) {
+	e.methods[m.number] = handler{m.name, func(ctx context.Context, from NodeID, payload []byte, reply []byte) ([]byte, error) {
+		var req Req
+		if err := Decode(payload, m.req(&req)); err != nil {
+			e.stats.BadMessages++
+			return nil, ErrBadMessage
+		}
+		resp, err := f(ctx, from, &req)
+		if err != nil {
+			return nil, err
+		}
+		return Encode(reply, m.resp(resp)), nil
+	}}
+}
+
+// Start sends a request and returns the event of its reply. It never blocks. The
+// event is lost with ErrOverloaded when the peer's outbox is full, with
+// ErrUnreachable when there is no connection, with ErrConnClosed when it closed
+// before the reply came, with ErrBadMessage when the reply cannot be decoded,
+// with context.DeadlineExceeded when ctx's deadline has passed, and with a
+// RemoteError when the handler failed.
+func (m Method[Req, Resp]) Start(ctx context.Context, e *Endpoint, to NodeID, req *Req) *Value[*Resp] {
+	s := scopeOf(ctx)
+	r := e.rt
+	v := newValue[*Resp](r, KindReply, m.name)
+	v.from = to
+	if e.closed {
+		v.Fail(ErrClosed)
+		return v
+	}
+	l := e.link(to)
+	e.number++
+	e.stats.Calls++
+	deadline := r.now + e.options.CallTimeout
+	if s.bounded {
+		deadline = s.deadline
+	}
+	c := &call{link: l, number: e.number}
+	c.finish = func(payload []byte, err error) {
+		if err == nil {
+			resp := new(Resp)
+			// The payload lies in the connection's buffer.
+			if err = Decode(slices.Clone(payload), m.resp(resp)); err == nil {
+				v.Set(resp)
+				return
+			}
+			e.stats.BadMessages++
+			err = fmt.Errorf("%w: reply of node %d to %s", ErrBadMessage, to, m.name)
+		}
+		v.Fail(err)
+	}
+	f := frame{kind: frameRequest, number: c.number, method: m.number, timeout: uint64(max(1, (deadline-r.now)/time.Microsecond))}
+	b := Encode(beginFrame(l.buffer(), &f), m.req(req))
+	if len(b)-headBytes > e.options.FrameBytesMax {
+		v.Fail(fmt.Errorf("%w: %s of %d bytes", ErrBadFrame, m.name, len(b)))
+		return v
+	}
+	l.calls[c.number] = c
+	if err := l.send(endFrame(b), c); err != nil {
+		c.over = true
+		delete(l.calls, c.number)
+		v.Fail(err)
+		return v
+	}
+	v.drop = func() { c.end(nil, ErrLost) }
+	if v.state == Pending {
+		r.timers.set(&c.timer, c, deadline)
+	}
+	return v
+}
+
+// Call is Start and Wait.
+func (m Method[Req, Resp]) Call(ctx context.Context, e *Endpoint, to NodeID, req *Req) (*Resp, error) {
+	v := m.Start(ctx, e, to, req)
+	resp, err := v.Wait(ctx)
+	if err != nil {
+		v.Drop()
+	}
+	return resp, err
+}
+
+// Broadcast sends each node a request of its own and returns their votes, which
+// are the replies. A node for which each returns nil is sent nothing: its vote
+// is for the caller to add.
+func (m Method[Req, Resp]) Broadcast(ctx context.Context, e *Endpoint, to []NodeID, each func(NodeID) *Req) *Votes[*Resp] {
+	votes := NewVotes[*Resp](ctx, m.name, to)
+	for _, id := range to {
+		if req := each(id); req != nil {
+			votes.addValue(id, m.Start(ctx, e, id, req))
+		}
+	}
+	return votes
+}
+
+// serve handles a request in a task of its own.
+func (e *Endpoint) serve(l *link, f *frame) {
+	h, ok := e.methods[f.method]
+	number := f.number
+	switch {
+	case !ok:
+		e.stats.UnknownMethods++
+		e.answer(l, number, nil, fmt.Errorf("%w %d", ErrUnknownMethod, f.method))
+		return
+	case l.handlers >= e.options.HandlersMax:
+		e.stats.HandlersFull++
+		e.answer(l, number, nil, ErrOverloaded)
+		return
+	}
+	l.handlers++
+	payload := slices.Clone(f.payload)
+	timeout := time.Duration(min(f.timeout, uint64(maxTimeout/time.Microsecond))) * time.Microsecond
+	from := l.peer
+	e.rt.spawn(context.Background(), &e.rt.root, h.name, func(ctx context.Context) error {
+		defer func() { l.handlers-- }()
+		ctx.(*scope).limit(timeout)
+		b := beginFrame(l.buffer(), &frame{kind: frameReply, number: number})
+		b, err := h.serve(ctx, from, payload, b)
+		e.answer(l, number, b, err)
+		return nil
+	})
+}
+
+// failureTextMax bounds what is told of a handler's error.
+const failureTextMax = 1024
+
+// maxTimeout is the longest deadline that a request can carry.
+const maxTimeout = 24 * time.Hour
+
+// answer sends the reply in b or the failure err, if the connection still
+// stands.
+func (e *Endpoint) answer(l *link, number uint64, b []byte, err error) {
+	if l.state != linkUp || e.closed {
+		return
+	}
+	if err == nil && len(b)-headBytes > e.options.FrameBytesMax {
+		err = fmt.Errorf("%w: a reply of %d bytes", ErrBadFrame, len(b))
+	}
+	if err != nil {
+		b = beginFrame(nil, &frame{kind: frameFailure, number: number, method: uint64(codeOf(err))})
+		text := err.Error()
+		b = append(b, text[:min(len(text), failureTextMax)]...)
+	}
+	if err := l.send(endFrame(b), nil); err != nil {
+		l.drop(err)
+	}
+}
