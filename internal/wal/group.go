@@ -19,6 +19,7 @@ const (
 const (
 	gatePending uint32 = 1 << iota // too many bytes wait to be written
 	gateDiskFull
+	gateStalled // nothing has become durable for too long
 	gateFailed
 	gateClosed
 )
@@ -40,10 +41,13 @@ type group struct {
 	// nanoseconds since 1970. Written by the flusher.
 	breakEnds atomic.Int64
 	// wake carries at most one token to the flusher.
-	wake         chan struct{}
-	clock        env.Clock
-	pendingMax   int64
-	roundBytes   int64
+	wake       chan struct{}
+	clock      env.Clock
+	roundBytes int64
+	// pendingLimit is how many bytes may be pending before workers have to wait:
+	// what there certainly is room for, and at most Options.PendingBytesMax.
+	// Written by limitPending, read by appends.
+	pendingLimit atomic.Int64
 	_            [cpu.CacheLineBytes]byte
 	pendingBytes atomic.Int64 // appended (as far as reported) and not yet written
 	_            [cpu.CacheLineBytes]byte
@@ -74,7 +78,7 @@ func (g *group) Hurry() {
 // add counts bytes that were appended.
 func (g *group) add(n int) {
 	pending := g.pendingBytes.Add(int64(n))
-	if pending > g.pendingMax {
+	if pending > g.pendingLimit.Load() {
 		g.gate.Or(gatePending)
 	}
 	if pending >= g.roundBytes {

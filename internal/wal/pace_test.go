@@ -27,7 +27,7 @@ type slowSync struct {
 }
 
 func (s slowSync) Sync() error {
-	time.Sleep(s.take)
+	elapse(background(), s.take)
 	return s.File.Sync()
 }
 
@@ -59,7 +59,7 @@ func TestBreaks(t *testing.T) {
 			}
 		}
 		pass := func(d time.Duration) {
-			time.Sleep(d)
+			elapse(t.Context(), d)
 			synctest.Wait()
 		}
 		var durable hlc.Timestamp
