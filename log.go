@@ -23,6 +23,7 @@ func (db *DB) logOptions(streams []*wal.Stream) wal.Options {
 		SparesMax:    db.opts.logSparesMax(),
 		OnDurable:    db.logDurable,
 		OnFailure:    db.logFailed,
+		Reserve:      db.checkpointReserve,
 	}
 	if db.opts.Durability == DurabilityBackground {
 		o.SyncInterval = db.opts.SyncInterval

@@ -17,9 +17,14 @@ type Durability int
 const (
 	// DurabilityDisk releases a transaction when its log is synced to disk.
 	DurabilityDisk Durability = iota
-	// DurabilityBackground releases a transaction when it is executed, and syncs the log
-	// every SyncInterval. A crash may lose the last SyncInterval and the time of one
-	// sync.
+	// DurabilityBackground releases a transaction when it is executed, and syncs the
+	// log every SyncInterval. A power loss or a crash of the machine takes the newest
+	// transactions, at most those of the last SyncInterval and of the time that a sync
+	// takes (two, if a sync takes longer than SyncInterval). When the disk stalls,
+	// writers wait, so that it is never more than those of SyncInterval and one
+	// second. What is left is a state that existed: no transaction is there without
+	// those that it has read. If the process alone ends without Close, that takes those
+	// of the last few milliseconds, or of a sync.
 	DurabilityBackground
 	// DurabilityNone writes nothing: the data is gone with the process. The
 	// folder given to Open must be empty ("").
@@ -68,8 +73,8 @@ const (
 type Options struct {
 	// Durability says when a transaction is released. Default DurabilityDisk.
 	Durability Durability
-	// SyncInterval is how often the log is synced with DurabilityBackground:
-	// the loss window. From 1 ms to 1 min, default 100 ms.
+	// SyncInterval is how often the log is synced with DurabilityBackground,
+	// which says what a crash may take. From 1 ms to 1 min, default 100 ms.
 	SyncInterval time.Duration
 	// MemoryLimit bounds the memory of the data, in bytes: records, indexes,
 	// and versions kept for snapshots. Not counted are the buffers of running

@@ -43,7 +43,7 @@ func TestProofMemory(t *testing.T) {
 					t.Logf("after %d transactions: %.1f bytes per record", n, float64(db.Stats().MemoryUsedBytes)/float64(records))
 				}
 				if pause > 0 && n%100 == 0 {
-					time.Sleep(100 * pause)
+					pass(t.Context(), 100*pause)
 				}
 			}
 			c.check(t)
@@ -69,7 +69,7 @@ func memoryFor(records int) int64 { return 256<<20 + int64(records)*400 }
 func settledBytes(t *testing.T, db *DB) int64 {
 	t.Helper()
 	const patience = 5 * time.Minute // of ten million records a checkpoint may be running
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; pass(t.Context(), 10*time.Millisecond) {
 		s := db.Stats()
 		if s.DeletedRecords == 0 && s.OldVersions == 0 && s.MemoryRetiredBytes == 0 && !s.Checkpoint.Running {
 			break
