@@ -44,8 +44,10 @@ func Check(ctx context.Context, dir string) (*CheckReport, error) {
 }
 
 func check(ctx context.Context, fsys env.FS, dir string) (_ *CheckReport, err error) {
-	if _, err := fsys.Stat(dir); err != nil { // lockFolder would make one
+	if info, err := fsys.Stat(dir); err != nil { // lockFolder would make one
 		return nil, err
+	} else if !info.IsDir {
+		return nil, errors.New("it is no folder")
 	}
 	s, err := lockFolder(fsys, dir)
 	if err != nil {
@@ -60,7 +62,10 @@ func check(ctx context.Context, fsys env.FS, dir string) (_ *CheckReport, err er
 		}
 		// The rest is checked all the same: it may be what is left of one.
 		r.Problems = append(r.Problems, fmt.Errorf("the folder has no %s file: it is no database, or a restore to it was not finished", identityName))
-	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrNewerFormat):
+	case errors.Is(err, ErrNewerFormat):
+		r.Problems = append(r.Problems, err)
+		return r, nil // of the rest this program knows nothing
+	case errors.Is(err, ErrCorrupt):
 		r.Problems = append(r.Problems, err)
 	case err != nil:
 		return nil, err

@@ -138,3 +138,38 @@ func TestCheckRefuses(t *testing.T) {
 	}
 	must(t, db.Close())
 }
+
+// A folder of somebody else's is left as it is, by everything that refuses it.
+func TestForeignFolderStaysAsItIs(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "letter"), []byte("dear"), 0o600))
+	_, oerr := Open(dir, small())
+	_, cerr := Check(t.Context(), dir)
+	for what, err := range map[string]error{"Open": oerr, "Check": cerr, "Restore": Restore(t.Context(), dir, strings.NewReader(""))} {
+		if err == nil || !strings.Contains(err.Error(), "no database") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	names, err := os.ReadDir(dir)
+	must(t, err)
+	if len(names) != 1 || names[0].Name() != "letter" {
+		t.Errorf("the folder holds %v now", names)
+	}
+	if _, err := Check(t.Context(), filepath.Join(dir, "letter")); err == nil || !strings.Contains(err.Error(), "no folder") {
+		t.Errorf("Check of a file: %v", err)
+	}
+}
+
+// Of a newer format only that is said.
+func TestCheckOfANewerFormat(t *testing.T) {
+	dir := filled(t)
+	name := filepath.Join(dir, identityName)
+	text, err := os.ReadFile(name)
+	must(t, err)
+	must(t, os.WriteFile(name, []byte(strings.Replace(string(text), "format 1", "format 2", 1)), 0o600))
+	r, err := Check(t.Context(), dir)
+	must(t, err)
+	if len(r.Problems) != 1 || !errors.Is(r.Problems[0], ErrNewerFormat) {
+		t.Errorf("%v", r.Problems)
+	}
+}

@@ -16,8 +16,9 @@ const (
 	// partBytesMax is where a checkpoint goes on in a new part: parts are loaded
 	// in parallel.
 	partBytesMax = 64 << 20
-	// checkpointPoll is how often the log's size is looked at.
-	checkpointPoll = time.Second
+	// checkpointPoll is how often the log's size is looked at: often enough to see
+	// a disk become full.
+	checkpointPoll = 100 * time.Millisecond
 	// checkpointRetry is how long to wait after one that failed.
 	checkpointRetry = 10 * time.Second
 	// checkpointShareOfData: as space gets scarce, a checkpoint is made when the

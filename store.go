@@ -64,6 +64,9 @@ func lockFolder(fsys env.FS, dir string) (*store, error) {
 	if err := fsys.MkdirAll(dir); err != nil {
 		return nil, err
 	}
+	if err := expectOurs(fsys, dir); err != nil {
+		return nil, err // before it gets a lock file from us
+	}
 	lock, err := fsys.Lock(filepath.Join(dir, lockName))
 	if err != nil {
 		return nil, err
@@ -89,6 +92,29 @@ func (s *store) identify() error {
 	return err
 }
 
+// expectOurs returns an error if what is in a folder has nothing to do with a
+// database.
+func expectOurs(fsys env.FS, dir string) error {
+	names, err := fsys.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		switch n {
+		case identityName, identityTempName, lockName, logFolder, checkpointFolder:
+			return nil
+		}
+	}
+	if len(names) > 0 {
+		return foreignFolder(names[0])
+	}
+	return nil
+}
+
+func foreignFolder(content string) error {
+	return fmt.Errorf("the folder has no %s, so it is no database, but it is not empty either: it has %s; name an empty folder or a new one", identityName, content)
+}
+
 // expectEmpty returns an error if there is something in the folder.
 func (s *store) expectEmpty() error {
 	names, err := s.fs.List(s.dir)
@@ -97,7 +123,7 @@ func (s *store) expectEmpty() error {
 	}
 	for _, n := range names {
 		if n != lockName && n != identityTempName {
-			return fmt.Errorf("the folder has no %s, so it is no database, but it is not empty either: it has %s; name an empty folder or a new one", identityName, n)
+			return foreignFolder(n)
 		}
 	}
 	return nil
