@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
+	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/occ"
 )
 
@@ -17,6 +18,11 @@ const (
 	partBytesMax = 64 << 20
 	// checkpointPoll is how often the log's size is looked at.
 	checkpointPoll = time.Second
+	// checkpointRetry is how long to wait after one that failed.
+	checkpointRetry = 10 * time.Second
+	// checkpointShareOfData: as space gets scarce, a checkpoint is made when the
+	// log has this part of the data's size, or when the disk is full.
+	checkpointShareOfData = 4
 	// checkpointShareDen: while the database is busy, writing a checkpoint takes
 	// this part of one processor, so that transactions keep their pace.
 	checkpointShareDen = 10
@@ -41,18 +47,31 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	}
 	defer snap.Close()
 	db.checkpointRuns.Store(true)
-	defer db.checkpointRuns.Store(false)
+	defer func() {
+		db.checkpointRuns.Store(false)
+		db.checkpointBytes.Store(0)
+	}()
 	// The log is durable up to the snapshot before the checkpoint counts: a
-	// checkpoint holds nothing that could still be lost.
-	if err := db.log.Sync(ctx); err != nil {
+	// checkpoint holds nothing that could still be lost. But if the log has no room,
+	// it may get it by this checkpoint, which then is what makes that durable.
+	if err := db.log.Sync(ctx); err != nil && !errors.Is(err, ErrDiskFull) {
 		return err
+	}
+	if err := db.log.DropSpares(); err != nil {
+		return fmt.Errorf("godwit: make room for a checkpoint: %w", err)
 	}
 	m, err := db.writeCheckpoint(ctx, snap, tables)
 	if err != nil {
+		if env.IsDiskFull(err) {
+			db.checkpointStuck.Store(true)
+			err = fmt.Errorf("%w: %w", ErrDiskFull, err)
+		}
 		return fmt.Errorf("godwit: checkpoint: %w", err)
 	}
 	db.lastCheckpoint.Store(m)
 	db.settledBytes.Add(settles)
+	db.checkpointStuck.Store(false)
+	db.gate.Advance(snap.Timestamp())
 	if err := db.log.TruncateBefore(snap.Timestamp()); err != nil {
 		return fmt.Errorf("godwit: truncate the log: %w", err)
 	}
@@ -76,6 +95,7 @@ func (db *DB) checkpointWhenDue() {
 		<-db.closed
 		cancel()
 	})
+	var failed time.Time
 	tick := time.NewTicker(checkpointPoll)
 	defer tick.Stop()
 	for {
@@ -83,14 +103,49 @@ func (db *DB) checkpointWhenDue() {
 		case <-db.closed:
 			return
 		case <-tick.C:
-			if db.unsettledLogBytes() < db.opts.CheckpointBytes {
+			if !db.checkpointDue() || time.Since(failed) < checkpointRetry {
 				continue
 			}
 			if err := db.Checkpoint(ctx); err != nil && ctx.Err() == nil {
-				db.logger.Error("checkpoint failed; the log is kept", "error", err)
+				db.logger.Error("checkpoint failed; the log is kept", "error", err, "again in", checkpointRetry)
+				failed = time.Now()
 			}
 		}
 	}
+}
+
+// checkpointDue tells whether the log is to be made superfluous: because it has
+// grown, or because its space is needed.
+func (db *DB) checkpointDue() bool {
+	unsettled := db.unsettledLogBytes()
+	if unsettled >= db.opts.CheckpointBytes {
+		return true
+	}
+	if db.log.Stats().Segments < 2 {
+		return false // a checkpoint would free nothing
+	}
+	if db.log.Full() {
+		return true
+	}
+	// Sooner than when the log has no room but what is reserved. But begun over and
+	// over again, checkpoints would take the disk's time instead of its space.
+	reserve := db.checkpointReserve()
+	if reserve == 0 || unsettled < max(2*db.opts.LogSegmentBytes, reserve/checkpointShareOfData) {
+		return false
+	}
+	free, err := db.store.fs.FreeBytes(db.dir)
+	return err == nil && free < reserve+2*max(db.opts.LogSegmentBytes, reserve/checkpointShareOfData)
+}
+
+// checkpointReserve returns how much of the disk the log has to leave free: what
+// the next checkpoint takes, or what the running one has still to write. The next
+// checkpoint is written beside this one, and makes the log smaller only when it
+// is complete. It takes less than the data does in memory.
+func (db *DB) checkpointReserve() int64 {
+	if db.opts.CheckpointBytes < 0 || db.checkpointStuck.Load() {
+		return 0
+	}
+	return max(0, db.arena.LiveBytes()-db.checkpointBytes.Load())
 }
 
 // snapshotAll opens a snapshot and returns it with the tables that it sees, the
@@ -121,12 +176,20 @@ func describeTables(tables []*Table) []checkpoint.Table {
 // writeCheckpoint writes and publishes the snapshot.
 func (db *DB) writeCheckpoint(ctx context.Context, snap *occ.Snapshot, tables []*Table) (*checkpoint.Manifest, error) {
 	pace := db.newPacer()
+	last := int64(0) // bytes are counted anew for each part
 	b, err := checkpoint.Begin(db.store.fs, db.store.checkpointDir(), checkpoint.Options{
-		Database:   db.store.id,
-		Timestamp:  snap.Timestamp(),
-		Tables:     describeTables(tables),
-		Godwit:     version(),
-		AfterBlock: func(_, _ int64) error { return pace.pause(ctx) },
+		Database:  db.store.id,
+		Timestamp: snap.Timestamp(),
+		Tables:    describeTables(tables),
+		Godwit:    version(),
+		AfterBlock: func(bytes, _ int64) error {
+			if bytes < last {
+				last = 0
+			}
+			db.checkpointBytes.Add(bytes - last)
+			last = bytes
+			return pace.pause(ctx)
+		},
 	})
 	if err != nil {
 		return nil, err

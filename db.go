@@ -47,6 +47,11 @@ type DB struct {
 	checkpointing  sync.Mutex // one checkpoint at a time
 	checkpointRuns atomic.Bool
 	lastCheckpoint atomic.Pointer[checkpoint.Manifest]
+	// checkpointBytes is how much of the running checkpoint is written.
+	// checkpointStuck: the last one found no room, so keeping some for the next one is
+	// of no use.
+	checkpointBytes atomic.Int64
+	checkpointStuck atomic.Bool
 
 	// replayedBytes is how much log the last recovery replayed, settledBytes how
 	// much of that and of what was written since a checkpoint has made

@@ -40,10 +40,9 @@
 // undo it any more. Update and View return at released. With DurabilityDisk, the
 // default, that is after the log is synced to disk up to the transaction and
 // everything it has read; many transactions share one sync. With
-// DurabilityBackground it is at once, and a crash of the machine or the process
-// may lose the transactions of the last Options.SyncInterval (plus the time of a
-// sync), always from the end: what is there after the crash is a state that
-// existed, with no gaps.
+// DurabilityBackground it is at once, and a crash may take the transactions of
+// the last Options.SyncInterval (plus the time of a sync), always from the end:
+// what is there after the crash is a state that existed, with no gaps.
 //
 // UpdateAsync returns at executed, with a handle that tells when the
 // transaction is released, so that one goroutine can keep many in flight.
@@ -59,4 +58,17 @@
 // 1 GiB. All data is in memory: Options.MemoryLimit bounds it, and a
 // transaction that would go beyond fails with ErrMemoryFull and changes
 // nothing; deleting still works then.
+//
+// # Space on disk
+//
+// The folder holds a checkpoint, which is about as large as the data, a second one
+// while it is written, and the log since: up to Options.CheckpointBytes, and a few
+// files of Options.LogSegmentBytes. As space gets scarce, checkpoints are made
+// earlier, to make the log smaller.
+//
+// When there is no room for the log all the same, transactions that write are
+// refused with ErrDiskFull before they execute, and reads go on. Space is made by removing
+// other files from the disk or enlarging it, and by nothing in the folder itself; writes then
+// go on within a second, without reopening. A transaction that takes most of a log
+// file for itself (LogSegmentBytes) may execute first and then wait for room.
 package godwit

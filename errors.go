@@ -27,8 +27,9 @@ var (
 	// ErrMemoryFull: the memory limit is reached. Delete data, close snapshots
 	// or raise Options.MemoryLimit. The transaction has changed nothing.
 	ErrMemoryFull = dberr.ErrMemoryFull
-	// ErrDiskFull: there is no room for the log. Writes are refused until
-	// there is, then go on by themselves.
+	// ErrDiskFull: there is no room for the log, or for a checkpoint. Writes are
+	// refused until there is, then go on by themselves; reads go on all the time.
+	// See the package's documentation for what takes how much space.
 	ErrDiskFull = dberr.ErrDiskFull
 	// ErrLogFailed: a write or sync of the log failed. No more writes are taken
 	// until the database is reopened; reads go on.

@@ -20,8 +20,10 @@ func (db *DB) logOptions(streams []*wal.Stream) wal.Options {
 		ID:           wal.DatabaseID(db.store.id),
 		Streams:      streams,
 		SegmentBytes: db.opts.LogSegmentBytes,
+		SparesMax:    db.opts.logSparesMax(),
 		OnDurable:    db.logDurable,
 		OnFailure:    db.logFailed,
+		Reserve:      db.checkpointReserve,
 	}
 	if db.opts.Durability == DurabilityBackground {
 		o.SyncInterval = db.opts.SyncInterval

@@ -17,9 +17,14 @@ type Durability int
 const (
 	// DurabilityDisk releases a transaction when its log is synced to disk.
 	DurabilityDisk Durability = iota
-	// DurabilityBackground releases a transaction when it is executed, and syncs the log
-	// every SyncInterval. A crash may lose the last SyncInterval and the time of one
-	// sync.
+	// DurabilityBackground releases a transaction when it is executed, and syncs the
+	// log every SyncInterval. A power loss or a crash of the machine takes the newest
+	// transactions, at most those of the last SyncInterval and of the time that a sync
+	// takes (two, if a sync takes longer than SyncInterval). When the disk stalls,
+	// writers wait, so that it is never more than those of SyncInterval and one
+	// second. What is left is a state that existed: no transaction is there without
+	// those that it has read. If the process alone ends without Close, that takes those
+	// of the last few milliseconds, or of a sync.
 	DurabilityBackground
 	// DurabilityNone writes nothing: the data is gone with the process. The
 	// folder given to Open must be empty ("").
@@ -60,6 +65,7 @@ const (
 	minSyncInterval    = time.Millisecond
 	maxSyncInterval    = time.Minute
 	minLogSegmentBytes = 1 << 20
+	logSparesBytesMax  = 2 << 30
 	maxLogSegmentBytes = 1 << 30
 )
 
@@ -67,8 +73,8 @@ const (
 type Options struct {
 	// Durability says when a transaction is released. Default DurabilityDisk.
 	Durability Durability
-	// SyncInterval is how often the log is synced with DurabilityBackground:
-	// the loss window. From 1 ms to 1 min, default 100 ms.
+	// SyncInterval is how often the log is synced with DurabilityBackground,
+	// which says what a crash may take. From 1 ms to 1 min, default 100 ms.
 	SyncInterval time.Duration
 	// MemoryLimit bounds the memory of the data, in bytes: records, indexes,
 	// and versions kept for snapshots. Not counted are the buffers of running
@@ -83,6 +89,8 @@ type Options struct {
 	// recovery. Default 1 GiB, negative: never.
 	CheckpointBytes int64
 	// LogSegmentBytes is the size of the log's files, which are allocated ahead.
+	// Those that a checkpoint sets free are used again: the log keeps the disk that it
+	// had at its largest, up to 2 GiB.
 	// From 1 MiB to 1 GiB, default 64 MiB.
 	LogSegmentBytes int64
 	// Logger gets what operators should know. Default: nothing is logged.
@@ -148,4 +156,14 @@ func (o *Options) withDefaults() Options {
 		c.fs = env.OS()
 	}
 	return c
+}
+
+// logSparesMax is how many files that the log does not need any more it keeps to
+// use again: as many as a checkpoint sets free, so that a busy database allocates
+// none, up to logSparesBytesMax.
+func (o *Options) logSparesMax() int {
+	if o.CheckpointBytes < 0 {
+		return 0 // the log's own default
+	}
+	return max(1, int(min(o.CheckpointBytes, logSparesBytesMax)/o.LogSegmentBytes))
 }

@@ -33,6 +33,7 @@ func (db *DB) recover(streams []*wal.Stream) error {
 	if db.log, err = wal.Open(db.logOptions(streams), found); err != nil {
 		return err
 	}
+	db.gate.OnWait = db.log.Hurry
 	db.logger.Info("recovered", "folder", db.dir, "checkpoint", uint64(from), "log", found.Bytes, "dropped", found.Dropped, "released", uint64(released),
 		"records", db.engine.Stats().Records, "took", time.Since(start))
 	return nil

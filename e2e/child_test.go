@@ -97,9 +97,10 @@ func (r *reporter) wrong(format string, args ...any) {
 
 // roles are what a child can do. Its result is the exit code.
 var roles = map[string]func(config, *reporter) error{
-	"load": load,
-	"hold": hold,
-	"fill": fill,
+	"load":  load,
+	"hold":  hold,
+	"fill":  fill,
+	"churn": churn,
 }
 
 // childMain runs the role that a config names.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -22,6 +23,10 @@ const (
 	diskBytes      = 48 << 20
 	// reserveBytes is what a file takes that is removed to make room again.
 	reserveBytes = 16 << 20
+	// What a transaction of churn writes: churnKeys keys, together churnBytes. So
+	// TestSmallDisk writes five times what its disk holds.
+	churnBytes = 80_000
+	churnKeys  = 20
 )
 
 // TestFullDisk fills a small disk of its own. It runs in a process that has its
@@ -32,15 +37,7 @@ func TestFullDisk(t *testing.T) {
 		runInside(t)
 		return
 	}
-	disk := t.TempDir()
-	if err := unix.Mount("godwit-e2e", disk, "tmpfs", 0, fmt.Sprintf("size=%d", diskBytes)); err != nil {
-		t.Fatalf("mount a small disk: %v", err)
-	}
-	defer func() {
-		if err := unix.Unmount(disk, 0); err != nil {
-			t.Error(err)
-		}
-	}()
+	disk := smallDisk(t)
 	reserve := filepath.Join(disk, "reserve")
 	takeReserve := func() {
 		t.Helper()
@@ -93,6 +90,93 @@ func TestFullDisk(t *testing.T) {
 	checkFolder(t, dir)
 }
 
+// smallDisk mounts a disk of diskBytes until the end of the test.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	disk := t.TempDir()
+	if err := unix.Mount("godwit-e2e", disk, "tmpfs", 0, fmt.Sprintf("size=%d", diskBytes)); err != nil {
+		t.Fatalf("mount a small disk: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(disk, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return disk
+}
+
+// TestSmallDisk writes the same keys again and again, as fast as it can, until the
+// log has taken many times the size of the disk. Checkpoints make room, without
+// any help, and the database is killed and opened again on the way.
+func TestSmallDisk(t *testing.T) {
+	if os.Getenv(insideVariable) == "" {
+		runInside(t)
+		return
+	}
+	dir := filepath.Join(smallDisk(t), "data")
+	const rounds, perRound = 3, 1000
+	p := &parent{t: t, dir: dir, expect: map[int]expectation{}}
+	for range rounds {
+		child := spawn(t, config{Role: "churn", Dir: dir, Expect: p.expect})
+		p.runUntil(child, perRound, child.kill)
+		checkFolder(t, dir)
+	}
+	if p.acked < rounds*perRound {
+		t.Errorf("%d transactions were acknowledged", p.acked)
+	}
+}
+
+// churn is the role that writes the same keys again and again. A transaction
+// writes churnBytes.
+func churn(c config, r *reporter) error {
+	db, err := godwit.Open(c.Dir, &godwit.Options{LogSegmentBytes: 4 << 20, MemoryLimit: 512 << 20})
+	if err != nil {
+		return err
+	}
+	table, err := openTable(db, "churn", godwit.Ordered)
+	if err != nil {
+		return err
+	}
+	last := uint64(0)
+	err = db.View(context.Background(), func(tx *godwit.Tx) (err error) {
+		last, err = number(tx, table, key(0, 0))
+		for i := range churnKeys {
+			if n, nerr := number(tx, table, key(0, uint64(i))); n != last {
+				r.wrong("key %d is of transaction %d, key 0 of %d", i, n, last)
+			} else if nerr != nil {
+				return nerr
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if want := c.Expect[0]; last < want.Acked || last > want.Started && want.Started > 0 {
+		r.wrong("transaction %d is the last one there; acknowledged up to %d, begun up to %d", last, want.Acked, want.Started)
+	}
+	r.send(message{Kind: ready})
+	for n := last + 1; ; {
+		r.send(message{Kind: started, Number: n})
+		err := db.Update(context.Background(), func(tx *godwit.Tx) error {
+			for i := range churnKeys {
+				value := binary.BigEndian.AppendUint64(make([]byte, 0, churnBytes/churnKeys), n)
+				if err := tx.Put(table, key(0, uint64(i)), value[:cap(value)]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		switch {
+		case err == nil:
+			r.send(message{Kind: acked, Number: n})
+			n++
+		case !errors.Is(err, godwit.ErrDiskFull) || errors.Is(err, godwit.ErrOutcomeUnknown):
+			return fmt.Errorf("transaction %d: %w", n, err)
+		}
+	}
+}
+
 // runInside runs the test again in a process that may mount.
 func runInside(t *testing.T) {
 	t.Helper()
@@ -140,9 +224,6 @@ func fill(c config, r *reporter) error {
 		case err == nil:
 			r.send(message{Kind: acked, Client: 1, Number: n})
 			n++
-		case errors.Is(err, godwit.ErrOutcomeUnknown):
-			// It executed before the disk was found to be full, and waits for room.
-			// Whoever tries again is refused, or writes the same once more.
 		case errors.Is(err, godwit.ErrDiskFull):
 			if !told {
 				told = true

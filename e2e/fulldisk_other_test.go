@@ -4,5 +4,7 @@ package e2e
 
 import "errors"
 
-// fill is a role of a test for linux only.
+// fill and churn are roles of tests for linux only.
 func fill(config, *reporter) error { return errors.ErrUnsupported }
+
+func churn(config, *reporter) error { return errors.ErrUnsupported }

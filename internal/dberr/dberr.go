@@ -14,9 +14,9 @@ var (
 	// ErrLogFailed: a write or sync of the log failed. What was not released
 	// may be lost; the database takes no more writes until it is reopened.
 	ErrLogFailed = errors.New("godwit: the log failed; no more writes are taken until the database is reopened")
-	// ErrDiskFull: the disk has no room for the log. Writes are refused until
-	// there is room again, then go on by themselves.
-	ErrDiskFull = errors.New("godwit: no space left for the log; writes are refused until there is")
+	// ErrDiskFull: the disk has no room for the log, or for a checkpoint. Writes are
+	// refused until there is room again, then go on by themselves.
+	ErrDiskFull = errors.New("godwit: the disk is full; reads go on, writes go on by themselves when there is room: free some space or enlarge the disk")
 	// ErrLocked: another process, or another DB in this one, has the data
 	// folder open.
 	ErrLocked = errors.New("godwit: the data folder is in use")

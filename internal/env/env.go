@@ -27,6 +27,8 @@ type FS interface {
 	MkdirAll(dir string) error
 	// Stat describes a file or folder.
 	Stat(name string) (Info, error)
+	// FreeBytes returns how much space a folder's disk has left for this program.
+	FreeBytes(dir string) (int64, error)
 	// SyncDir makes durable which names the folder holds. It does nothing where
 	// the operating system knows no such thing (Windows).
 	SyncDir(dir string) error

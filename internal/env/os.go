@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 	"syscall"
@@ -49,6 +50,14 @@ func (o *osFS) Create(name string) (File, error) {
 func (o *osFS) Open(name string) (File, error) { return o.open(name, os.O_RDWR) }
 
 func (o *osFS) OpenRead(name string) (File, error) { return o.open(name, os.O_RDONLY) }
+
+func (o *osFS) FreeBytes(dir string) (int64, error) {
+	free, err := freeBytes(dir)
+	if err != nil {
+		return 0, &fs.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return free, nil
+}
 
 func (o *osFS) Rename(from, to string) error { return os.Rename(from, to) }
 

@@ -19,6 +19,12 @@ func syncDir(d *os.File) error { return d.Sync() }
 
 func isDiskFull(err error) bool { return errors.Is(err, unix.EDQUOT) }
 
+func freeBytes(dir string) (int64, error) {
+	var s unix.Statfs_t
+	err := retry(func() error { return unix.Statfs(dir, &s) })
+	return int64(s.Bavail) * int64(s.Bsize), err //nolint:unconvert // the types differ between systems
+}
+
 // retry runs a system call again that a signal has interrupted before it did
 // anything.
 func retry(call func() error) error {

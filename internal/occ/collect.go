@@ -21,13 +21,6 @@ const (
 	maintainBatch = 256
 )
 
-// keptVersion is an old version in a record's chain: the newest from one
-// timestamp until another.
-type keptVersion struct {
-	rec, version arena.Ref
-	from, until  hlc.Timestamp
-}
-
 // tombstone is a record whose key was deleted at a timestamp.
 type tombstone struct {
 	table *Table
@@ -126,10 +119,10 @@ func (o *openSnapshots) need(from, until hlc.Timestamp) bool {
 // collectKept goes through at most most kept versions and frees those that no
 // snapshot needs.
 func (w *Worker) collectKept(open *openSnapshots, most int) {
-	for n := min(most, w.kept.Len()); n > 0; n-- {
-		k := w.kept.Pop()
+	for n := min(most, w.kept.count); n > 0; n-- {
+		k := w.kept.pop()
 		if open.need(k.from, k.until) || !w.unlink(k) {
-			w.kept.Push(k)
+			w.kept.append(k.version)
 		}
 	}
 }
@@ -189,10 +182,10 @@ func (e *Engine) Maintain() bool {
 		w.stream.Lock()
 		// With snapshots open it is worth a look only after one has closed;
 		// without, until nothing is kept.
-		again := w.kept.Len()+w.blocked.Len() > 0 && (len(open.at) == 0 || w.looked != closed)
+		again := w.kept.count+w.blocked.Len() > 0 && (len(open.at) == 0 || w.looked != closed)
 		left := 0
 		if again {
-			left = w.kept.Len()
+			left = w.kept.count
 		}
 		w.collectTombstones(maintainBatch)
 		w.mem.Limbo.Collect(w.mem.Cache, maintainBatch)
@@ -248,7 +241,7 @@ func (e *Engine) freeTable(t *Table) {
 	open := e.openSnapshots(nil)
 	for _, w := range e.workers {
 		w.stream.Lock()
-		w.collectKept(&open, w.kept.Len())
+		w.collectKept(&open, w.kept.count)
 		for _, q := range []*fifo.Queue[tombstone]{&w.tombs, &w.blocked} {
 			for n := q.Len(); n > 0; n-- {
 				if tomb := q.Pop(); tomb.table != t {

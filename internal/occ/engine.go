@@ -110,7 +110,7 @@ func (e *Engine) Stats() Stats {
 		w.stream.Lock()
 		s.Commits += w.commits
 		s.Records += w.records
-		s.Versions += int64(w.kept.Len())
+		s.Versions += int64(w.kept.count)
 		s.Deleted += int64(w.tombs.Len() + w.blocked.Len())
 		s.Retired += w.mem.Limbo.Bytes()
 		w.stream.Unlock()

@@ -67,11 +67,11 @@ func versionMeta(tx *Tx, x *write) record.Meta {
 	meta := tx.meta(x.rec)
 	switch {
 	case x.word&record.Absent != 0:
-		return record.MakeMeta(0, 0, 0, false)
+		return record.MakeMeta(keptBytes, 0, 0, false)
 	case meta.External():
-		return record.MakeMeta(0, 8, meta.ValueBytes(), true)
+		return record.MakeMeta(keptBytes, 8, meta.ValueBytes(), true)
 	}
-	return record.MakeMeta(0, record.Pad(meta.ValueBytes()), meta.ValueBytes(), false)
+	return record.MakeMeta(keptBytes, record.Pad(meta.ValueBytes()), meta.ValueBytes(), false)
 }
 
 func versionBytes(tx *Tx, x *write) int { return versionMeta(tx, x).Bytes() }
@@ -130,5 +130,5 @@ func (w *Worker) keepVersion(tx *Tx, x *write, p unsafe.Pointer, meta record.Met
 	arena.Store64(unsafe.Add(v, record.MetaOffset), uint64(vm))
 	arena.MoveWords(record.Value(v, vm), record.Value(p, meta), vm.Room()/8)
 	atomic.StoreUint64(prev, uint64(x.version))
-	w.kept.Push(keptVersion{rec: x.rec, version: x.version, from: x.word.Timestamp(), until: ts})
+	w.kept.push(x.version, x.rec, ts)
 }

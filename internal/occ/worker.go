@@ -19,10 +19,10 @@ type Worker struct {
 
 	// Under the stream's lock:
 	mem     index.Mem
-	kept    fifo.Queue[keptVersion] // old versions that a snapshot may need
-	tombs   fifo.Queue[tombstone]   // deleted records still in an index
-	blocked fifo.Queue[tombstone]   // those of which a snapshot may need what they were
-	looked  uint64                  // engine.closedSnaps when these were last gone through
+	kept    keptVersions
+	tombs   fifo.Queue[tombstone] // deleted records still in an index
+	blocked fifo.Queue[tombstone] // those of which a snapshot may need what they were
+	looked  uint64                // engine.closedSnaps when these were last gone through
 	commits uint64
 	records int64 // keys added less keys removed by this worker
 
@@ -41,6 +41,7 @@ func newWorker(e *Engine, id int, s *wal.Stream) *Worker {
 		engine: e,
 		id:     id,
 		stream: s,
+		kept:   keptVersions{arena: e.arena},
 		mem:    index.Mem{Cache: e.arena.NewCache(), Limbo: e.domain.NewLimbo()},
 	}
 }

@@ -16,6 +16,10 @@ import (
 // Gate releases waiters as its frontier moves. The zero Gate is ready to use
 // and stands at 0.
 type Gate struct {
+	// OnWait, if set, is called when somebody begins to wait. It must not block nor
+	// call the gate. Set before the gate is used.
+	OnWait func()
+
 	// frontier is written by Advance, under mu, and read by everybody.
 	frontier atomic.Uint64
 	mu       struct {
@@ -124,6 +128,9 @@ func (g *Gate) enlist(w waiter) (bool, error) {
 		return true, g.mu.failed
 	}
 	g.mu.waiting = append(g.mu.waiting, w)
+	if g.OnWait != nil {
+		g.OnWait()
+	}
 	return false, nil
 }
 

@@ -112,6 +112,8 @@ func (f *fileSystem) MkdirAll(dir string) error { f.write(); return f.fs.MkdirAl
 
 func (f *fileSystem) Stat(name string) (env.Info, error) { f.write(); return f.fs.Stat(name) }
 
+func (f *fileSystem) FreeBytes(dir string) (int64, error) { f.write(); return f.fs.FreeBytes(dir) }
+
 func (f *fileSystem) Lock(name string) (io.Closer, error) { f.write(); return f.fs.Lock(name) }
 
 func (f *fileSystem) SyncDir(dir string) error {

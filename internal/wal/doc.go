@@ -93,7 +93,9 @@
 //     and does not try again: the kernel may have dropped what it could not write, and
 //     a later sync would succeed without it. A full disk is no failure, because
 //     room is made sure of before it is written to: Throttle refuses
-//     (dberr.ErrDiskFull) until a segment can be prepared.
+//     (dberr.ErrDiskFull) until a segment can be prepared. What was let through fits
+//     into the room that is there (room.go), but for transactions of the size
+//     of a segment, which may have to wait for more.
 //
 // # Recovery
 //
@@ -103,7 +105,9 @@
 // durable (synced), or if it lies in an earlier segment. Damage is reported with
 // file and offset (dberr.CorruptionError) and never skipped. The last round before a
 // crash has no witness: if it rots, it is taken for torn. Closing the log writes
-// an empty round, marked clean, which is the witness of the last one with records.
+// an empty round, marked clean, which is the witness of the last one with records;
+// so does resting for a second (flusher.rest). What stays ambiguous is the round that was
+// written in the last second before a crash.
 //
 // Let F be the watermark of the last sound round. Records above F are dropped,
 // though their round is sound: others that they depend on may not have made it.
@@ -119,8 +123,10 @@
 //
 // # Bounds
 //
-// Pending bytes: Options.PendingBytesMax, then Throttle blocks; each commit phase
-// that was let through before may add one transaction. Buffers: two per stream, of at
+// Pending bytes: Options.PendingBytesMax or the room in the segments, then Throttle
+// blocks; each commit phase that was let through before may add one transaction.
+// With a SyncInterval, time: what is not durable is not older than SyncInterval and
+// StallMax, then Throttle blocks (window.go). Buffers: two per stream, of at
 // most bufferBytesKept when idle. Segments: until TruncateBefore, which the
 // engine calls after each checkpoint; spares: Options.SparesMax. Memory of a
 // recovery: chunksBytesMax, or the largest round if that is more. Retries of

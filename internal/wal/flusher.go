@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/dberr"
@@ -13,6 +14,13 @@ import (
 // writeBytes is the size of the buffer that a round is put together in: a
 // smaller round, which is nearly every one, is one write.
 const writeBytes = 1 << 20
+
+// breakMax bounds the break between two rounds that nobody waits for.
+const breakMax = 500 * time.Microsecond
+
+// restWitness is after how long a rest an empty round says that the one before
+// it was durable.
+const restWitness = time.Second
 
 // flusher is the group commit: it gathers what the streams have, writes it as
 // one round and makes that durable with one sync. One goroutine runs it.
@@ -38,7 +46,14 @@ type flusher struct {
 	newest    hlc.Timestamp // the largest timestamp of a written record
 
 	unsyncedBytes int64
-	lastSync      time.Time
+	gatheredAt    time.Time     // when gathering the last written round began
+	syncedTo      time.Time     // what was appended before is durable
+	witnessed     RoundNumber   // the last round that needs no other one as its witness
+	testify       bool          // the next round is to be written even if it is empty
+	lastSync      time.Time     // when it ended
+	syncTook      time.Duration // how long it took
+	processors    int
+	busyWorkers   int // streams that had records when they were gathered last
 	timer         env.Timer
 	unwritten     error // what Close has to say
 
@@ -50,14 +65,17 @@ type flusher struct {
 func newFlusher(l *Log, found *Recovered) *flusher {
 	f := &flusher{
 		log: l, opt: &l.opt,
-		batches:   make([]Batch, 0, len(l.opt.Streams)),
-		spares:    make([][]byte, len(l.opt.Streams)),
-		buf:       make([]byte, 0, writeBytes),
-		round:     found.tail.round,
-		synced:    found.tail.round,
-		watermark: found.tail.watermark,
-		last:      found.tail.last,
-		lastSync:  l.opt.Clock.Now(),
+		batches:    make([]Batch, 0, len(l.opt.Streams)),
+		spares:     make([][]byte, len(l.opt.Streams)),
+		buf:        make([]byte, 0, writeBytes),
+		round:      found.tail.round,
+		synced:     found.tail.round,
+		watermark:  found.tail.watermark,
+		last:       found.tail.last,
+		lastSync:   l.opt.Clock.Now(),
+		processors: runtime.GOMAXPROCS(0),
+		syncedTo:   l.opt.Clock.Now(),
+		witnessed:  found.tail.round,
 	}
 	f.timer = l.opt.Clock.NewTimer(time.Hour)
 	f.timer.Stop()
@@ -112,26 +130,63 @@ func (f *flusher) background() bool { return f.opt.SyncInterval > 0 }
 // being closed.
 func (f *flusher) sleep() bool {
 	if !f.background() {
-		// A round starts as soon as something is pending: under light load rounds
-		// are small and fast, under heavy load a sync's time worth of records
-		// gathers for the next one.
+		// A round starts as soon as something is pending and somebody waits for
+		// it: under light load rounds are small and fast, under heavy load a
+		// sync's time worth of records gathers for the next one.
+		if f.busyWorkers >= f.processors {
+			f.takeBreak()
+		}
 		if !f.open() {
-			f.wait(flusherIdle, time.Time{})
+			f.rest()
 		}
 		return f.closing()
 	}
-	var due time.Time
+	due := f.syncedTo.Add(f.opt.SyncInterval)
+	var woken bool
 	if f.open() || f.unsynced() {
-		due = f.lastSync.Add(f.opt.SyncInterval)
+		woken = f.wait(flusherIdle, due)
+	} else {
+		if !f.wanted(flusherIdle) {
+			f.log.window.close()
+		}
+		woken = f.rest()
 	}
-	if f.wait(flusherIdle, due) {
-		until := f.opt.Clock.Now().Add(f.opt.RoundInterval)
-		if !due.IsZero() && due.Before(until) {
+	if woken {
+		now := f.opt.Clock.Now()
+		f.log.window.openAt(now)
+		until := now.Add(f.opt.RoundInterval)
+		if due.Before(until) {
 			until = due
 		}
 		f.wait(flusherTimed, until)
 	}
 	return f.closing()
+}
+
+// takeBreak sleeps as long after a sync as that took. A sync takes half of its
+// time from a processor; while all processors run transactions and nobody waits,
+// that is better spent on them.
+func (f *flusher) takeBreak() {
+	ends := f.lastSync.Add(min(f.syncTook, breakMax))
+	f.log.breakEnds.Store(ends.UnixNano())
+	// Workers look at the time more often than the scheduler does, while it has
+	// no processor to spare. The timer is there for when they stop.
+	f.wait(flusherPaced, ends.Add(breakMax))
+}
+
+// rest sleeps while there is nothing to do, and returns true if it was woken.
+//
+// The last round before a crash has no witness: nothing says that it was durable, so
+// if it rots, it looks torn. While the log is used, each round is the witness of
+// the one before, and a log that is closed ends with an empty round. This makes
+// an empty round of a rest, too, which costs nothing then.
+func (f *flusher) rest() bool {
+	if f.witnessed == f.round || f.segment.end+blockBytes > f.segment.size {
+		return f.wait(flusherIdle, time.Time{})
+	}
+	woken := f.wait(flusherIdle, f.opt.Clock.Now().Add(restWitness))
+	f.testify = !woken
+	return woken
 }
 
 func (f *flusher) closing() bool {
@@ -176,8 +231,11 @@ func (f *flusher) wanted(state uint32) bool {
 	if l.syncsWanted.Load() != l.syncsDone.Load() || f.closing() {
 		return true
 	}
-	if state == flusherTimed {
+	switch state {
+	case flusherTimed:
 		return l.pendingBytes.Load() >= l.roundBytes
+	case flusherPaced:
+		return l.hurried.Load() || l.pendingBytes.Load() >= l.roundBytes
 	}
 	for _, s := range f.opt.Streams {
 		s.Lock()
@@ -195,12 +253,19 @@ func (f *flusher) wanted(state uint32) bool {
 func (f *flusher) work(closing bool) error {
 	for {
 		wanted := f.log.syncsWanted.Load()
-		forced := closing || wanted != f.log.syncsDone.Load()
+		testify := f.testify
+		f.testify = false
+		forced := closing || testify || wanted != f.log.syncsDone.Load()
+		began := f.opt.Clock.Now()
 		watermark, bytes := f.gather()
 		due := forced || !f.background() || f.syncDue()
-		if bytes > 0 || f.open() && due {
+		if bytes > 0 || f.open() && due || testify {
 			if err := f.write(roundHeader{watermark: watermark}, bytes); err != nil {
 				return err
+			}
+			f.gatheredAt = began
+			if testify && bytes == 0 {
+				f.witnessed = f.round
 			}
 			due = due || f.unsyncedBytes >= unsyncedBytesMax
 		}
@@ -212,6 +277,7 @@ func (f *flusher) work(closing bool) error {
 				return err
 			}
 		}
+		f.durableTo(began)
 		// Every record up to the watermark is durable. That holds without a write,
 		// too, if there was nothing to write: a recovery then ends at a smaller
 		// watermark, but without a record between the two.
@@ -227,12 +293,23 @@ func (f *flusher) work(closing bool) error {
 }
 
 func (f *flusher) syncDue() bool {
-	return (f.unsynced() || f.open()) && f.opt.Clock.Now().Sub(f.lastSync) >= f.opt.SyncInterval
+	return (f.unsynced() || f.open()) && f.opt.Clock.Now().Sub(f.syncedTo) >= f.opt.SyncInterval
+}
+
+// durableTo says that everything that was appended before t is durable. The next
+// sync in the background is due an interval after that, not after the sync's
+// end: so a transaction waits for SyncInterval and one sync at the most.
+func (f *flusher) durableTo(t time.Time) {
+	f.syncedTo = t
+	if f.background() {
+		f.log.window.moveTo(t)
+	}
 }
 
 // gather takes what the streams have. It returns the least timestamp that they
 // have closed, and how many bytes there are.
 func (f *flusher) gather() (watermark hlc.Timestamp, bytes int64) {
+	f.log.hurried.Store(false)
 	watermark = hlc.Max
 	f.batches = f.batches[:0]
 	for i, s := range f.opt.Streams {
@@ -249,6 +326,7 @@ func (f *flusher) gather() (watermark hlc.Timestamp, bytes int64) {
 			f.gathered(i)
 		}
 	}
+	f.busyWorkers = len(f.batches)
 	if watermark < f.watermark {
 		panic(fmt.Sprintf("invariant violated: I5 closed: the watermark goes back from %d to %d", f.watermark, watermark))
 	}
@@ -343,8 +421,8 @@ func (f *flusher) writeOut(p []byte) error {
 	return nil
 }
 
-// recycle keeps the buffers of the batches that were written, and lets workers
-// through again if not much is pending.
+// recycle keeps the buffers of the batches that were written, which are not
+// pending any more.
 func (f *flusher) recycle(bytes int64) {
 	for i := range f.batches {
 		b := &f.batches[i]
@@ -354,12 +432,8 @@ func (f *flusher) recycle(bytes int64) {
 		b.data = nil
 	}
 	f.batches = f.batches[:0]
-	g := &f.log.group
-	pending := g.pendingBytes.Add(-bytes)
-	if g.gate.Load()&gatePending != 0 && pending <= g.pendingMax/2 {
-		g.gate.And(^gatePending)
-		f.log.notify()
-	}
+	f.log.pendingBytes.Add(-bytes)
+	f.log.files.leftIs(f.segment.size - f.segment.end)
 }
 
 // sync makes the written rounds durable.
@@ -369,9 +443,10 @@ func (f *flusher) sync() error {
 		return err
 	}
 	f.lastSync = f.opt.Clock.Now()
-	f.log.stats.synced(f.lastSync.Sub(from))
+	f.syncTook = f.lastSync.Sub(from)
+	f.log.stats.synced(f.syncTook)
 	if f.opt.OnSync != nil {
-		f.opt.OnSync(f.lastSync.Sub(from), f.unsyncedBytes)
+		f.opt.OnSync(f.syncTook, f.unsyncedBytes)
 	}
 	f.synced = f.round
 	f.unsyncedBytes = 0
@@ -408,6 +483,7 @@ func (f *flusher) makeRoom(bytes int64) error {
 		if err := f.sync(); err != nil {
 			return errors.Join(err, next.file.Close())
 		}
+		f.durableTo(f.gatheredAt)
 	}
 	next.header = segmentHeader{
 		id: f.opt.ID, number: next.number, nonce: f.opt.Rand.Uint64(), firstRound: f.round + 1,

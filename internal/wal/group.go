@@ -12,12 +12,14 @@ const (
 	flusherBusy  uint32 = iota // it will look at the streams again before it sleeps
 	flusherIdle                // it sleeps until something is appended
 	flusherTimed               // it sleeps until a time has come or a round is full
+	flusherPaced               // it takes a break, until that ends or somebody is in a hurry
 )
 
 // Why Throttle does not let workers through at once.
 const (
 	gatePending uint32 = 1 << iota // too many bytes wait to be written
 	gateDiskFull
+	gateStalled // nothing has become durable for too long
 	gateFailed
 	gateClosed
 )
@@ -33,11 +35,19 @@ type group struct {
 	// 0 almost always. Written by the flusher, the preparer and the streams, read
 	// by Throttle.
 	gate atomic.Uint32
+	// hurried is set by Hurry and cleared when a round begins.
+	hurried atomic.Bool
+	// breakEnds is when the flusher in flusherPaced is to be woken, in
+	// nanoseconds since 1970. Written by the flusher.
+	breakEnds atomic.Int64
 	// wake carries at most one token to the flusher.
-	wake         chan struct{}
-	clock        env.Clock
-	pendingMax   int64
-	roundBytes   int64
+	wake       chan struct{}
+	clock      env.Clock
+	roundBytes int64
+	// pendingLimit is how many bytes may be pending before workers have to wait:
+	// what there certainly is room for, and at most Options.PendingBytesMax.
+	// Written by limitPending, read by appends.
+	pendingLimit atomic.Int64
 	_            [cpu.CacheLineBytes]byte
 	pendingBytes atomic.Int64 // appended (as far as reported) and not yet written
 	_            [cpu.CacheLineBytes]byte
@@ -54,13 +64,26 @@ func (g *group) wakeFlusher() {
 	}
 }
 
+// Hurry says that somebody waits for Durable to move. While nobody does, the log
+// paces itself: see flusher.sleep.
+func (g *group) Hurry() {
+	if !g.hurried.Load() {
+		g.hurried.Store(true)
+	}
+	if g.flusher.Load() == flusherPaced {
+		g.wakeFlusher()
+	}
+}
+
 // add counts bytes that were appended.
 func (g *group) add(n int) {
 	pending := g.pendingBytes.Add(int64(n))
-	if pending > g.pendingMax {
+	if pending > g.pendingLimit.Load() {
 		g.gate.Or(gatePending)
 	}
-	if pending >= g.roundBytes && g.flusher.Load() == flusherTimed {
-		g.wakeFlusher()
+	if pending >= g.roundBytes {
+		if state := g.flusher.Load(); state == flusherTimed || state == flusherPaced {
+			g.wakeFlusher()
+		}
 	}
 }

@@ -131,6 +131,11 @@ func txBytes(writes []Write) int {
 func appendTx(s *Stream, clock *hlc.Clock, writes []Write) tx {
 	s.Lock()
 	defer s.Unlock()
+	return appendLocked(s, clock, writes)
+}
+
+// appendLocked does so on a stream that is locked.
+func appendLocked(s *Stream, clock *hlc.Clock, writes []Write) tx {
 	x := tx{s.ID(), clock.Next(), writes}
 	n := txBytes(writes)
 	b := s.Reserve(n)

@@ -27,7 +27,7 @@ type Log struct {
 	flush   *flusher
 	stats   counters
 	closing chan struct{} // closed by Close
-	done    chan struct{} // closed when the flusher has ended
+	tasks   sync.WaitGroup
 
 	// syncsWanted counts the calls of Sync. The flusher reads it before it
 	// gathers and writes syncsDone after that is durable.
@@ -35,6 +35,7 @@ type Log struct {
 	syncsDone   atomic.Uint64
 	// stalled: the flusher has to wait for a segment.
 	stalled atomic.Bool
+	window  lossWindow
 
 	state struct {
 		sync.Mutex
@@ -72,14 +73,16 @@ func open(o Options, found *Recovered) (*Log, error) {
 		return nil, err
 	}
 	o.HLC.Observe(found.Last)
-	l := &Log{opt: o, closing: make(chan struct{}), done: make(chan struct{})}
+	l := &Log{opt: o, closing: make(chan struct{})}
 	l.wake, l.clock = make(chan struct{}, 1), o.Clock
-	l.pendingMax, l.roundBytes = o.PendingBytesMax, o.RoundBytes
+	l.roundBytes = o.RoundBytes
+	l.window.start = o.Clock.Now()
 	l.state.changed = make(chan struct{})
 	l.durable.Store(uint64(found.Watermark))
 	if l.files, err = newSegmentFiles(l, found); err != nil {
 		return nil, err
 	}
+	l.files.limitPending()
 	l.flush = newFlusher(l, found)
 	for _, s := range o.Streams {
 		s.Lock()
@@ -92,10 +95,10 @@ func open(o Options, found *Recovered) (*Log, error) {
 // start starts the goroutines. Close joins them.
 func (l *Log) start() {
 	l.files.start()
-	go func() {
-		defer close(l.done)
-		l.flush.run()
-	}()
+	l.tasks.Go(l.flush.run)
+	if l.flush.background() {
+		l.tasks.Go(l.guardWindow)
+	}
 }
 
 // Stream returns stream i.
@@ -204,6 +207,10 @@ func (l *Log) Failure() error {
 	return l.state.failure
 }
 
+// Full tells whether there was no room for the next segment when it was looked at
+// last.
+func (l *Log) Full() bool { return l.gate.Load()&gateDiskFull != 0 }
+
 // TruncateBefore removes the segments whose rounds were all closed at or below
 // ts, but not the one that is being written: a checkpoint at ts makes them
 // superfluous.
@@ -229,7 +236,7 @@ func (l *Log) Close() error {
 	close(l.closing)
 	l.wakeFlusher()
 	l.notify()
-	<-l.done
+	l.tasks.Wait()
 	err := l.files.close()
 	for _, s := range l.opt.Streams {
 		s.Lock()

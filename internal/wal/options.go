@@ -56,8 +56,9 @@ type Options struct {
 	// used again; 0 stands for the default, less for none.
 	SparesMax int
 	// SyncInterval is 0 if every round is synced before it counts as durable.
-	// Otherwise rounds are written at once and synced every SyncInterval, and
-	// that is what a power loss can take.
+	// Otherwise rounds are written at once and synced every SyncInterval. A power
+	// loss can take what was appended in a SyncInterval and a sync, or in two syncs
+	// if those take longer, or in SyncInterval and StallMax if the disk stalls.
 	SyncInterval time.Duration
 	// With a SyncInterval, a round is written RoundInterval after its first
 	// record, or when RoundBytes are pending.
@@ -66,6 +67,12 @@ type Options struct {
 	// PendingBytesMax is how many bytes may wait to be written before Throttle
 	// holds workers up.
 	PendingBytesMax int64
+
+	// Reserve, if not nil, returns how much of the disk has to be left free for what
+	// makes the log smaller. The disk counts as full when a new segment would not leave
+	// that, if there are segments to be rid of; and no file is kept to be used
+	// again. It is called by any goroutine and must not call the log.
+	Reserve func() int64
 
 	// OnDurable is called by the flusher after Durable has moved, OnFailure once
 	// if the log fails. They must not block and not call the log, but for Durable

@@ -87,6 +87,8 @@ type segmentFiles struct {
 		sync.Mutex
 		past        []pastSegment // in order
 		activeBytes int64         // of the segment that is being written, 0 if there is none yet
+		left        int64         // of that, where nothing is written yet
+		ahead       int64         // the size of the prepared segment, 0 if there is none
 		spares      []string
 		nextSpare   uint64
 	}
@@ -141,7 +143,7 @@ func (sf *segmentFiles) retire(name string) error {
 	if err != nil {
 		return err
 	}
-	if info.SizeBytes != sf.opt.SegmentBytes || len(sf.mu.spares) >= sf.opt.SparesMax {
+	if info.SizeBytes != sf.opt.SegmentBytes || len(sf.mu.spares) >= sf.opt.SparesMax || !sf.reserveIsFree(0) {
 		return sf.opt.FS.Remove(name)
 	}
 	spare := spareName(sf.opt.Dir, sf.mu.nextSpare)
@@ -166,6 +168,7 @@ func (sf *segmentFiles) start() {
 					p.segment, err = sf.prepare(n)
 					return err
 				})
+				sf.isAhead(&p)
 				sf.prepared <- p
 			case <-sf.stop:
 				return
@@ -195,7 +198,7 @@ func (sf *segmentFiles) untilRoom(do func() error) error {
 	var timer env.Timer
 	for failed := 0; ; {
 		err := do()
-		full := env.IsDiskFull(err)
+		full := env.IsDiskFull(err) || errors.Is(err, dberr.ErrDiskFull)
 		if full != (l.gate.Load()&gateDiskFull != 0) {
 			if full {
 				l.gate.Or(gateDiskFull)
@@ -207,8 +210,9 @@ func (sf *segmentFiles) untilRoom(do func() error) error {
 		switch {
 		case err == nil:
 			return nil
-		case full:
+		case full && !errors.Is(err, dberr.ErrDiskFull):
 			err = fmt.Errorf("%w: %w", dberr.ErrDiskFull, err)
+		case full:
 		default:
 			if failed++; failed > retriesMax {
 				return err
@@ -266,6 +270,9 @@ func (sf *segmentFiles) takeSpare() (string, error) {
 	sf.mu.Unlock()
 	var err error
 	if made {
+		if err := sf.leavesReserve(); err != nil {
+			return "", err
+		}
 		err = sf.makeSpare(name)
 	} else {
 		err = sf.wipe(name)
@@ -341,7 +348,7 @@ func (sf *segmentFiles) link(old, next *segment) {
 // prepared. last is the largest timestamp written so far.
 func (sf *segmentFiles) activated(old, next *segment, last hlc.Timestamp) error {
 	sf.mu.Lock()
-	sf.mu.activeBytes = next.size
+	sf.mu.activeBytes, sf.mu.left, sf.mu.ahead = next.size, next.size-next.end, 0
 	if old != nil {
 		sf.mu.past = append(sf.mu.past, pastSegment{old.number, old.size, last})
 	}

@@ -148,7 +148,8 @@ func (s *Stream) unlock(g *group) {
 // A flusher that comes back from the disk needs a processor. If as many workers
 // as there are processors run transactions without ever blocking, it gets one
 // when the scheduler preempts a worker, which takes 10 ms: the time of many
-// syncs. So workers yield every yieldInterval, as long as the flusher is at work.
+// syncs. So workers yield every yieldInterval, as long as the flusher is at work,
+// and end its breaks.
 func (s *Stream) yieldNow(g *group) bool {
 	now := g.clock.Now()
 	switch passed := now.Sub(s.yielded); {
@@ -158,7 +159,16 @@ func (s *Stream) yieldNow(g *group) bool {
 		s.yieldEvery = min(yieldEveryMax, 2*s.yieldEvery+1)
 	}
 	s.yielded, s.untilYield = now, s.yieldEvery
-	return g.flusher.Load() == flusherBusy
+	switch g.flusher.Load() {
+	case flusherBusy:
+		return true
+	case flusherPaced:
+		if now.UnixNano() >= g.breakEnds.Load() {
+			g.wakeFlusher()
+			return true
+		}
+	}
+	return false
 }
 
 // Reserve returns n bytes at the end of the pending batch for one record. The

@@ -286,6 +286,20 @@ func (f *FS) Stat(name string) (env.Info, error) {
 	return env.Info{}, pathError("stat", name, fs.ErrNotExist)
 }
 
+// FreeBytes returns how much space is left, a lot on a disk without limit.
+func (f *FS) FreeBytes(dir string) (int64, error) {
+	dir = filepath.Clean(dir)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.dirExists(dir) {
+		return 0, pathError("statfs", dir, fs.ErrNotExist)
+	}
+	if f.capacity == 0 {
+		return 1 << 62, nil
+	}
+	return max(0, f.capacity-f.usedBytes), nil
+}
+
 // SyncDir makes durable which names the folder holds.
 func (f *FS) SyncDir(dir string) error {
 	dir = filepath.Clean(dir)

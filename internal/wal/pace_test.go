@@ -1,0 +1,105 @@
+package wal
+
+import (
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+// slowSyncs is a file system whose syncs take a time.
+type slowSyncs struct {
+	env.FS
+	take time.Duration
+}
+
+func (s slowSyncs) Open(name string) (env.File, error) {
+	f, err := s.FS.Open(name)
+	return slowSync{f, s.take}, err
+}
+
+type slowSync struct {
+	env.File
+	take time.Duration
+}
+
+func (s slowSync) Sync() error {
+	elapse(background(), s.take)
+	return s.File.Sync()
+}
+
+// TestBreaks: rounds that nobody waits for are a sync's time apart, if all
+// processors run workers. One that somebody waits for begins at once.
+func TestBreaks(t *testing.T) {
+	const take = 200 * time.Microsecond
+	workers := runtime.GOMAXPROCS(0)
+	synctest.Test(t, func(t *testing.T) {
+		o := testOptions(slowSyncs{newFS(t), take}, workers)
+		o.SegmentBytes = 1 << 20
+		l := openLog(t, o)
+		// put appends on so many streams, as one for the flusher.
+		put := func(streams int) {
+			for i := range streams {
+				l.Stream(i).Lock()
+			}
+			for i := range streams {
+				appendLocked(l.Stream(i), o.HLC, []Write{{Kind: KindPut}})
+			}
+			for i := range streams {
+				l.Stream(i).Unlock()
+			}
+		}
+		work := func() { // long enough for the worker to look at the time
+			for range 2 * yieldEveryMax {
+				l.Stream(0).Lock()
+				l.Stream(0).Unlock() //nolint:staticcheck // what Unlock does is the point
+			}
+		}
+		pass := func(d time.Duration) {
+			elapse(t.Context(), d)
+			synctest.Wait()
+		}
+		var durable hlc.Timestamp
+		expect := func(moved bool, when string) {
+			t.Helper()
+			if got := l.Durable(); got > durable != moved {
+				t.Errorf("%s: a round has ended: %v, want %v", when, !moved, moved)
+			}
+			durable = l.Durable()
+		}
+		put(workers)
+		pass(10 * time.Millisecond) // the first segment has begun
+		durable = l.Durable()
+		put(workers)
+		pass(take)
+		expect(true, "the first round")
+		put(workers)
+		pass(take / 2)
+		work()
+		pass(take/2 + take/2)
+		expect(false, "in the break")
+		work()
+		pass(take)
+		expect(true, "a worker has ended the break")
+		put(workers)
+		pass(take + breakMax + take)
+		expect(true, "no worker has ended the break")
+		put(workers)
+		l.Hurry()
+		pass(take)
+		expect(true, "in a hurry")
+		if workers > 1 {
+			pass(10 * take)
+			put(1)
+			pass(take)
+			expect(true, "one worker")
+			put(1)
+			pass(take)
+			expect(true, "one worker at work all the time")
+		}
+		must(t, l.Close())
+	})
+}
