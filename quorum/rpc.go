@@ -59,9 +59,6 @@ type NetStats struct {
 	HandlersFull    uint64 // requests refused because of HandlersMax
 }
 
-// Network is what an Endpoint sends through.
-type Network = env.Network
-
 // Endpoint is a node's place in the network: it calls other nodes and serves
 // their calls.
 type Endpoint struct {

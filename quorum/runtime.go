@@ -51,6 +51,7 @@ type Runtime struct {
 	// flushes are called at the end of each round: outboxes that have something
 	// to send.
 	flushes []func()
+	foreign []foreign // waits that look has to look after
 	tracer  Tracer
 	info    WaitInfo // what the tracer is shown
 	stats   Stats
@@ -126,8 +127,12 @@ func (r *Runtime) Poll() time.Duration {
 	for t := r.timers.pop(r.now); t != nil; t = r.timers.pop(r.now) {
 		t.expire()
 	}
+	r.look()
 	for n := 0; n < roundMax && r.ready.n > 0; n++ {
 		r.resume(r.ready.take(r.host.Pick(r.ready.n)))
+		if r.ready.n == 0 && len(r.foreign) > 0 {
+			r.look()
+		}
 	}
 	// A flush may register the next one.
 	flushes := r.flushes

@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -45,6 +46,43 @@ func scopeOf(ctx context.Context) *scope {
 		return ended
 	}
 	return s
+}
+
+// foreign is a wait under a context of package context that has an end of its
+// own.
+type foreign struct {
+	task *Task
+	ctx  context.Context
+}
+
+// watch makes a task that is about to wait under ctx hear of its end. A context of
+// this package, and one that only adds values to it, needs no watch: its scope
+// knows who waits.
+func (r *Runtime) watch(ctx context.Context, s *scope, t *Task) (stop func()) {
+	if ctx == context.Context(s) || ctx.Done() == s.Done() {
+		return nil
+	}
+	r.foreign = append(r.foreign, foreign{t, ctx})
+	release := func() bool { return true }
+	if h, ok := r.host.(interface {
+		Watch(ctx context.Context, f func()) (stop func() bool)
+	}); ok {
+		release = h.Watch(ctx, func() {}) // the loop looks by itself
+	}
+	return func() {
+		release()
+		i := slices.IndexFunc(r.foreign, func(f foreign) bool { return f.task == t })
+		r.foreign = slices.Delete(r.foreign, i, i+1)
+	}
+}
+
+// look wakes the tasks whose contexts have ended outside of this package.
+func (r *Runtime) look() {
+	for _, f := range r.foreign {
+		if f.ctx.Err() != nil {
+			f.task.wake(wokenByEnd)
+		}
+	}
 }
 
 // RuntimeOf returns the Runtime whose task was given the context.

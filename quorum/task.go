@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -284,6 +285,9 @@ func wait(ctx context.Context, e Event, limit time.Duration) error {
 		return nil
 	}
 	t.immediate = 0
+	if unwatch := r.watch(ctx, s, t); unwatch != nil {
+		defer unwatch()
+	}
 	until := r.now + limit
 	for {
 		t.why = notWoken
@@ -310,7 +314,7 @@ func wait(ctx context.Context, e Event, limit time.Duration) error {
 		if t.why == wokenByTimer {
 			return ErrTimeout
 		}
-		if err := s.ended(t); err != nil {
+		if err := cmp.Or(s.ended(t), ctx.Err()); err != nil {
 			return err
 		}
 		// The event was there and is not any more: a Timeout was reset before

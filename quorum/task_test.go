@@ -49,6 +49,20 @@ func TestContextsOfThePackageContext(t *testing.T) {
 		ended, end := context.WithCancel(with)
 		end()
 		wantErr(t, Sleep(ended, time.Second), context.Canceled)
+		// One that ends during the wait.
+		later, end := context.WithCancel(with)
+		Go(ctx, "ends it", func(ctx context.Context) error {
+			defer end()
+			return Sleep(ctx, time.Second)
+		})
+		before := RuntimeOf(ctx).Elapsed()
+		wantErr(t, Sleep(later, time.Minute), context.Canceled)
+		if d := RuntimeOf(ctx).Elapsed() - before; d != time.Second {
+			t.Error(d)
+		}
+		if n := len(RuntimeOf(ctx).foreign); n != 0 {
+			t.Errorf("%d contexts are still watched", n)
+		}
 	})
 }
 
@@ -244,6 +258,13 @@ func TestRealLoop(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	wantErr(t, r.Run(ctx, "cancelled", func(ctx context.Context) error { return Sleep(ctx, time.Hour) }), context.Canceled)
+	// Contexts of package context are obeyed too, when they end outside of the loop.
+	err = r.Run(context.Background(), "short", func(ctx context.Context) error {
+		short, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
+		defer cancel()
+		return Sleep(short, time.Hour)
+	})
+	wantErr(t, err, context.DeadlineExceeded)
 	go func() { // stop cancels what still runs
 		stop()
 	}()

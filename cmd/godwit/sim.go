@@ -60,6 +60,7 @@ Scenarios:
 			return sweepSeeds(cmd.Context(), cmd.OutOrStdout(), scenarios[i], o)
 		},
 	}
+	cmd.AddCommand(newSlowCommand())
 	f := cmd.Flags()
 	f.StringVar(&o.scenario, "scenario", scenarios[0].Name, "what to run")
 	f.Uint64Var(&o.seed, "seed", 0, "run this seed alone and print its transcript")

@@ -31,9 +31,21 @@ func TestSimReplaysASeed(t *testing.T) {
 }
 
 func TestSimRefusesWhatItDoesNotKnow(t *testing.T) {
-	for _, args := range [][]string{{"--scenario", "none"}, {"--workers", "0"}, {"extra"}} {
+	for _, args := range [][]string{{"--scenario", "none"}, {"--workers", "0"}, {"extra"}, {"slow", "--rounds", "0"}} {
 		if code, _, errs := runSim(args...); code != exitUsage || errs == "" {
 			t.Errorf("%v: exit code %d, %q", args, code, errs)
+		}
+	}
+}
+
+func TestSimSlow(t *testing.T) {
+	for _, args := range [][]string{
+		{"slow", "--rounds", "1", "--run", "20ms"},
+		{"slow", "--rounds", "1", "--run", "20ms", "--sockets", "--leader=false", "--dir", t.TempDir()},
+	} {
+		code, out, errs := runSim(args...)
+		if code != exitOK || !strings.Contains(out, "none            healthy") || !strings.Contains(out, "follower        slow disk") {
+			t.Errorf("%v: exit code %d\n%s%s", args, code, out, errs)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package env
 
 import (
+	"context"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -136,6 +137,11 @@ func (l *Loop) drain() (stopped bool) {
 	clear(posts)
 	l.spare = posts[:0]
 	return stopped
+}
+
+// Watch posts f when ctx has ended. stop ends the watch.
+func (l *Loop) Watch(ctx context.Context, f func()) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { l.Post(f) })
 }
 
 // Stop makes Run return, after what is posted already.

@@ -45,6 +45,28 @@ func NewTCP(host Host, addrs map[NodeID]string, listener net.Listener) *TCP {
 	return t
 }
 
+// ListenTCP is NewTCP with a listener of its own at an address, unless that is
+// empty.
+func ListenTCP(host Host, addrs map[NodeID]string, addr string) (*TCP, error) {
+	if addr == "" {
+		return NewTCP(host, addrs, nil), nil
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return NewTCP(host, addrs, listener), nil
+}
+
+// Addr returns where the node is found, and nothing if it only calls.
+func (t *TCP) Addr() string {
+	if t.listener == nil {
+		return ""
+	}
+	return t.listener.Addr().String()
+}
+
 var _ Network = (*TCP)(nil)
 
 // tcpConn is a connection.

@@ -10,9 +10,11 @@
 // the last good record is gone for good.
 //
 // Each batch begins with a record of the journal's own that says how long the
-// file was when it was last synced: what is unreadable below that was damaged,
-// and not just never written. Damage to the last batch cannot be told from a
-// crash.
+// file was when it was last synced; that of a new file says how long it was when
+// it got its name. What is unreadable below that was damaged, and not just never
+// written. Damage to the last batch alone cannot be told from a crash, so that
+// when nothing more comes for a while an empty batch follows, which says that the
+// one before is complete.
 package journal
 
 import (
@@ -25,6 +27,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/quorum"
@@ -42,6 +45,11 @@ const (
 	// The first byte of a record.
 	kindBatch = 1 // of the journal: eight bytes, the synced length
 	kindData  = 2
+
+	batchBytes = headBytes + 1 + 8 // of a record of kindBatch
+
+	// sealAfter is how long the last batch waits for another one.
+	sealAfter = 200 * time.Millisecond
 )
 
 // table of the records' checksums.
@@ -57,6 +65,7 @@ type Journal struct {
 	size    uint64
 	pending []byte // put, and not being written
 	rewrite bool   // pending is a new file
+	sealed  bool   // the file says itself how long it is
 	put     *quorum.Watermark
 	durable *quorum.Watermark
 }
@@ -103,6 +112,11 @@ func appendRecord(b []byte, kind byte, data func([]byte) []byte) []byte {
 	return b
 }
 
+// appendBatch appends the record that says how long the file is for certain.
+func appendBatch(b []byte, synced uint64) []byte {
+	return appendRecord(b, kindBatch, func(b []byte) []byte { return binary.LittleEndian.AppendUint64(b, synced) })
+}
+
 // readRecord returns the record at the beginning of b, kind first, and its
 // length in b.
 func readRecord(b []byte) (record []byte, n int, ok bool) {
@@ -118,24 +132,27 @@ func readRecord(b []byte) (record []byte, n int, ok bool) {
 	if crc32.Checksum(record, table) != binary.LittleEndian.Uint32(b[4:]) {
 		return nil, 0, false
 	}
-	return record, n, record[0] == kindData || record[0] == kindBatch && size == 9
+	return record, n, record[0] == kindData || record[0] == kindBatch && n == batchBytes
 }
 
 // Run writes what is put until ctx ends or the disk fails. One task runs it.
 func (j *Journal) Run(ctx context.Context) error {
 	for {
-		if err := j.put.Wait(ctx, j.durable.Value()+1); err != nil {
+		more := j.put.Reached(j.durable.Value() + 1)
+		if j.file == nil || j.sealed {
+			if err := quorum.Wait(ctx, more); err != nil {
+				return err
+			}
+		} else if err := quorum.WaitFor(ctx, more, sealAfter); err != nil && !errors.Is(err, quorum.ErrTimeout) {
 			return err
 		}
 		upTo, b, rewrite := j.put.Value(), j.pending, j.rewrite
-		j.pending, j.rewrite = nil, false
+		j.pending, j.rewrite, j.sealed = nil, false, len(j.pending) == 0 || j.rewrite
 		job := quorum.Disk(ctx, "journal write", func() error {
 			if rewrite {
 				return j.create(b)
 			}
-			b = append(appendRecord(nil, kindBatch, func(b []byte) []byte {
-				return binary.LittleEndian.AppendUint64(b, j.size)
-			}), b...)
+			b = append(appendBatch(nil, j.size), b...)
 			if _, err := j.file.WriteAt(b, int64(j.size)); err != nil {
 				return err
 			}
@@ -157,6 +174,7 @@ func (j *Journal) name(number uint64) string {
 
 // create writes a new file and drops the old ones. In a job.
 func (j *Journal) create(b []byte) error {
+	b = append(appendBatch(nil, batchBytes+uint64(len(b))), b...)
 	next := j.name(j.number + 1)
 	f, err := j.files.Create(next + tmpSuffix)
 	if err != nil {
@@ -232,13 +250,18 @@ func (j *Journal) load() ([][]byte, error) {
 // parse returns the records of a file, and how many of its bytes are good. What
 // comes behind these must be what a crash can leave.
 func parse(b []byte) (records [][]byte, good int, err error) {
+	var synced uint64
 	for good < len(b) {
 		r, n, ok := readRecord(b[good:])
-		if !ok {
+		if !ok || good == 0 && r[0] != kindBatch {
 			break
 		}
 		if r[0] == kindData {
 			records = append(records, r[1:])
+		} else if at := binary.LittleEndian.Uint64(r[1:]); good == 0 {
+			synced = at
+		} else if at != uint64(good) {
+			return nil, good, ErrCorrupt // it was written for another place
 		}
 		good += n
 	}
@@ -246,10 +269,12 @@ func parse(b []byte) (records [][]byte, good int, err error) {
 		return nil, 0, ErrCorrupt // a file gets its name when its beginning is synced
 	}
 	for i := good + 1; i < len(b); i++ {
-		r, _, ok := readRecord(b[i:])
-		if ok && r[0] == kindBatch && binary.LittleEndian.Uint64(r[1:]) > uint64(good) {
-			return nil, good, ErrCorrupt
+		if r, _, ok := readRecord(b[i:]); ok && r[0] == kindBatch {
+			synced = max(synced, binary.LittleEndian.Uint64(r[1:]))
 		}
+	}
+	if synced > uint64(good) {
+		return nil, good, ErrCorrupt
 	}
 	return records, good, nil
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
@@ -149,7 +150,7 @@ func TestRottenBitsAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lastBatch := len(content) - (headBytes + 9) - (headBytes + 2)
+	lastBatch := len(content) - batchBytes - (headBytes + 2)
 	for at := range content {
 		damaged := files.Clone()
 		if err := damaged.FlipBit(name, int64(at), uint(at)); err != nil {
@@ -162,6 +163,70 @@ func TestRottenBitsAreFound(t *testing.T) {
 		}
 		if at >= lastBatch && (err != nil || fmt.Sprint(read) != "[0 1 2 3 4 5 6 7 8]") {
 			t.Errorf("byte %d of %d, in the last batch: read %v, %v", at, len(content), read, err)
+		}
+	}
+}
+
+// A journal in which nothing happens any more knows that it is complete: then
+// damage to the last batch is found too.
+func TestIdleJournalIsSealed(t *testing.T) {
+	files := faultfs.New(1)
+	var name string
+	err := session(t, files, func(ctx context.Context, j *Journal, _ []uint64) {
+		replace(j, []uint64{0})
+		j.Append(&number{1})
+		if err := j.Sync(ctx); err != nil {
+			t.Error(err)
+		}
+		j.Append(&number{2})
+		if err := j.Sync(ctx); err != nil {
+			t.Error(err)
+		}
+		name = files.Names()[len(files.Names())-1]
+		before, err := files.ReadFile(name)
+		for after := before; err == nil && len(after) == len(before); after, err = files.ReadFile(name) {
+			err = quorum.Sleep(ctx, time.Millisecond)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := files.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := range len(content) - batchBytes {
+		damaged := files.Clone()
+		if err := damaged.FlipBit(name, int64(at), uint(at)); err != nil {
+			t.Fatal(err)
+		}
+		if err := session(t, damaged, func(context.Context, *Journal, []uint64) {}); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("byte %d of %d: %v", at, len(content), err)
+		}
+	}
+}
+
+// A batch that was written over an earlier one is damage, though it is readable.
+func TestMisplacedBatchIsFound(t *testing.T) {
+	files, name := write(t)
+	content, err := files.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := batchBytes + headBytes + 2 // of a batch of one number
+	first := len(content) - 9*size
+	for i := range 8 {
+		moved := bytes.Clone(content)
+		copy(moved[first+i*size:], content[len(content)-size:])
+		damaged := files.Clone()
+		if err := damaged.WriteFile(name, moved); err != nil {
+			t.Fatal(err)
+		}
+		if err := session(t, damaged, func(context.Context, *Journal, []uint64) {}); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("the last batch in place of batch %d: %v", i, err)
 		}
 	}
 }
@@ -188,8 +253,8 @@ func TestFailingSync(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	b := appendRecord(nil, kindData, func(b []byte) []byte { return append(b, "one"...) })
-	b = appendRecord(b, kindBatch, func(b []byte) []byte { return append(b, byte(len(b)), 0, 0, 0, 0, 0, 0, 0) })
+	b := appendRecord(appendBatch(nil, batchBytes+headBytes+4), kindData, func(b []byte) []byte { return append(b, "one"...) })
+	b = appendBatch(b, uint64(len(b)))
 	b = appendRecord(b, kindData, func(b []byte) []byte { return append(b, "two"...) })
 	f.Add(b)
 	f.Add(b[:len(b)-1])

@@ -73,6 +73,12 @@ var errNoLeader = errors.New("raftsim: no leader")
 // the leader, has a fault from the beginning; a fault without Inflict is none.
 // tracer sees the members' waits.
 func MeasureSlow(seed uint64, fault SlowFault, d time.Duration, tracer quorum.Tracer) (Speed, error) {
+	return MeasureSlowNode(seed, fault, 1, d, tracer)
+}
+
+// MeasureSlowNode is MeasureSlow with the fault at a node: 0 is the leader, 1 and
+// 2 are the followers.
+func MeasureSlowNode(seed uint64, fault SlowFault, node int, d time.Duration, tracer quorum.Tracer) (Speed, error) {
 	w := sim.New(seed, nil)
 	defer w.Close()
 	// A local network. With much more variance the healthy cluster is faster
@@ -94,8 +100,9 @@ func MeasureSlow(seed uint64, fault SlowFault, d time.Duration, tracer quorum.Tr
 	}
 	leader := c.Leader()
 	if fault.Inflict != nil {
-		followers := slices.DeleteFunc(slices.Clone(c.all), func(id env.NodeID) bool { return id == leader.Status().Leader })
-		fault.Inflict(w.Node(followers[0]))
+		id := leader.Status().Leader
+		nodes := append([]env.NodeID{id}, slices.DeleteFunc(slices.Clone(c.all), func(x env.NodeID) bool { return x == id })...)
+		fault.Inflict(w.Node(nodes[node]))
 	}
 	c.Latencies = nil
 	if err := w.Run(d); err != nil {
