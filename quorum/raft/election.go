@@ -98,6 +98,11 @@ func (n *Node) poll(ctx context.Context, req voteReq) (won bool, err error) {
 		}
 		return v.granted
 	}).Wait(ctx)
+	if err == nil && !req.pre {
+		// Others can be a majority before the own disk has the term. Who led it and
+		// forgot would win it again, and give its indexes to other entries.
+		err = n.journal.Sync(ctx)
+	}
 	return err == nil && n.term == term, err
 }
 

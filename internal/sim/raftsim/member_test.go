@@ -208,3 +208,20 @@ func TestRunsAreTheSame(t *testing.T) {
 		}
 	}
 }
+
+// A candidate does not lead a term that its disk does not have yet, also if the
+// others are a majority: after a power loss it would lead that term again.
+func TestTheTermIsOnTheDiskBeforeItIsLed(t *testing.T) {
+	c := ready(t, 5, 5, raft.Options{})
+	leader := c.awaitLeader(t, 0)
+	slow := leader%5 + 1
+	c.members[slow].node.Disk.SyncDelay = time.Minute
+	_ = c.do(t, leader, func(ctx context.Context, n *raft.Node) error { return n.Transfer(ctx, slow) })
+	for range 50 {
+		c.pass(t, 100*time.Millisecond)
+		if s := c.members[slow].raft.Status(); s.Role == raft.Leader {
+			t.Fatalf("n%d leads term %d, which is not on its disk", slow, s.Term)
+		}
+	}
+	c.awaitLeader(t, slow)
+}
