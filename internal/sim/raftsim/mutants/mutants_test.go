@@ -22,7 +22,7 @@ const (
 // wrong are mistakes that break a promise.
 func wrong() []mutant.Mutant {
 	return []mutant.Mutant{
-		{Name: "lost vote: it is not on the disk", File: storeGo, Seed: 362, Edits: []string{
+		{Name: "lost vote: it is not on the disk", File: storeGo, Seed: 3349, Edits: []string{
 			"term: n.term, vote: n.vote})\n}\n\n// saveAll", "term: n.term})\n}\n\n// saveAll",
 		}},
 		{Name: "a vote counts twice", File: electionGo, Seed: 4, Edits: []string{
