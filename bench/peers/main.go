@@ -78,6 +78,11 @@ func parse() (*settings, error) {
 		}
 		s.syncs = append(s.syncs, text == "synced")
 	}
+	if s.json != "" {
+		if err := os.MkdirAll(s.json, 0o755); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 

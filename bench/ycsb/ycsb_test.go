@@ -38,7 +38,7 @@ func TestMixes(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := refengine.New(refengine.Options{AbortEvery: 9})
-			r, err := bench.Measure(t.Context(), e, w, bench.Config{Sessions: 2, Duration: 120 * time.Millisecond}, nil)
+			r, err := bench.Measure(t.Context(), e, w, bench.Config{Sessions: 2, Duration: 300 * time.Millisecond}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
