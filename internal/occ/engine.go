@@ -44,10 +44,10 @@ type Engine struct {
 
 	// snapMax is the largest timestamp of an open snapshot, 0 without one and
 	// the largest possible while one is being opened. Written under
-	// snaps.Mutex; commits read it inside their commit phase.
+	// the lock of snaps; commits read it inside their commit phase.
 	snapMax atomic.Uint64
 	snaps   struct {
-		sync.Mutex
+		sleepingMutex
 		open []hlc.Timestamp // in order
 	}
 	// closedSnaps counts closed snapshots, so that workers look again at the
@@ -79,6 +79,7 @@ func New(c Config) *Engine {
 		seed:     maphash.MakeSeed(),
 	}
 	e.whiten = maphash.Bytes(e.seed, []byte("whiten"))
+	e.snaps.sleepingMutex = make(sleepingMutex, 1)
 	e.tables.byID = map[TableID]*Table{}
 	e.keeper.mem = index.Mem{Cache: c.Arena.NewCache(), Limbo: e.domain.NewLimbo()}
 	for i, s := range c.Streams {
@@ -141,3 +142,13 @@ func (e *Engine) Close() {
 
 // closePoll is how often Close looks whether transactions have ended.
 const closePoll = time.Millisecond
+
+// sleepingMutex is a lock whose holder may sleep: whoever waits for it is known to
+// wait, also to tests in virtual time.
+type sleepingMutex chan struct{}
+
+// Lock takes the lock.
+func (m sleepingMutex) Lock() { m <- struct{}{} }
+
+// Unlock gives it back.
+func (m sleepingMutex) Unlock() { <-m }

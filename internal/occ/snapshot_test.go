@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/arena"
@@ -293,4 +294,24 @@ func checkRunOf(t *testing.T, s *Snapshot, table *Table, want int) {
 	if n != want {
 		t.Errorf("%d keys, want %d", n, want)
 	}
+}
+
+// Whoever meets a snapshot that is being opened waits in a way that virtual time
+// goes on: opening one sleeps while a commit phase is long.
+func TestOpeningASnapshotMaySleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, 64<<20, 1)
+		e.workers[0].stream.Lock()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			s, err := e.OpenSnapshot()
+			must(t, err)
+			s.Close()
+		})
+		time.Sleep(time.Millisecond) // it naps now
+		wg.Go(func() { e.openSnapshots(nil) })
+		time.Sleep(5 * time.Millisecond)
+		e.workers[0].stream.Unlock()
+		wg.Wait()
+	})
 }
