@@ -301,6 +301,7 @@ func checkRunOf(t *testing.T, s *Snapshot, table *Table, want int) {
 func TestOpeningASnapshotMaySleep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(t, 64<<20, 1)
+		pass := func(d time.Duration) { <-time.NewTimer(d).C } // in the bubble's own time
 		e.workers[0].stream.Lock()
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -308,9 +309,9 @@ func TestOpeningASnapshotMaySleep(t *testing.T) {
 			must(t, err)
 			s.Close()
 		})
-		time.Sleep(time.Millisecond) // it naps now
+		pass(time.Millisecond) // it naps now
 		wg.Go(func() { e.openSnapshots(nil) })
-		time.Sleep(5 * time.Millisecond)
+		pass(5 * time.Millisecond)
 		e.workers[0].stream.Unlock()
 		wg.Wait()
 	})
