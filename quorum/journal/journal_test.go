@@ -185,7 +185,10 @@ func TestIdleJournalIsSealed(t *testing.T) {
 		name = files.Names()[len(files.Names())-1]
 		before, err := files.ReadFile(name)
 		for after := before; err == nil && len(after) == len(before); after, err = files.ReadFile(name) {
-			err = quorum.Sleep(ctx, time.Millisecond)
+			if stopped := quorum.Sleep(ctx, time.Millisecond); stopped != nil {
+				t.Error(stopped)
+				return
+			}
 		}
 		if err != nil {
 			t.Error(err)
