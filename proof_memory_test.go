@@ -20,7 +20,7 @@ const churnPerSecond = 20_000
 func TestProofMemory(t *testing.T) {
 	const loadedMax, growthMax = 190, 1.3
 	records, transactions, pause := 200_000, 300_000, time.Duration(0)
-	if raceBuild {
+	if raceBuild || testing.Short() {
 		records, transactions = 60_000, 10_000 // fewer records have pages to spare
 	}
 	if s := os.Getenv("GODWIT_CHURN"); s != "" {
