@@ -9,19 +9,22 @@ import (
 
 // A frame on a connection:
 //
-//	length uint32   of what follows the checksum
-//	check  uint32   CRC-32C of what follows
+//	length uint32   of what follows the head
+//	check  uint32   CRC-32C of that
+//	guard  uint32   CRC-32C of the two words before, which with them is the head
 //	version, kind   one byte each
 //	number uvarint  of the call; the sender in a hello
 //	method uvarint  of a request; the code of a failure; the cluster in a hello
 //	timeout uvarint of a request: microseconds that the caller waits, 0 for ever
 //	payload         the message; the text of a failure
 //
-// All kinds have all fields.
+// All kinds have all fields. The head has a check of its own, so that nobody waits
+// for the rest of a frame whose length is wrong.
 const (
 	frameVersion = 1
-	headBytes    = 8
-	bodyBytesMin = 5 // version, kind and three numbers
+	checkedBytes = 8  // of the head, those that its check is of
+	headBytes    = 12 // up to the version
+	bodyBytesMin = 5  // version, kind and three numbers
 )
 
 // frameKind says what a frame is.
@@ -65,16 +68,18 @@ type frame struct {
 
 // beginFrame appends all of a frame but its payload.
 func beginFrame(b []byte, f *frame) []byte {
-	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0, frameVersion, byte(f.kind))
+	b = append(b, make([]byte, headBytes)...)
+	b = append(b, frameVersion, byte(f.kind))
 	b = binary.AppendUvarint(b, f.number)
 	b = binary.AppendUvarint(b, f.method)
 	return binary.AppendUvarint(b, f.timeout)
 }
 
-// endFrame fills in length and checksum of the frame that is all of b.
+// endFrame fills in the head of the frame that is all of b.
 func endFrame(b []byte) []byte {
 	binary.LittleEndian.PutUint32(b, uint32(len(b)-headBytes))
 	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b[headBytes:], crcTable))
+	binary.LittleEndian.PutUint32(b[checkedBytes:], crc32.Checksum(b[:checkedBytes], crcTable))
 	return b
 }
 
@@ -84,6 +89,9 @@ func endFrame(b []byte) []byte {
 func readFrame(b []byte, bytesMax int) (f frame, n int, err error) {
 	if len(b) < headBytes {
 		return f, 0, nil
+	}
+	if crc32.Checksum(b[:checkedBytes], crcTable) != binary.LittleEndian.Uint32(b[checkedBytes:]) {
+		return f, 0, fmt.Errorf("%w: wrong checksum of its head", ErrBadFrame)
 	}
 	size := binary.LittleEndian.Uint32(b)
 	if size < bodyBytesMin || uint64(size) > uint64(bytesMax) {

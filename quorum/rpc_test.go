@@ -339,12 +339,18 @@ func helloFrame(from NodeID, cluster uint64) []byte {
 func TestBadBytesCloseTheConnection(t *testing.T) {
 	hello := helloFrame(1, 7)
 	request := endFrame(beginFrame(nil, &frame{kind: frameRequest, number: 1, method: 1}))
-	edit := func(f []byte, at int, to byte) []byte {
+	rot := func(f []byte, at int, to byte) []byte {
 		f = bytes.Clone(f)
 		f[at] = to
+		return f
+	}
+	// edit makes what is around the byte fit: the mistake is the only one.
+	edit := func(f []byte, at int, to byte) []byte {
+		f = rot(f, at, to)
 		if at >= headBytes {
 			binary.LittleEndian.PutUint32(f[4:], crc32.Checksum(f[headBytes:], crcTable))
 		}
+		binary.LittleEndian.PutUint32(f[checkedBytes:], crc32.Checksum(f[:checkedBytes], crcTable))
 		return f
 	}
 	join := func(f ...[]byte) []byte { return bytes.Join(f, nil) }
@@ -360,6 +366,9 @@ func TestBadBytesCloseTheConnection(t *testing.T) {
 		"too long":           join(hello, edit(request, 3, 255)),
 		"too short":          join(hello, edit(request, 0, 1)),
 		"wrong checksum":     join(hello, edit(request, 4, request[4]+1)),
+		"rotten length":      join(hello, rot(request, 1, 16)), // the rest of it would never come
+		"rotten body":        join(hello, rot(request, headBytes+3, request[headBytes+3]+1)),
+		"a byte too many":    join(hello, []byte{'0'}, request),
 		"number not ending":  join(hello, endFrame(join(request[:headBytes+2], bytes.Repeat([]byte{255}, 20)))),
 		"text of other kind": []byte("GET / HTTP/1.1\r\n\r\n"),
 	} {
