@@ -63,11 +63,9 @@ func (s *Session) View(fn func(*Tx) error) (Timestamp, error) {
 }
 
 func (s *Session) run(tx *occ.Tx, fn func(*Tx) error, attemptsMax int) (Timestamp, error) {
-	defer func() {
-		s.spins += uint64(tx.Conflicts())
-		tx.Finish()
-	}()
+	defer tx.Finish()
 	ts, err := runRetrying(tx, fn, attemptsMax)
+	s.spins += uint64(tx.Conflicts())
 	return Timestamp(ts), err
 }
 

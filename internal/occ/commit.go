@@ -302,8 +302,6 @@ func (w *Worker) place(tx *Tx, x *write) (bool, error) {
 	copy(unsafe.Slice((*byte)(unsafe.Add(p, record.KeyOffset)), len(x.key)), x.key)
 	existing, changes, err := x.table.insert(w.mem, rec, tx.changes[:0])
 	tx.changes = changes
-	// Also when it was not inserted: making room may have split a node.
-	tx.nodes.follow(changes)
 	if err != nil {
 		w.mem.Cache.Free(rec, meta.Bytes())
 		return false, memoryFull(err)
@@ -313,6 +311,7 @@ func (w *Worker) place(tx *Tx, x *write) (bool, error) {
 		x.rec = existing
 		return false, nil
 	}
+	tx.nodes.follow(changes)
 	x.rec, x.word = rec, record.WordOf(0, true)
 	x.created, x.locked = true, true
 	return true, nil

@@ -54,8 +54,6 @@ type Engine struct {
 	// versions that they kept.
 	closedSnaps atomic.Uint64
 
-	favours favours
-
 	tables struct {
 		sync.RWMutex
 		byID    map[TableID]*Table
@@ -68,6 +66,7 @@ type Engine struct {
 		sync.Mutex
 		mem index.Mem
 	}
+	favours favours
 }
 
 // New returns an engine without tables.

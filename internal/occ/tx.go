@@ -81,9 +81,9 @@ type Tx struct {
 	order   []int32        // writes in the order of locking, or of their records
 	sorted  bool           // order has all writes in the order of their records
 	scans   []*scan        // of nested scans
-	retries retries
 	depth   int
 	onlyDel bool // all writes so far delete
+	retries retries
 }
 
 // readEntry is a record that was read. lockedHere is set in rec once this
