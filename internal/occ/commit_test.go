@@ -427,3 +427,163 @@ func TestReadingADeletedKeyIsARead(t *testing.T) {
 		}
 	}
 }
+
+// A value is copied only if the record's word is the same before and after, wherever
+// the value lies.
+func TestCopiesOfWhatChangesAreRefused(t *testing.T) {
+	e := newEngine(t, 64<<20, 1)
+	table := newTable(t, e, 1, true)
+	long := string(make([]byte, 2*record.InlineMax))
+	for _, values := range [][2]string{{"short", "also"}, {long, long[1:]}, {long[2:], "short"}, {"short", long}} {
+		put(t, e, table, "k", values[0])
+		tx := begin(t, e)
+		p := tx.ptr(table.get([]byte("k")).Rec)
+		word := record.Word(atomic.LoadUint64((*uint64)(p)))
+		if v, ok := tx.copyValue(p, word); !ok || string(v) != values[0] {
+			t.Errorf("%d bytes, %v", len(v), ok)
+		}
+		put(t, e, table, "k", values[1])
+		if _, ok := tx.copyValue(p, word); ok {
+			t.Errorf("%d bytes replaced by %d were copied", len(values[0]), len(values[1]))
+		}
+		tx.End()
+	}
+}
+
+// A transaction that has scanned a leaf, and splits it by an insert of its own, still
+// notices what others put into either half.
+func TestPhantomsInAHalfThatOneHasSplitOff(t *testing.T) {
+	for _, where := range []string{"000", "999"} {
+		e := newEngine(t, 64<<20, 2)
+		table := newTable(t, e, 1, true)
+		n := 0
+		for ; table.tree.Stats().Leaves == 1; n++ {
+			put(t, e, table, fmt.Sprintf("%03d", 100+n), "v")
+		}
+		for i := range n { // one full leaf again, by merging
+			if i >= n/2 {
+				update(t, e, func(tx *Tx) error { return tx.Delete(table, fmt.Appendf(nil, "%03d", 100+i)) })
+			}
+		}
+		settle(e)
+		for i := n / 2; table.tree.Stats().Leaves != 1 || i < n-1; i++ {
+			put(t, e, table, fmt.Sprintf("%03d", 100+i), "v")
+			if i > n {
+				t.Fatal("no single full leaf")
+			}
+		}
+		tx := begin(t, e)
+		dump(t, tx, table, Range{})
+		must(t, tx.Put(table, []byte("120x"), nil))
+		w := e.workers[0]
+		w.stream.Lock()
+		must(t, w.lockAll(tx))
+		if leaves := table.tree.Stats().Leaves; leaves != 2 {
+			t.Fatalf("%d leaves", leaves)
+		}
+		if !tx.valid() {
+			t.Error("in conflict with itself")
+		}
+		w.stream.Unlock()
+		put(t, e, table, where, "phantom")
+		w.stream.Lock()
+		if tx.valid() {
+			t.Errorf("a phantom at %s is not noticed", where)
+		}
+		w.undo(tx)
+		w.stream.Unlock()
+		tx.End()
+	}
+}
+
+// A snapshot that is opened while garbage is being collected finds what it needs,
+// although the collector's list of snapshots does not have it.
+func TestCollectingWithAnOldListOfSnapshots(t *testing.T) {
+	e := newEngine(t, 64<<20, 1)
+	table := newTable(t, e, 1, true)
+	put(t, e, table, "k", "old")
+	list := e.openSnapshots(nil)
+	s, err := e.OpenSnapshot()
+	must(t, err)
+	defer s.Close()
+	put(t, e, table, "k", "new")
+	w := e.workers[0]
+	w.stream.Lock()
+	w.collectKept(&list, w.kept.count)
+	w.stream.Unlock()
+	tx, err := s.Begin(t.Context())
+	must(t, err)
+	defer tx.End()
+	if got := dump(t, tx, table, Range{}); got != "k=old " {
+		t.Errorf("the snapshot sees %q", got)
+	}
+}
+
+// What only a closed snapshot needed goes, although a later one is open.
+func TestVersionsGoWithTheirSnapshot(t *testing.T) {
+	e := newEngine(t, 64<<20, 1)
+	table := newTable(t, e, 1, true)
+	put(t, e, table, "k", "1")
+	first, err := e.OpenSnapshot()
+	must(t, err)
+	put(t, e, table, "k", "2")
+	second, err := e.OpenSnapshot()
+	must(t, err)
+	defer second.Close()
+	first.Close()
+	settle(e)
+	if n := e.Stats().Versions; n != 0 {
+		t.Errorf("%d versions are kept", n)
+	}
+}
+
+// A deleted record that is locked when it should leave the index leaves it later.
+func TestLockedTombstonesGoLater(t *testing.T) {
+	released := false
+	clock := &hlc.Clock{}
+	e := newEngineReleasing(t, 64<<20, 1, clock, func() hlc.Timestamp {
+		if released {
+			return clock.Last()
+		}
+		return 0
+	})
+	table := newTable(t, e, 1, true)
+	put(t, e, table, "k", "v")
+	update(t, e, func(tx *Tx) error { return tx.Delete(table, []byte("k")) })
+	word := (*uint64)(e.arena.Ptr(table.get([]byte("k")).Rec))
+	free := atomic.LoadUint64(word)
+	released = true
+	atomic.StoreUint64(word, free|uint64(record.Locked))
+	e.Maintain()
+	atomic.StoreUint64(word, free)
+	settle(e)
+	if n := countKeys(table.tree); n != 0 {
+		t.Errorf("%d records are left", n)
+	}
+}
+
+// The caller may use his bounds for something else while a scan runs, and a scan
+// keeps no values in memory that it has shown.
+func TestScansOwnTheirBoundsAndNoValues(t *testing.T) {
+	e := newEngine(t, 64<<20, 1)
+	table := newTable(t, e, 1, true)
+	for i := range 20 {
+		put(t, e, table, fmt.Sprintf("b%02d", i), string(make([]byte, 32<<10)))
+	}
+	tx := begin(t, e)
+	defer tx.End()
+	must(t, tx.Put(table, []byte("d"), nil))
+	from, to := []byte("a"), []byte("c")
+	n := 0
+	must(t, tx.Scan(table, Range{From: from, To: to}, func(_, _ []byte) bool {
+		from[0], to[0] = 'z', 'z'
+		n++
+		return true
+	}))
+	if n != 20 {
+		t.Errorf("%d keys, want 20", n)
+	}
+	if len(tx.scratch.chunks) > 2 {
+		t.Errorf("%d chunks of values are kept", len(tx.scratch.chunks))
+	}
+}
