@@ -74,6 +74,40 @@ func lockFolder(fsys env.FS, dir string) (*store, error) {
 	return &store{fs: fsys, dir: dir, lock: lock}, nil
 }
 
+// lockToRead takes a folder together with others that only read it.
+func lockToRead(fsys env.FS, dir string) (*store, error) {
+	if err := expectOurs(fsys, dir); err != nil {
+		return nil, err
+	}
+	name := filepath.Join(dir, lockName)
+	lock, err := fsys.LockShared(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		lock, err = &missingLock{fsys, name}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &store{fs: fsys, dir: dir, lock: lock}, nil
+}
+
+// missingLock stands for a lock file that a folder does not have: nobody has it
+// open, and whoever opens it makes the file.
+type missingLock struct {
+	fs   env.FS
+	name string
+}
+
+// Close returns an error if somebody has opened the folder meanwhile.
+func (l *missingLock) Close() error {
+	switch _, err := l.fs.Stat(l.name); {
+	case err == nil:
+		return fmt.Errorf("%w: %s was made while the folder was read", dberr.ErrLocked, l.name)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
+}
+
 func (s *store) close() error { return s.lock.Close() }
 
 func (s *store) logDir() string { return filepath.Join(s.dir, logFolder) }
@@ -88,8 +122,12 @@ func (s *store) identify() error {
 	if err != nil {
 		return err
 	}
-	s.id, err = parseIdentity(name, content)
-	return err
+	id, err := parseIdentity(name, content)
+	if err != nil {
+		return err
+	}
+	s.id = id
+	return nil
 }
 
 // expectOurs returns an error if what is in a folder has nothing to do with a
@@ -112,6 +150,9 @@ func expectOurs(fsys env.FS, dir string) error {
 }
 
 func foreignFolder(content string) error {
+	if content == logFolder || content == checkpointFolder {
+		return fmt.Errorf("the folder has no %s file: the database in it has lost it, or a restore to it was not finished; name an empty folder or a new one", identityName)
+	}
 	return fmt.Errorf("the folder has no %s, so it is no database, but it is not empty either: it has %s; name an empty folder or a new one", identityName, content)
 }
 

@@ -72,6 +72,9 @@ func loadChain(fsys env.FS, dir string, id DatabaseID, from hlc.Timestamp, repor
 			c.spares = append(c.spares, n)
 		}
 	}
+	if c.id == (DatabaseID{}) {
+		c.id = firstID(files)
+	}
 	files, err = c.dropUnused(files, report)
 	if err != nil {
 		return nil, err
@@ -102,6 +105,16 @@ func readCandidate(fsys env.FS, name string, n SegmentNumber) (candidate, error)
 	c.zero = bytes.Count(b, []byte{0}) == len(b)
 	c.header, c.err = decodeSegmentHeader(name, b)
 	return c, nil
+}
+
+// firstID returns the database that the first readable header names.
+func firstID(files []candidate) DatabaseID {
+	for i := range files {
+		if files[i].err == nil {
+			return files[i].header.id
+		}
+	}
+	return DatabaseID{}
 }
 
 // dropUnused takes the last file off if no segment was begun in it, or only its

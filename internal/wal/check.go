@@ -14,7 +14,9 @@ import (
 type CheckOptions struct {
 	FS  env.FS
 	Dir string
-	ID  DatabaseID
+	// ID is the database that the log belongs to. Zero stands for the one that its
+	// first readable segment names.
+	ID DatabaseID
 	// From is the timestamp of the checkpoint that the log goes on from.
 	From hlc.Timestamp
 }
