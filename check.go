@@ -10,6 +10,7 @@ import (
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/wal"
 )
 
@@ -88,7 +89,20 @@ func (s *store) check(ctx context.Context, r *CheckReport) error {
 	if s.id == ([16]byte{}) {
 		s.id = c.Manifest.Database
 	}
-	l, err := wal.Check(ctx, wal.CheckOptions{FS: s.fs, Dir: s.logDir(), ID: wal.DatabaseID(s.id), From: c.Manifest.Timestamp})
+	reach := s.reach()
+	if s.format == 0 {
+		// The folder may be of the format that has none.
+		if _, err := s.fs.Stat(reach); errors.Is(err, fs.ErrNotExist) {
+			reach = ""
+		}
+	}
+	from := c.Manifest.Timestamp
+	if c.Found && c.Manifest.Folder == "" {
+		from = hlc.Max // it cannot be read, so nobody knows how much of the log is needed
+	}
+	l, err := wal.Check(ctx, wal.CheckOptions{
+		FS: s.fs, Dir: s.logDir(), Reach: reach, ID: wal.DatabaseID(s.id), From: from, FromFile: s.manifest(),
+	})
 	if err != nil {
 		return err
 	}

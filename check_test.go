@@ -169,7 +169,7 @@ func TestCheckOfANewerFormat(t *testing.T) {
 	name := filepath.Join(dir, identityName)
 	text, err := os.ReadFile(name)
 	must(t, err)
-	must(t, os.WriteFile(name, []byte(strings.Replace(string(text), "format 1", "format 2", 1)), 0o600))
+	must(t, os.WriteFile(name, []byte(strings.Replace(string(text), "format 2", "format 3", 1)), 0o600))
 	r, err := Check(t.Context(), dir)
 	must(t, err)
 	if len(r.Problems) != 1 || !errors.Is(r.Problems[0], ErrNewerFormat) {

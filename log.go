@@ -17,6 +17,7 @@ func (db *DB) logOptions(streams []*wal.Stream) wal.Options {
 		Rand:         env.RealRand(),
 		HLC:          db.clock,
 		Dir:          db.store.logDir(),
+		Reach:        db.store.reach(),
 		ID:           wal.DatabaseID(db.store.id),
 		Streams:      streams,
 		SegmentBytes: db.opts.LogSegmentBytes,
@@ -39,8 +40,10 @@ func (db *DB) replayLog(replayers []*occ.Replayer, from hlc.Timestamp) (*wal.Rec
 	return wal.Recover(context.Background(), wal.RecoverOptions{
 		FS:       db.store.fs,
 		Dir:      db.store.logDir(),
+		Reach:    db.store.reach(),
 		ID:       wal.DatabaseID(db.store.id),
 		From:     from,
+		FromFile: db.store.manifest(),
 		Workers:  len(replayers),
 		Apply:    func(worker int, b *wal.Batch) error { return db.applyBatch(replayers[worker], b) },
 		Progress: db.reportProgress("replaying the log"),
