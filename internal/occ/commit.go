@@ -1,6 +1,7 @@
 package occ
 
 import (
+	"context"
 	"slices"
 	"sync/atomic"
 	"unsafe"
@@ -29,11 +30,47 @@ func (tx *Tx) Commit() (hlc.Timestamp, error) {
 		}
 		return tx.maxRead, nil
 	}
-	w := tx.lockWorker()
+	w, done, err := tx.enterCommit()
+	if err != nil {
+		return 0, tx.fail(err)
+	}
 	ts, err := w.commit(tx)
 	w.stream.Unlock()
+	if done > 0 {
+		tx.engine.log.Done(done)
+	}
 	tx.wrote = err == nil
 	return ts, err
+}
+
+// enterCommit locks a worker whose log has room for the transaction: what executes
+// cannot be undone, so it must not find out later that it cannot be logged. If room was
+// kept for it, done is how much.
+func (tx *Tx) enterCommit() (w *Worker, done int, err error) {
+	log := tx.engine.log
+	if log == nil {
+		return tx.lockWorker(), 0, nil
+	}
+	ctx := tx.ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	if bytes := wal.TxHeaderBytes + tx.writes.bytes; bytes >= wal.AdmitBytes {
+		if err := log.Admit(ctx, bytes); err != nil {
+			return nil, 0, err
+		}
+		return tx.lockWorker(), bytes, nil
+	}
+	for {
+		w := tx.lockWorker()
+		if w.stream.HasRoom() {
+			return w, 0, nil
+		}
+		w.stream.Unlock()
+		if err := log.Throttle(ctx); err != nil {
+			return nil, 0, err
+		}
+	}
 }
 
 // Validate tells whether what the attempt has read so far is one consistent
@@ -135,9 +172,10 @@ func (w *Worker) commit(tx *Tx) (hlc.Timestamp, error) {
 	}
 	if invariant.Enabled {
 		tx.checkOrder(ts)
+		invariant.Check(logBytes <= wal.TxHeaderBytes+tx.writes.bytes, "the log record has %d bytes, room was made for %d of writes", logBytes, tx.writes.bytes)
 	}
 	// From here on nothing can fail.
-	if w.engine.logged {
+	if w.engine.log != nil {
 		w.log(tx, ts, logBytes)
 	}
 	w.installAll(tx, ts)

@@ -102,10 +102,10 @@
 //   - After a write or sync that failed the log takes nothing more (dberr.ErrLogFailed)
 //     and does not try again: the kernel may have dropped what it could not write, and
 //     a later sync would succeed without it. A full disk is no failure, because
-//     room is made sure of before it is written to: Throttle refuses
+//     room is made sure of before it is written to: Throttle and Admit refuse
 //     (dberr.ErrDiskFull) until a segment can be prepared. What was let through fits
-//     into the room that is there (room.go), but for transactions of the size
-//     of a segment, which may have to wait for more.
+//     into the room that is there (room.go), unless segments are smaller than two
+//     streamRooms for each stream: then some may have to wait for more.
 //
 // # Recovery
 //
@@ -137,7 +137,8 @@
 // # Bounds
 //
 // Pending bytes: Options.PendingBytesMax or the room in the segments, then Throttle
-// blocks; each commit phase that was let through before may add one transaction.
+// blocks; each commit phase that has begun may add one record of less than AdmitBytes.
+// Larger ones, up to TxBytesMax, wait for room of their own.
 // With a SyncInterval, time: what is not durable is not older than SyncInterval and
 // StallMax, then Throttle blocks (window.go). Buffers: two per stream, of at
 // most bufferBytesKept when idle. Segments: until TruncateBefore, which the

@@ -440,8 +440,7 @@ func (f *flusher) recycle(bytes int64) {
 		b.data = nil
 	}
 	f.batches = f.batches[:0]
-	f.log.pendingBytes.Add(-bytes)
-	f.log.files.leftIs(f.segment.size - f.segment.end)
+	f.log.files.wrote(bytes, f.segment.size-f.segment.end)
 }
 
 // sync makes the written rounds durable.

@@ -22,7 +22,7 @@ import (
 
 const (
 	reachMagic uint64 = 0x4843525449574447 // "GDWITRCH"
-	reachSlots        = 2
+	reachSlots int64  = 2
 )
 
 // Reach is how far a log is known to go.
@@ -54,7 +54,7 @@ type reachSlot struct {
 	sequence uint64 // of the write; its slot is the remainder
 }
 
-func (s *reachSlot) offset() int64 { return int64(s.sequence%reachSlots) * blockBytes }
+func (s *reachSlot) offset() int64 { return int64(s.sequence%uint64(reachSlots)) * blockBytes }
 
 // put encodes the slot into a block.
 func (s *reachSlot) put(b []byte) {
@@ -115,7 +115,7 @@ func readReach(f env.File, name string, id DatabaseID) (reachSlot, error) {
 	var newest reachSlot
 	var damage error
 	b := make([]byte, blockBytes)
-	for i := range int64(reachSlots) {
+	for i := range reachSlots {
 		n, err := f.ReadAt(b, i*blockBytes)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return newest, err
