@@ -1,6 +1,7 @@
 package occ
 
 import (
+	"context"
 	"hash/maphash"
 	"runtime"
 	"sync"
@@ -20,11 +21,21 @@ type Config struct {
 	Clock *hlc.Clock
 	// Streams are the log streams, one per worker.
 	Streams []*wal.Stream
-	// Logged tells whether commits are appended to the streams. Without, the
-	// streams serve as the workers' locks alone.
-	Logged bool
+	// Log, if not nil, is what the streams belong to: commits are appended to them.
+	// Without, they serve as the workers' locks alone.
+	Log Log
 	// Released returns the timestamp up to which everything is released.
 	Released func() hlc.Timestamp
+}
+
+// Log is what commits need of the log, beside its streams: that it has room for
+// their records before they are visible.
+type Log interface {
+	// Throttle waits until there is room for records of less than wal.AdmitBytes.
+	Throttle(ctx context.Context) error
+	// Admit waits until there is room for a larger one, and keeps it until Done.
+	Admit(ctx context.Context, bytes int) error
+	Done(bytes int)
 }
 
 // Engine is the tables of one database and the workers that commit to them.
@@ -33,7 +44,7 @@ type Engine struct {
 	clock    *hlc.Clock
 	domain   *epoch.Domain
 	released func() hlc.Timestamp
-	logged   bool
+	log      Log
 	seed     maphash.Seed
 	whiten   uint64 // secret, for the hash of keys of eight bytes
 	workers  []*Worker
@@ -76,7 +87,7 @@ func New(c Config) *Engine {
 		clock:    c.Clock,
 		domain:   epoch.NewDomain(),
 		released: c.Released,
-		logged:   c.Logged,
+		log:      c.Log,
 		seed:     maphash.MakeSeed(),
 	}
 	e.whiten = maphash.Bytes(e.seed, []byte("whiten"))

@@ -15,14 +15,15 @@ import (
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/index"
 	"github.com/godwitdb/godwit/internal/record"
+	"github.com/godwitdb/godwit/internal/wal"
 )
 
 const (
 	// KeyBytesMax is the longest key, ValueBytesMax the longest value.
 	KeyBytesMax   = record.KeyBytesMax
 	ValueBytesMax = 64 << 20
-	// TxBytesMax bounds the keys and values that one transaction writes.
-	TxBytesMax = 1 << 30
+	// TxBytesMax bounds what one transaction writes: the size of its log record.
+	TxBytesMax = wal.TxBytesMax
 
 	// lockSpinsMax is how often a locked record is looked at before the
 	// transaction gives up; lockSpinsHot of them without leaving the

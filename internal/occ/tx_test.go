@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/godwitdb/godwit/internal/record"
+	"github.com/godwitdb/godwit/internal/wal"
 )
 
 func TestReadsOwnWrites(t *testing.T) {
@@ -324,6 +325,14 @@ func TestLimits(t *testing.T) {
 	big := bytes.Repeat([]byte("v"), ValueBytesMax)
 	must(t, tx.Put(table, make([]byte, KeyBytesMax), big))
 	must(t, tx.Put(table, nil, nil))
+	// The log record of all that is as long as it may be, but for one write.
+	size := tx.writes.bytes
+	tx.writes.bytes = TxBytesMax - wal.TxHeaderBytes - wal.WriteBytes(3, 5)
+	must(t, tx.Put(table, []byte("key"), []byte("value")))
+	if err := tx.Delete(table, []byte("a")); !errors.Is(err, ErrTooLarge) {
+		t.Fatalf("a record that is too long for the log: %v", err)
+	}
+	tx.writes.bytes += size - (TxBytesMax - wal.TxHeaderBytes - wal.WriteBytes(3, 5))
 	if _, err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
