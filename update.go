@@ -17,6 +17,10 @@ const viewAttemptsMax = 3
 // documentation). An error of fn is returned as it is and nothing of the
 // transaction happens.
 //
+// A transaction that others overtake again and again makes them wait: for each
+// attempt at most for 4 seconds, and at most half of the time. If an attempt takes no
+// longer than that, it commits.
+//
 // ErrOutcomeUnknown: the transaction executed, but ctx ended or the log failed
 // before it was released.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/dberr"
@@ -586,4 +588,90 @@ func TestScansOwnTheirBoundsAndNoValues(t *testing.T) {
 	if len(tx.scratch.chunks) > 2 {
 		t.Errorf("%d chunks of values are kept", len(tx.scratch.chunks))
 	}
+}
+
+// A lock that another transaction holds is taken for one's own only for records that
+// the transaction writes.
+func TestForeignLocksAreNotTakenForOnesOwn(t *testing.T) {
+	e := newEngine(t, 64<<20, 1)
+	table := newTable(t, e, 1, true)
+	put(t, e, table, "a", "v")
+	put(t, e, table, "b", "v")
+	word := (*uint64)(e.arena.Ptr(table.get([]byte("a")).Rec))
+	tx := begin(t, e)
+	for _, k := range []string{"a", "b"} {
+		_, err := tx.Get(table, []byte(k))
+		must(t, err)
+	}
+	must(t, tx.Put(table, []byte("b"), []byte("new")))
+	must(t, tx.Put(table, []byte("b"), []byte("newer")))
+	if want := len("b") + len("newer"); tx.writes.bytes != want {
+		t.Errorf("the transaction writes %d bytes, %d are counted", want, tx.writes.bytes)
+	}
+	free := atomic.LoadUint64(word)
+	atomic.StoreUint64(word, free|uint64(record.Locked))
+	if _, err := tx.Commit(); !errors.Is(err, ErrConflict) {
+		t.Error("what it has read is locked, and yet:", err)
+	}
+	atomic.StoreUint64(word, free)
+	tx.End()
+}
+
+// Snapshots do not see a table that was dropped before them, nor begin transactions
+// once they are closed, while others still read from them.
+func TestSnapshotsOfWhatIsGone(t *testing.T) {
+	e := newEngine(t, 64<<20, 1)
+	table := newTable(t, e, 1, true)
+	put(t, e, table, "k", "v")
+	before, err := e.OpenSnapshot()
+	must(t, err)
+	e.CloseTable(table)
+	e.DropTable(table, e.clock.Next())
+	after, err := e.OpenSnapshot()
+	must(t, err)
+	defer after.Close()
+	for s, want := range map[*Snapshot]error{before: nil, after: ErrNoTable} {
+		tx, err := s.Begin(t.Context())
+		must(t, err)
+		if _, err := tx.Get(table, []byte("k")); !errors.Is(err, want) {
+			t.Errorf("snapshot at %d: %v", s.Timestamp(), err)
+		}
+		if s == before {
+			s.Close()
+			if _, err := s.Begin(t.Context()); !errors.Is(err, ErrClosed) {
+				t.Errorf("begun on a closed snapshot: %v", err)
+			}
+		}
+		tx.End()
+	}
+}
+
+// CloseTable returns when no commit phase that may use the table goes on, and a favour
+// begins to run out when those of others have ended.
+func TestWhatWaitsForCommitPhases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(t, 64<<20, 2)
+		table := newTable(t, e, 1, true)
+		tx := begin(t, e)
+		for _, wait := range []func(){func() { e.CloseTable(table) }, func() { favour(t, tx) }} {
+			var ended atomic.Bool
+			var wg sync.WaitGroup
+			e.workers[1].stream.Lock()
+			wg.Go(func() {
+				wait()
+				ended.Store(true)
+			})
+			pass(time.Second)
+			if ended.Load() {
+				t.Error("it did not wait for a commit phase")
+			}
+			e.workers[1].stream.Unlock()
+			wg.Wait()
+		}
+		other := newTable(t, e, 2, true)
+		if d := took(func() { put(t, e, other, "k", "v") }); d != tx.retries.window {
+			t.Errorf("a favour of %v lasts %v", tx.retries.window, d)
+		}
+		tx.End()
+	})
 }
