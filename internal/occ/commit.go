@@ -1,7 +1,6 @@
 package occ
 
 import (
-	"context"
 	"slices"
 	"sync/atomic"
 	"unsafe"
@@ -30,47 +29,17 @@ func (tx *Tx) Commit() (hlc.Timestamp, error) {
 		}
 		return tx.maxRead, nil
 	}
-	w, done, err := tx.enterCommit()
+	w, kept, err := tx.enterCommit()
 	if err != nil {
 		return 0, tx.fail(err)
 	}
 	ts, err := w.commit(tx)
 	w.stream.Unlock()
-	if done > 0 {
-		tx.engine.log.Done(done)
+	if kept > 0 {
+		tx.engine.log.Done(kept)
 	}
 	tx.wrote = err == nil
 	return ts, err
-}
-
-// enterCommit locks a worker whose log has room for the transaction: what executes
-// cannot be undone, so it must not find out later that it cannot be logged. If room was
-// kept for it, done is how much.
-func (tx *Tx) enterCommit() (w *Worker, done int, err error) {
-	log := tx.engine.log
-	if log == nil {
-		return tx.lockWorker(), 0, nil
-	}
-	ctx := tx.ctx
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	if bytes := wal.TxHeaderBytes + tx.writes.bytes; bytes >= wal.AdmitBytes {
-		if err := log.Admit(ctx, bytes); err != nil {
-			return nil, 0, err
-		}
-		return tx.lockWorker(), bytes, nil
-	}
-	for {
-		w := tx.lockWorker()
-		if w.stream.HasRoom() {
-			return w, 0, nil
-		}
-		w.stream.Unlock()
-		if err := log.Throttle(ctx); err != nil {
-			return nil, 0, err
-		}
-	}
 }
 
 // Validate tells whether what the attempt has read so far is one consistent
@@ -89,7 +58,7 @@ func (tx *Tx) valid() bool {
 		r := &tx.reads[i]
 		rec := r.rec &^ lockedHere
 		cur := record.Word(atomic.LoadUint64((*uint64)(tx.ptr(rec))))
-		if cur != r.word && (cur != r.word|record.Locked || rec == r.rec && !tx.locks(rec)) {
+		if cur != r.word && (cur != r.word|record.Locked || rec == r.rec && !tx.locks(rec) && !tx.outlasts(rec, r.word)) {
 			return false
 		}
 	}
@@ -102,6 +71,19 @@ func (tx *Tx) tableClosed() bool {
 	for _, t := range tx.tables {
 		if t.closed.Load() {
 			return true
+		}
+	}
+	return false
+}
+
+// outlasts waits, if the transaction is favoured, until the lock of a record is
+// given back, and tells whether the word is what it was. Others than commits lock
+// records, too: who collects garbage.
+func (tx *Tx) outlasts(rec arena.Ref, word record.Word) bool {
+	for spins := 0; tx.favoured() && tx.spin(&spins); {
+		cur := record.Word(atomic.LoadUint64((*uint64)(tx.ptr(rec))))
+		if cur&record.Locked == 0 {
+			return cur == word
 		}
 	}
 	return false
@@ -278,7 +260,7 @@ func (w *Worker) lock(tx *Tx, x *write) error {
 		v := record.Word(atomic.LoadUint64(word))
 		switch {
 		case v&record.Locked != 0:
-			if !spin(&spins) {
+			if !tx.spin(&spins) {
 				return ErrConflict
 			}
 			continue
@@ -324,8 +306,6 @@ func (w *Worker) place(tx *Tx, x *write) (bool, error) {
 	copy(unsafe.Slice((*byte)(unsafe.Add(p, record.KeyOffset)), len(x.key)), x.key)
 	existing, changes, err := x.table.insert(w.mem, rec, tx.changes[:0])
 	tx.changes = changes
-	// Also when it was not inserted: making room may have split a node.
-	tx.nodes.follow(changes)
 	if err != nil {
 		w.mem.Cache.Free(rec, meta.Bytes())
 		return false, memoryFull(err)
@@ -335,6 +315,7 @@ func (w *Worker) place(tx *Tx, x *write) (bool, error) {
 		x.rec = existing
 		return false, nil
 	}
+	tx.nodes.follow(changes)
 	x.rec, x.word = rec, record.WordOf(0, true)
 	x.created, x.locked = true, true
 	return true, nil
