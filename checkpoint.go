@@ -38,8 +38,14 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	if db.store == nil {
 		return errors.New("godwit: a database with DurabilityNone has no checkpoints")
 	}
-	db.checkpointing.Lock()
-	defer db.checkpointing.Unlock()
+	select {
+	case db.checkpointing <- struct{}{}:
+		defer func() { <-db.checkpointing }()
+	case <-db.closed:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	start := time.Now()
 	settles := db.unsettledLogBytes()
 	snap, tables, err := db.snapshotAll()

@@ -44,7 +44,7 @@ type DB struct {
 	store   *store   // nil with DurabilityNone
 	catalog catalog
 
-	checkpointing  sync.Mutex // one checkpoint at a time
+	checkpointing  chan struct{} // holds something while a checkpoint is made, or after Close
 	checkpointRuns atomic.Bool
 	lastCheckpoint atomic.Pointer[checkpoint.Manifest]
 	// checkpointBytes is how much of the running checkpoint is written.
@@ -86,7 +86,7 @@ func Open(dir string, opts *Options) (*DB, error) {
 	case o.Durability != DurabilityNone && dir == "":
 		return nil, errors.New("godwit: no folder given")
 	}
-	db := &DB{dir: dir, opts: o, logger: o.Logger, clock: &hlc.Clock{}, closed: make(chan struct{})}
+	db := &DB{dir: dir, opts: o, logger: o.Logger, clock: &hlc.Clock{}, checkpointing: make(chan struct{}, 1), closed: make(chan struct{})}
 	if err := db.open(); err != nil {
 		return nil, fmt.Errorf("godwit: open %s: %w", dir, err)
 	}
@@ -184,6 +184,7 @@ func (db *DB) Close() error {
 		close(db.closed)
 		db.engine.Close()
 		db.tasks.Wait()
+		db.checkpointing <- struct{}{} // one that is being made still writes to the folder
 		var errs []error
 		if db.log != nil {
 			errs = append(errs, db.log.Close())

@@ -65,7 +65,7 @@ func stride(race int) int {
 // smaller than users may have them, so that small tests see many.
 func openBare(dir string, o Options) (*DB, error) {
 	o = o.withDefaults()
-	db := &DB{dir: dir, opts: o, logger: slog.New(slog.DiscardHandler), clock: &hlc.Clock{}, closed: make(chan struct{})}
+	db := &DB{dir: dir, opts: o, logger: slog.New(slog.DiscardHandler), clock: &hlc.Clock{}, checkpointing: make(chan struct{}, 1), closed: make(chan struct{})}
 	if err := db.open(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
