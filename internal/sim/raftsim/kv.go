@@ -142,6 +142,7 @@ func (c *Cluster) boot(n *sim.Node) {
 		var err error
 		m.raft, err = raft.Start(ctx, m.endpoint, files, m.store, o)
 		if err == nil {
+			c.started(n)
 			clientMethod().Handle(m.endpoint, m.serve)
 			m.endpoint.Listen()
 			err = m.raft.Run(ctx)

@@ -18,47 +18,61 @@ func Scenarios() []sim.Scenario {
 
 // Faults is a cluster under a mix of faults.
 func Faults(w *sim.World) error {
-	rng := w.Rand()
-	members := []int{3, 3, 3, 5, 5}[rng.IntN(5)]
+	_, err := faults(w, w.DrawFaults())
+	return err
+}
+
+// faults runs a cluster under a mix of faults and judges it.
+func faults(w *sim.World, mix sim.Faults) (*Cluster, error) {
+	members := 3 + 2*w.Choose("five members", 0, 1)
 	voters := members
-	changes := rng.IntN(2) == 0
+	changes := w.Choose("changes", 0, 1) == 1
 	if changes && members == 5 {
 		voters = 3 // the others join
 	}
 	o := raft.Options{
-		ElectionTimeout: time.Duration(100+rng.IntN(400)) * time.Millisecond,
-		BatchEntriesMax: 1 + rng.IntN(64),
-		SnapshotEntries: 8 << rng.IntN(6),
+		ElectionTimeout: time.Duration(w.Choose("election timeout in ms", 100, 500)) * time.Millisecond,
+		BatchEntriesMax: w.Choose("entries in a batch", 1, 64),
+		SnapshotEntries: 8 << w.Choose("snapshots are rare", 0, 5),
 	}
 	c := NewCluster(w, members, voters, o)
 	c.Wander = true
-	c.Network = quorum.Options{OutboxMessagesMax: 64 << rng.IntN(5), OutboxBytesMax: 1 << 20}
+	c.Network = quorum.Options{OutboxMessagesMax: 64 << w.Choose("outbox", 0, 4), OutboxBytesMax: 1 << 20}
 	c.Start()
-	c.Clients(2+rng.IntN(6), 1+rng.IntN(4), time.Duration(1+rng.IntN(60))*time.Millisecond)
+	c.Clients(w.Choose("clients", 1, 7), w.Choose("keys", 1, 4), time.Duration(w.Choose("pause in ms", 1, 60))*time.Millisecond)
 	if changes {
 		c.change()
+	} else {
+		// A damaged disk is lost. A minority may be, as long as nobody else leaves.
+		c.expose(w.Choose("exposed disks", 0, (members-1)/2))
 	}
-	calm := w.Chaos(w.DrawFaults())
+	w.Prey = c.prey
+	calm := w.Chaos(mix)
 	// A request that comes twice may be refused the second time and carried out
 	// the first: then the answer says nothing. Between members all has to be able
 	// to come twice.
 	for _, id := range c.all {
 		w.Link(clientsFrom, id).Double = 0
 	}
-	if err := w.Run(time.Duration(5+rng.IntN(15)) * time.Second); err != nil {
-		return err
+	if err := w.Run(time.Duration(w.Choose("seconds", 1, 20)) * time.Second); err != nil {
+		return c, err
 	}
 	calm()
 	if err := w.Run(2 * time.Second); err != nil {
-		return err
+		return c, err
 	}
 	if err := c.Settle(time.Minute); err != nil {
-		return err
+		return c, err
 	}
-	if c.unread != nil {
-		return c.unread // nothing has damaged a disk
+	return c, c.Check()
+}
+
+// prey returns the node that leads.
+func (c *Cluster) prey() *sim.Node {
+	if leader := c.Leader(); leader != nil {
+		return c.members[leader.Status().Leader].node
 	}
-	return c.Check()
+	return nil
 }
 
 // change changes who leads and who votes, again and again.
