@@ -20,6 +20,8 @@ type Node struct {
 	rt   *quorum.Runtime
 	host *host
 	net  *network
+	// endpoint serves other nodes, if transcripts are told.
+	endpoint *quorum.Endpoint
 	// Immune nodes are no part of what is tried: Chaos spares them, though not
 	// their links.
 	Immune bool

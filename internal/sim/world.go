@@ -30,7 +30,9 @@ type World struct {
 	rare    map[string]int // every how many times branches are taken
 	out     io.Writer      // of the transcript; nil for none
 	// Prey, if set, returns the node that matters most now: faults aim at it.
-	Prey   func() *Node
+	Prey func() *Node
+	// Show, if set, says what bytes in a message are, for transcripts, or nothing.
+	Show   func([]byte) string
 	failed error
 	digest uint64
 	events uint64
@@ -86,13 +88,6 @@ func (w *World) Fail(format string, args ...any) {
 	if w.failed == nil {
 		w.failed = fmt.Errorf(format, args...)
 		w.Logf("FAILED: %v", w.failed)
-	}
-}
-
-// Logf writes a line of the transcript, if there is one.
-func (w *World) Logf(format string, args ...any) {
-	if w.out != nil {
-		fmt.Fprintf(w.out, "%12.6f %s\n", w.now.Seconds(), fmt.Sprintf(format, args...))
 	}
 }
 

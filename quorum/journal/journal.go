@@ -150,14 +150,24 @@ func readMark(record []byte) (salt, at uint64) {
 
 // Run writes what is put until ctx ends or the disk fails. One task runs it.
 func (j *Journal) Run(ctx context.Context) error {
+	rt := quorum.RuntimeOf(ctx)
 	for {
+		idle := sealAfter
+		if rt.Rare("journal: seal at once") {
+			idle = 0
+		}
 		more := j.put.Reached(j.durable.Value() + 1)
 		if j.file == nil || j.sealed {
 			if err := quorum.Wait(ctx, more); err != nil {
 				return err
 			}
-		} else if err := quorum.WaitFor(ctx, more, sealAfter); err != nil && !errors.Is(err, quorum.ErrTimeout) {
+		} else if err := quorum.WaitFor(ctx, more, idle); err != nil && !errors.Is(err, quorum.ErrTimeout) {
 			return err
+		}
+		if rt.Rare("journal: the batch waits for more") {
+			if err := quorum.Sleep(ctx, 5*time.Millisecond); err != nil {
+				return err
+			}
 		}
 		upTo, b, rewrite := j.put.Value(), j.pending, j.rewrite
 		if rewrite {

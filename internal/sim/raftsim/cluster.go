@@ -50,6 +50,7 @@ func NewCluster(w *sim.World, members, voters int, o raft.Options) *Cluster {
 		c.all = append(c.all, env.NodeID(i+1))
 	}
 	c.first = slices.Clone(c.all[:voters])
+	w.Show = show
 	return c
 }
 
