@@ -13,6 +13,7 @@ import (
 // weights: how often each is done in relation to the others; 0 is never.
 type Faults struct {
 	Every time.Duration // the mean time between two faults
+	Brief time.Duration // if not 0, no fault lasts longer
 	// Aim is the share of faults that are for the node that Prey names.
 	Aim float64
 
@@ -162,6 +163,9 @@ func (w *World) inflict(f *Faults, rng *rand.Rand) {
 		}
 	}
 	some := func(most time.Duration) time.Duration {
+		if f.Brief > 0 {
+			most = min(most, f.Brief)
+		}
 		return time.Duration(rng.Float64() * rng.Float64() * float64(most))
 	}
 	reboot := func() { n.Crash(rng.IntN(2) == 0); w.After(some(5*time.Second), n.Start) }

@@ -13,7 +13,21 @@ import (
 func Scenarios() []sim.Scenario {
 	return []sim.Scenario{
 		{Name: "raft", Doc: "Raft under a mix of faults that each seed draws; clients' reads and writes are linearizable", Run: Faults},
+		{Name: "raft-hunt", Doc: "Raft with frequent faults, most of them for its leader: what is rare in the other shows sooner", Run: Hunt},
 	}
+}
+
+// Hunt is Faults with more of what takes a leader away while its entries are on
+// their way: short terms, slow links, small batches.
+func Hunt(w *sim.World) error {
+	mix := w.DrawFaults()
+	mix.Every = time.Duration(50+w.Draw("every").IntN(250)) * time.Millisecond
+	mix.Aim = 0.7
+	mix.Isolate, mix.PowerLoss = mix.Isolate+1, mix.PowerLoss+0.5
+	mix.Brief = time.Duration(100+w.Draw("brief").IntN(900)) * time.Millisecond
+	mix.Link.DelayMean = time.Duration(1+w.Draw("delay").IntN(15)) * time.Millisecond
+	_, err := faults(w, mix)
+	return err
 }
 
 // Faults is a cluster under a mix of faults.
