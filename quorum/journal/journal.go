@@ -45,7 +45,7 @@ const (
 	recordBytesMax = 64 << 20
 
 	// The first byte of a record. Those of the journal have two numbers: one that
-	// was drawn for the file, so that no data looks like them, and
+	// was drawn for the file, so that no data looks like them, and what is said here.
 	kindFile  = 1 // the length of the file when it got its name
 	kindBatch = 2 // where in the file the batch begins
 	kindData  = 3
