@@ -34,6 +34,8 @@ type slowOptions struct {
 	sync     time.Duration
 	clients  int
 	rate     float64
+	each     bool
+	ballast  bool
 }
 
 func newSlowCommand() *cobra.Command {
@@ -72,10 +74,12 @@ processor, and the rows without a fault tell how much of a difference is none.`,
 	f.StringVar(&o.dir, "dir", "", "where the nodes keep their files (a folder in the system's temporary one)")
 	f.StringVar(&o.protocol, "protocol", "raft", "what runs on the sockets")
 	f.StringSliceVar(&o.faults, "faults", nil, "the faults to run (all)")
-	f.Float64Var(&o.share, "share", 0.25, "of a processor for each member on sockets; 0 is no bound")
+	f.Float64Var(&o.share, "share", 0, "of a processor for each member on sockets; 0 is no bound")
 	f.DurationVar(&o.sync, "sync", 0, "how long each sync on sockets takes, beside the disk's own time")
 	f.IntVar(&o.clients, "clients", 64, "how many requests are made at a time on sockets")
 	f.Float64Var(&o.rate, "rate", 0, "requests a second on sockets, instead of as many as there are answers")
+	f.BoolVar(&o.ballast, "ballast", true, "use up on sockets what a slow member leaves of the processors")
+	f.BoolVar(&o.each, "each", false, "also print each pair")
 	cmd.AddCommand(newSlowMemberCommand())
 	return cmd
 }
@@ -151,8 +155,8 @@ func socketCases(o slowOptions, dir string) ([]*slowCase, error) {
 		},
 		Member:  realslow.Slowness{Share: o.share, Sync: o.sync},
 		Network: quorum.Options{},
-		Clients: o.clients, Rate: o.rate,
-		WarmUp: o.run / 4, Window: o.run,
+		Clients: o.clients, Rate: o.rate, Ballast: o.ballast,
+		WarmUp: o.run, Window: o.run,
 	}
 	runs := 0
 	var cases []*slowCase
@@ -203,6 +207,9 @@ func compareSlow(ctx context.Context, out io.Writer, o slowOptions) error {
 				return failed(fmt.Errorf("%s of %s: %w", c.fault, c.node, err))
 			}
 			c.runs = append(c.runs, p)
+			if o.each {
+				fmt.Fprintf(out, "%-15s %-10s healthy: %v; faulty: %v\n", c.node, c.fault, p.Healthy, p.Faulty)
+			}
 		}
 	}
 	printSlow(out, cases, o.sockets)

@@ -21,6 +21,7 @@ import (
 type order struct {
 	Start *setup    `json:",omitempty"`
 	Slow  *Slowness `json:",omitempty"`
+	Burn  float64   `json:",omitempty"` // so much of a processor, and be no member
 }
 
 // setup is what a member needs to start.
@@ -75,8 +76,11 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, protocols []Protoco
 		if o.Slow != nil {
 			s.machine.slow(*o.Slow)
 		}
+		if o.Burn > 0 {
+			go burn(o.Burn)
+		}
 		r := report{Processor: processorTime()}
-		if err == nil {
+		if err == nil && s.member != nil {
 			err = s.look(ctx, &r)
 		}
 		if err != nil {
@@ -120,6 +124,16 @@ func (s *server) start(ctx context.Context, l net.Listener, o setup, protocols [
 		s.machine.runtime.Go("member", m.Run)
 		return nil
 	})
+}
+
+// burn uses a share of a processor for as long as the process lasts.
+func burn(share float64) {
+	var b budget
+	for began := time.Now(); ; {
+		for spin := time.Now(); time.Since(spin) < burst/4; {
+		}
+		b.wait(share, time.Since(began))
+	}
 }
 
 // look reports how the member is.

@@ -10,9 +10,9 @@ import (
 	"github.com/godwitdb/godwit/quorum/raft"
 )
 
-// snapshotEntries is long enough for a measurement of some seconds to have hardly
-// any snapshot in it, which would be in one half of a pair and not in the other.
-const snapshotEntries = 1 << 16
+// snapshotEntries is so many that a measurement of some seconds has no snapshot in
+// it, which would be in one half of a pair and not in the other.
+const snapshotEntries = 1 << 20
 
 func raftProtocol() Protocol {
 	return Protocol{Name: "raft", Leaders: 1, Start: startRaft}

@@ -43,6 +43,10 @@ type Trial struct {
 	WarmUp time.Duration
 	// Window is how long it is measured without a fault, and then with one.
 	Window time.Duration
+	// Ballast makes one more process use as much of a processor, while a member has
+	// a fault, as that member has used before: what a slow member leaves free does
+	// not make the others faster, as it would not on machines of their own.
+	Ballast bool
 	// Victim is the member with the fault: the leaders come first.
 	Victim int
 }
@@ -59,6 +63,11 @@ type Part struct {
 	// Processors is how much the measurement has used of the machine's
 	// processors, and Leader how much of one the first leader has used.
 	Processors, Leader float64
+	used               map[env.NodeID]float64 // of a processor
+}
+
+func (p Part) String() string {
+	return fmt.Sprintf("%v, %.0f %% of the machine, leader %.2f, %d failed", p.Speed, 100*p.Processors, p.Leader, p.Failed)
 }
 
 // Fault makes a member slow.
@@ -71,7 +80,7 @@ type Fault struct {
 const slower = 0.05
 
 // NoFault tells how much of a difference is none.
-func NoFault() Fault { return Fault{"none", func(*process, Slowness) error { return nil }} }
+func NoFault() Fault { return Fault{Name: "none"} }
 
 // Faults returns the ways in which a member is slow, the same as in simulation.
 func Faults() []Fault {
@@ -100,6 +109,7 @@ func Faults() []Fault {
 type cluster struct {
 	trial     Trial
 	processes map[env.NodeID]*process
+	ballast   *process
 	runtime   *quorum.Runtime // of the clients
 	clients   *clients
 	stop      func() // of the clients
@@ -119,11 +129,19 @@ func (t Trial) Run(ctx context.Context, f Fault) (Pair, error) {
 		return Pair{}, err
 	}
 	var p Pair
+	if t.Ballast {
+		if c.ballast, err = spawn(0, t.Command(ctx)); err != nil {
+			return Pair{}, err
+		}
+	}
 	if p.Healthy, err = c.part(ctx, t.Window); err != nil {
 		return Pair{}, err
 	}
 	victim, err := c.victim(ctx)
-	if err == nil {
+	if err == nil && t.Ballast && f.inflict != nil {
+		_, err = c.ballast.ask(order{Burn: p.Healthy.used[victim.id]})
+	}
+	if err == nil && f.inflict != nil {
 		err = f.inflict(victim, t.Member)
 	}
 	if err != nil {
@@ -204,6 +222,9 @@ func (c *cluster) end() {
 	for _, p := range c.processes {
 		p.kill()
 	}
+	if c.ballast != nil {
+		c.ballast.kill()
+	}
 }
 
 // victim returns the member that is to have the fault.
@@ -247,9 +268,11 @@ func (c *cluster) part(ctx context.Context, d time.Duration) (Part, error) {
 		return part, err
 	}
 	after, err := c.used()
+	part.used = map[env.NodeID]float64{}
 	for id, a := range after {
 		b := before[id]
 		share := float64(a.used-b.used) / float64(a.at.Sub(b.at))
+		part.used[id] = share
 		part.Processors += share / float64(runtime.NumCPU())
 		if id == leader {
 			part.Leader = share
