@@ -36,6 +36,7 @@ type slowOptions struct {
 	rate     float64
 	each     bool
 	ballast  bool
+	pause    time.Duration
 }
 
 func newSlowCommand() *cobra.Command {
@@ -51,7 +52,7 @@ compared within a round, with their quartiles.
 Without --sockets the cluster is simulated. With it, the members are processes with
 real sockets and files. They share this machine, so each is held to a share of a
 processor, and the rows without a fault tell how much of a difference is none.`,
-		Example: "  godwit sim slow\n  godwit sim slow --sockets --rounds 9\n  godwit sim slow --sockets --rate 1000 --faults stopped",
+		Example: "  godwit sim slow\n  godwit sim slow --sockets --rounds 9\n  godwit sim slow --sockets --pause 20s",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.rounds < 1 || o.run <= 0 {
@@ -79,6 +80,7 @@ processor, and the rows without a fault tell how much of a difference is none.`,
 	f.IntVar(&o.clients, "clients", 64, "how many requests are made at a time on sockets")
 	f.Float64Var(&o.rate, "rate", 0, "requests a second on sockets, instead of as many as there are answers")
 	f.BoolVar(&o.ballast, "ballast", true, "use up on sockets what a slow member leaves of the processors")
+	f.DurationVar(&o.pause, "pause", 0, "only stop a follower on sockets for so long, and report what that costs its leader")
 	f.BoolVar(&o.each, "each", false, "also print each pair")
 	cmd.AddCommand(newSlowMemberCommand())
 	return cmd
@@ -138,17 +140,17 @@ func simulatedCases(o slowOptions) []*slowCase {
 	return cases
 }
 
-// socketCases are all cases on real sockets, where followers are alike.
-func socketCases(o slowOptions, dir string) ([]*slowCase, error) {
+// slowTrial is how a protocol is measured on real sockets.
+func slowTrial(o slowOptions) (realslow.Trial, error) {
 	i := slices.IndexFunc(realslow.Protocols(), func(p realslow.Protocol) bool { return p.Name == o.protocol })
 	if i < 0 {
-		return nil, usageError(fmt.Errorf("there is no protocol %q", o.protocol))
+		return realslow.Trial{}, usageError(fmt.Errorf("there is no protocol %q", o.protocol))
 	}
 	binary, err := os.Executable()
 	if err != nil {
-		return nil, failed(err)
+		return realslow.Trial{}, failed(err)
 	}
-	trial := realslow.Trial{
+	return realslow.Trial{
 		Protocol: realslow.Protocols()[i],
 		Command: func(ctx context.Context) *exec.Cmd {
 			return exec.CommandContext(ctx, binary, "sim", "slow", "member")
@@ -157,7 +159,11 @@ func socketCases(o slowOptions, dir string) ([]*slowCase, error) {
 		Network: quorum.Options{},
 		Clients: o.clients, Rate: o.rate, Ballast: o.ballast,
 		WarmUp: o.run, Window: o.run,
-	}
+	}, nil
+}
+
+// socketCases are all cases on real sockets, where followers are alike.
+func socketCases(o slowOptions, trial realslow.Trial, dir string) []*slowCase {
 	runs := 0
 	var cases []*slowCase
 	add := func(node string, victim int, f realslow.Fault) {
@@ -181,8 +187,11 @@ func socketCases(o slowOptions, dir string) ([]*slowCase, error) {
 			}
 		}
 	}
-	return cases, nil
+	return cases
 }
+
+// pauseEntries is the length of the log with --pause.
+const pauseEntries = 1 << 16
 
 // compareSlow runs all cases in alternation and prints how they compare.
 func compareSlow(ctx context.Context, out io.Writer, o slowOptions) error {
@@ -193,9 +202,19 @@ func compareSlow(ctx context.Context, out io.Writer, o slowOptions) error {
 			return failed(err)
 		}
 		defer func() { _ = os.RemoveAll(dir) }() // what is left is in the system's temporary folder
-		if cases, err = socketCases(o, dir); err != nil {
+		trial, err := slowTrial(o)
+		if err != nil {
 			return err
 		}
+		if o.pause > 0 {
+			trial.Dir, trial.Victim, trial.SnapshotEntries = dir, trial.Protocol.Leaders, pauseEntries
+			p, err := trial.Pause(ctx, o.pause)
+			if err == nil {
+				fmt.Fprintln(out, p)
+			}
+			return failed(err)
+		}
+		cases = socketCases(o, trial, dir)
 	}
 	for round := range o.rounds {
 		for _, c := range cases {

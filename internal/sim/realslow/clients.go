@@ -27,6 +27,7 @@ type clients struct {
 	members  []env.NodeID
 	leaders  []env.NodeID // whom to ask, all of them at once
 
+	over        bool // no more requests
 	outstanding int
 	number      uint64 // of the last request
 	succeeded   int
@@ -38,7 +39,7 @@ type clients struct {
 func (c *clients) closed(r *quorum.Runtime, n int) {
 	for client := range uint64(n) {
 		r.Go("client", func(ctx context.Context) error {
-			for ctx.Err() == nil {
+			for ctx.Err() == nil && !c.over {
 				c.ask(ctx, client+1, r.Host().Elapsed())
 			}
 			return ctx.Err()
@@ -52,7 +53,7 @@ func (c *clients) open(r *quorum.Runtime, perSecond float64) {
 	host := r.Host()
 	r.Go("clients", func(ctx context.Context) error {
 		next := host.Elapsed()
-		for client := uint64(1); ; client++ {
+		for client := uint64(1); !c.over; client++ {
 			u := float64(host.Uint64()>>11) / (1 << 53)
 			next += time.Duration(-math.Log(1-u) / perSecond * float64(time.Second))
 			if wait := next - host.Elapsed(); wait > 0 {
@@ -72,6 +73,7 @@ func (c *clients) open(r *quorum.Runtime, perSecond float64) {
 				return nil
 			})
 		}
+		return nil
 	})
 }
 

@@ -24,6 +24,8 @@ type Cluster struct {
 	Dir             string // for the member's files
 	Members         []env.NodeID
 	ElectionTimeout time.Duration
+	// SnapshotEntries is how long the log gets.
+	SnapshotEntries int
 }
 
 // Member is one of a cluster. Its methods are for tasks of its runtime.

@@ -10,17 +10,13 @@ import (
 	"github.com/godwitdb/godwit/quorum/raft"
 )
 
-// snapshotEntries is so many that a measurement of some seconds has no snapshot in
-// it, which would be in one half of a pair and not in the other.
-const snapshotEntries = 1 << 20
-
 func raftProtocol() Protocol {
 	return Protocol{Name: "raft", Leaders: 1, Start: startRaft}
 }
 
 func startRaft(ctx context.Context, e *quorum.Endpoint, files env.FS, c Cluster) (Member, error) {
 	m := &raftMember{}
-	o := raft.Options{Dir: c.Dir, Voters: c.Members, ElectionTimeout: c.ElectionTimeout, SnapshotEntries: snapshotEntries}
+	o := raft.Options{Dir: c.Dir, Voters: c.Members, ElectionTimeout: c.ElectionTimeout, SnapshotEntries: c.SnapshotEntries}
 	var err error
 	m.Node, err = raft.Start(ctx, e, files, &m.total, o)
 	return m, err

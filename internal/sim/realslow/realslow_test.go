@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/godwitdb/godwit/quorum"
 )
 
 // memberVariable makes the test's binary a member's process.
@@ -66,10 +68,34 @@ func TestSlowFollower(t *testing.T) {
 	}
 }
 
+// A follower that is stopped by a signal costs its leader no more memory than what
+// is configured, and nobody waits for it. When it goes on it catches up, from a
+// snapshot.
+func TestPausedFollower(t *testing.T) {
+	const outboxMax, entriesMax, atATime = 64 << 10, 2000, 16
+	trial := short(t, raftProtocol())
+	trial.Victim, trial.Clients, trial.SnapshotEntries = 1, atATime, entriesMax
+	trial.Network = quorum.Options{OutboxBytesMax: outboxMax, OutboxMessagesMax: 100}
+	p, err := trial.Pause(t.Context(), time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(p)
+	if p.OutboxBytes == 0 || p.OutboxBytes > outboxMax {
+		t.Errorf("%d bytes in an outbox", p.OutboxBytes)
+	}
+	if p.Entries == 0 || p.Entries > entriesMax+atATime+1 {
+		t.Errorf("%d entries in memory", p.Entries)
+	}
+	if p.Failed > 0 || p.Faulty.PerSecond == 0 {
+		t.Errorf("%d requests failed, %v", p.Failed, p.Faulty)
+	}
+}
+
 // A leader that is killed is replaced.
 func TestKilledLeader(t *testing.T) {
 	trial := short(t, raftProtocol())
-	trial.Window = 3 * time.Second
+	trial.Window = 2500 * time.Millisecond
 	for _, f := range Faults() {
 		if f.Name != "stopped" {
 			continue

@@ -1,6 +1,7 @@
 package realslow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,10 @@ type Trial struct {
 	Member Slowness
 	// Network are the bounds of the members' endpoints.
 	Network quorum.Options
+	// SnapshotEntries is how long a member's log gets. The default is so many that
+	// a measurement of some seconds has no snapshot in it, which would be in one
+	// half of a pair and not in the other.
+	SnapshotEntries int
 	// Clients is how many requests are made at a time, without pauses. With Rate
 	// there are so many requests a second instead.
 	Clients int
@@ -171,7 +176,8 @@ func (t Trial) start(ctx context.Context) (c *cluster, err error) {
 	}
 	for id, p := range c.processes {
 		s := setup{Protocol: t.Protocol.Name, ID: id, Addrs: addrs, Network: t.Network, Slowness: t.Member,
-			Cluster: Cluster{Dir: filepath.Join(t.Dir, fmt.Sprint(id)), Members: ids, ElectionTimeout: electionTimeout}}
+			Cluster: Cluster{Dir: filepath.Join(t.Dir, fmt.Sprint(id)), Members: ids, ElectionTimeout: electionTimeout,
+				SnapshotEntries: cmp.Or(t.SnapshotEntries, 1<<20)}}
 		if _, err := p.ask(order{Start: &s}); err != nil {
 			return nil, err
 		}
@@ -188,11 +194,9 @@ func (t Trial) start(ctx context.Context) (c *cluster, err error) {
 		stop()
 		tcp.Wait()
 	}
-	c.clients = &clients{members: ids, leaders: slices.Clone(ids[:t.Protocol.Leaders])}
-	return c, c.runtime.Run(ctx, "ready", func(ctx context.Context) error {
-		c.clients.endpoint = quorum.NewEndpoint(c.runtime, tcp, quorum.Options{}, nil)
-		return c.ready(ctx)
-	})
+	c.clients = &clients{endpoint: quorum.NewEndpoint(c.runtime, tcp, quorum.Options{}, nil),
+		members: ids, leaders: slices.Clone(ids[:t.Protocol.Leaders])}
+	return c, c.runtime.Run(ctx, "ready", c.ready)
 }
 
 // ready waits for the first answer and lets the clients go.
