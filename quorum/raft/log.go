@@ -22,8 +22,7 @@ type placed struct {
 // append puts an entry behind the others.
 func (l *log) append(e Entry) {
 	l.entries = append(l.entries, e)
-	var c config
-	if e.Kind == KindConfig && quorum.Decode(e.Data, &c) == nil {
+	if c := (config{}); e.Kind == KindConfig && quorum.Decode(e.Data, &c) == nil {
 		l.configs = append(l.configs, placed{l.last(), c.voters})
 	}
 }
