@@ -29,7 +29,10 @@ func (tx *Tx) Commit() (hlc.Timestamp, error) {
 		}
 		return tx.maxRead, nil
 	}
-	w := tx.lockWorker()
+	w, err := tx.enterCommit()
+	if err != nil {
+		return 0, tx.fail(err)
+	}
 	ts, err := w.commit(tx)
 	w.stream.Unlock()
 	tx.wrote = err == nil
@@ -52,7 +55,7 @@ func (tx *Tx) valid() bool {
 		r := &tx.reads[i]
 		rec := r.rec &^ lockedHere
 		cur := record.Word(atomic.LoadUint64((*uint64)(tx.ptr(rec))))
-		if cur != r.word && (cur != r.word|record.Locked || rec == r.rec && !tx.locks(rec)) {
+		if cur != r.word && (cur != r.word|record.Locked || rec == r.rec && !tx.locks(rec) && !tx.outlasts(rec, r.word)) {
 			return false
 		}
 	}
@@ -65,6 +68,19 @@ func (tx *Tx) tableClosed() bool {
 	for _, t := range tx.tables {
 		if t.closed.Load() {
 			return true
+		}
+	}
+	return false
+}
+
+// outlasts waits, if the transaction is favoured, until the lock of a record is
+// given back, and tells whether the word is what it was. Others than commits lock
+// records, too: who collects garbage.
+func (tx *Tx) outlasts(rec arena.Ref, word record.Word) bool {
+	for spins := 0; tx.favoured() && tx.spin(&spins); {
+		cur := record.Word(atomic.LoadUint64((*uint64)(tx.ptr(rec))))
+		if cur&record.Locked == 0 {
+			return cur == word
 		}
 	}
 	return false
@@ -240,7 +256,7 @@ func (w *Worker) lock(tx *Tx, x *write) error {
 		v := record.Word(atomic.LoadUint64(word))
 		switch {
 		case v&record.Locked != 0:
-			if !spin(&spins) {
+			if !tx.spin(&spins) {
 				return ErrConflict
 			}
 			continue
@@ -286,8 +302,6 @@ func (w *Worker) place(tx *Tx, x *write) (bool, error) {
 	copy(unsafe.Slice((*byte)(unsafe.Add(p, record.KeyOffset)), len(x.key)), x.key)
 	existing, changes, err := x.table.insert(w.mem, rec, tx.changes[:0])
 	tx.changes = changes
-	// Also when it was not inserted: making room may have split a node.
-	tx.nodes.follow(changes)
 	if err != nil {
 		w.mem.Cache.Free(rec, meta.Bytes())
 		return false, memoryFull(err)
@@ -297,6 +311,7 @@ func (w *Worker) place(tx *Tx, x *write) (bool, error) {
 		x.rec = existing
 		return false, nil
 	}
+	tx.nodes.follow(changes)
 	x.rec, x.word = rec, record.WordOf(0, true)
 	x.created, x.locked = true, true
 	return true, nil

@@ -66,6 +66,7 @@ type Engine struct {
 		sync.Mutex
 		mem index.Mem
 	}
+	favours favours
 }
 
 // New returns an engine without tables.
@@ -81,6 +82,7 @@ func New(c Config) *Engine {
 	e.whiten = maphash.Bytes(e.seed, []byte("whiten"))
 	e.snaps.sleepingMutex = make(sleepingMutex, 1)
 	e.tables.byID = map[TableID]*Table{}
+	e.favours.init()
 	e.keeper.mem = index.Mem{Cache: c.Arena.NewCache(), Limbo: e.domain.NewLimbo()}
 	for i, s := range c.Streams {
 		e.workers = append(e.workers, newWorker(e, i, s))
@@ -99,6 +101,7 @@ type Stats struct {
 	Versions  int64  // old versions kept for snapshots
 	Deleted   int64  // deleted records that are still in an index
 	Retired   int64  // bytes that wait for a grace period
+	Favoured  uint64 // attempts that others had to wait for
 	Snapshots int    // open snapshots
 	// OldestSnapshot is the timestamp of the oldest open snapshot, 0 if none.
 	OldestSnapshot hlc.Timestamp
@@ -118,6 +121,7 @@ func (e *Engine) Stats() Stats {
 		s.Conflicts += w.conflicts.Load()
 	}
 	s.Records -= e.freedRecords.Load()
+	s.Favoured = e.favours.given()
 	e.snaps.Lock()
 	defer e.snaps.Unlock()
 	s.Snapshots = len(e.snaps.open)
@@ -130,7 +134,9 @@ func (e *Engine) Stats() Stats {
 // Close turns new transactions away and returns when those that run have ended.
 // The engine's memory may be unmapped then.
 func (e *Engine) Close() {
-	e.closed.Store(true)
+	if !e.closed.Swap(true) {
+		close(e.favours.closed)
+	}
 	for n := 0; !e.domain.Empty(); n++ {
 		if n < 100 {
 			runtime.Gosched()

@@ -93,8 +93,24 @@ func (b Bound) begin(m mode) (*Tx, error) {
 // Drop gives up the transaction for good.
 func (b Bound) Drop() { b.tx.pin.Drop() }
 
-// lockWorker enters the commit phase on a worker: the transaction's own if it
-// is free, else another.
+// enterCommit enters the commit phase when no other transaction is favoured. The
+// only error is that of the context.
+func (tx *Tx) enterCommit() (*Worker, error) {
+	for {
+		w := tx.lockWorker()
+		// Inside the commit phase: whoever becomes favoured now waits for its end.
+		if !tx.engine.favours.others(tx.retries.turn) {
+			return w, nil
+		}
+		w.stream.Unlock()
+		if err := tx.engine.favours.await(tx.ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// lockWorker locks the stream of a worker: the transaction's own if it is free,
+// else another.
 func (tx *Tx) lockWorker() *Worker {
 	w := tx.worker
 	if w.stream.TryLock() {
