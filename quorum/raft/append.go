@@ -149,7 +149,7 @@ func (n *Node) request(p *peer) func(context.Context) (*appendResp, error) {
 
 // kth returns the highest value that a majority of the voters has reached.
 func (n *Node) kth(value func(*peer) uint64) uint64 {
-	var all []uint64
+	all := make([]uint64, 0, 8)
 	for _, id := range n.voters() {
 		all = append(all, value(n.peers[id]))
 	}
@@ -205,7 +205,7 @@ func (n *Node) handleAppend(ctx context.Context, from quorum.NodeID, req *append
 			n.log.truncate(index)
 			n.failProposals(index, ErrDropped)
 		}
-		n.log.entries = append(n.log.entries, e)
+		n.log.append(e)
 		n.journal.Append(&record{kind: recordEntry, index: index, entry: e})
 	}
 	resp, err := n.answer(ctx, req.term, &appendResp{ok: true, next: end + 1})
