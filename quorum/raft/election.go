@@ -46,7 +46,7 @@ func (n *Node) observe(term uint64) bool {
 func (n *Node) stepDown(term uint64, leader quorum.NodeID) {
 	if n.role != Follower {
 		n.options.Logf("term %d: no %v any more, term %d", n.term, n.role, term)
-		n.role = Follower
+		n.role, n.leader = Follower, 0
 		n.deposed.Set(struct{}{})
 		n.failProposals(n.commit.Value()+1, ErrUnknown)
 		n.expectLeader()
@@ -157,7 +157,6 @@ func (n *Node) lead(ctx context.Context) error {
 		}
 		if heard <= len(n.voters())/2 {
 			n.stepDown(n.term, 0)
-			n.leader = 0
 		}
 	}
 }

@@ -10,6 +10,9 @@ import (
 // Add makes a node a voter: one at a time, so that majorities overlap (§4.1).
 func (n *Node) Add(ctx context.Context, id quorum.NodeID) error {
 	voters := n.voters()
+	if id == 0 {
+		return quorum.ErrUnknownNode
+	}
 	if slices.Contains(voters, id) {
 		return nil
 	}
@@ -23,6 +26,9 @@ func (n *Node) Remove(ctx context.Context, id quorum.NodeID) error {
 	if len(voters) == len(n.voters()) {
 		return nil
 	}
+	if len(voters) == 0 {
+		return ErrLastVoter
+	}
 	return n.reconfigure(ctx, voters)
 }
 
@@ -32,7 +38,7 @@ func (n *Node) reconfigure(ctx context.Context, voters []quorum.NodeID) error {
 	}
 	// The last change has to be committed, and an entry of this term: a majority
 	// of the old members may otherwise not know of it.
-	if _, at := n.log.voters(n.log.last()); at > n.commit.Value() || n.commit.Value() < n.first || len(voters) == 0 {
+	if _, at := n.log.voters(n.log.last()); at > n.commit.Value() || n.commit.Value() < n.first {
 		return ErrBusy
 	}
 	slices.Sort(voters)

@@ -74,6 +74,8 @@ var (
 	ErrUnknown = errors.New("raft: outcome unknown")
 	// ErrBusy: a change of membership is under way, or the leader is new.
 	ErrBusy = errors.New("raft: a change is under way")
+	// ErrLastVoter: without the node that is to be removed there is no cluster.
+	ErrLastVoter = errors.New("raft: the last voter stays")
 )
 
 // Role is what a node is.
