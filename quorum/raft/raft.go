@@ -131,8 +131,8 @@ type Node struct {
 // stopped it then.
 func Start(ctx context.Context, e *quorum.Endpoint, files env.FS, machine StateMachine, o Options) (*Node, error) {
 	rt := quorum.RuntimeOf(ctx)
-	n := &Node{id: rt.Node(), rt: rt, endpoint: e, machine: machine, options: o.withDefaults(), proposals: map[uint64]*quorum.Value[[]byte]{}}
-	n.log = &log{snapshot: snapshot{voters: o.Voters}}
+	n := &Node{id: rt.Node(), rt: rt, endpoint: e, machine: machine, options: o.withDefaults(),
+		log: &log{snapshot: snapshot{voters: o.Voters}}, proposals: map[uint64]*quorum.Value[[]byte]{}}
 	var records [][]byte
 	var err error
 	if n.journal, records, err = journal.Open(ctx, files, o.Dir); err != nil {
