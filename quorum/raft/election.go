@@ -119,11 +119,9 @@ func (n *Node) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq)
 	}
 	n.observe(req.term)
 	granted := upToDate && (n.vote == 0 || n.vote == from)
-	if granted && n.vote == 0 {
+	if granted {
 		n.vote = from
 		n.saveState()
-	}
-	if granted {
 		n.expectLeader()
 	}
 	if err := n.journal.Sync(ctx); err != nil {
