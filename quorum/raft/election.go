@@ -49,7 +49,7 @@ func (n *Node) observe(term uint64) bool {
 func (n *Node) stepDown(term uint64, leader quorum.NodeID) {
 	if n.role != Follower {
 		n.options.Logf("term %d: no %v any more, term %d", n.term, n.role, term)
-		n.role = Follower
+		n.role, n.leader = Follower, 0
 		n.deposed.Set(struct{}{})
 		n.failProposals(n.commit.Value()+1, ErrUnknown)
 		n.expectLeader()
@@ -122,11 +122,9 @@ func (n *Node) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq)
 	}
 	n.observe(req.term)
 	granted := upToDate && (n.vote == 0 || n.vote == from)
-	if granted && n.vote == 0 {
+	if granted {
 		n.vote = from
 		n.saveState()
-	}
-	if granted {
 		n.expectLeader()
 	}
 	if err := n.journal.Sync(ctx); err != nil {
@@ -160,7 +158,6 @@ func (n *Node) lead(ctx context.Context) error {
 		}
 		if heard <= len(n.voters())/2 || n.rt.Rare("raft: leader steps down") {
 			n.stepDown(n.term, 0)
-			n.leader = 0
 		}
 	}
 }

@@ -173,3 +173,32 @@ func FuzzMessages(f *testing.F) {
 		}
 	})
 }
+
+// What a majority has reached, against counting.
+func TestMajorityHasReached(t *testing.T) {
+	for seed := range uint64(2000) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		n := &Node{log: &log{}, peers: map[quorum.NodeID]*peer{}}
+		for i := range 1 + rng.IntN(7) {
+			id := quorum.NodeID(i + 1)
+			n.log.snapshot.voters = append(n.log.snapshot.voters, id)
+			n.peers[id] = &peer{match: uint64(rng.IntN(5))}
+		}
+		n.peers[99] = &peer{match: 9} // who has no vote does not count
+		var want uint64
+		for index := range uint64(6) {
+			have := 0
+			for _, id := range n.voters() {
+				if n.peers[id].match >= index {
+					have++
+				}
+			}
+			if 2*have > len(n.voters()) {
+				want = index
+			}
+		}
+		if got := n.kth(func(p *peer) uint64 { return p.match }); got != want {
+			t.Fatalf("%d voters: %d, want %d", len(n.voters()), got, want)
+		}
+	}
+}
