@@ -116,7 +116,7 @@ func (c content) diff(got content) string {
 
 // dump returns what the database holds, in hashed tables too.
 func dump(db *DB) (content, error) {
-	snap, tables, err := db.snapshotAll()
+	snap, tables, err := db.snapshotAll(context.Background())
 	if err != nil {
 		return nil, err
 	}
