@@ -86,15 +86,19 @@ func Open(dir string, opts *Options) (*DB, error) {
 	case o.Durability != DurabilityNone && dir == "":
 		return nil, errors.New("godwit: no folder given")
 	}
-	closed := make(chan struct{})
-	db := &DB{
-		dir: dir, opts: o, logger: o.Logger, clock: &hlc.Clock{}, closed: closed,
-		checkpointing: newGatekeeper(closed), catalog: catalog{changes: newGatekeeper(closed)},
-	}
+	db := newDB(dir, o)
 	if err := db.open(); err != nil {
 		return nil, fmt.Errorf("godwit: open %s: %w", dir, err)
 	}
 	return db, nil
+}
+
+func newDB(dir string, o Options) *DB {
+	closed := make(chan struct{})
+	return &DB{
+		dir: dir, opts: o, logger: o.Logger, clock: &hlc.Clock{}, closed: closed,
+		checkpointing: newGatekeeper(closed), catalog: catalog{changes: newGatekeeper(closed)},
+	}
 }
 
 func (db *DB) open() (err error) {
