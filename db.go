@@ -74,10 +74,8 @@ type DB struct {
 // ErrLocked: the folder is open already. ErrCorrupt: stored data is damaged; the
 // CorruptionError names file and offset, and nothing was changed.
 func Open(dir string, opts *Options) (*DB, error) {
-	if opts != nil {
-		if err := opts.Validate(); err != nil {
-			return nil, err
-		}
+	if err := opts.Validate(); err != nil {
+		return nil, err
 	}
 	o := opts.withDefaults()
 	switch {
