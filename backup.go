@@ -45,13 +45,17 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) error {
 }
 
 // Restore makes a new database in the folder dir, which must be empty or not
-// exist, of what Backup has written. The whole backup is verified before the
-// folder counts as a database. ErrCorrupt: the backup is damaged.
+// exist, of what Backup has written. It reads r to its end, and verifies all of it
+// before the folder counts as a database; if it fails, the folder can be tried again.
+// ErrCorrupt: the backup is damaged, or is not all that r has.
 func Restore(ctx context.Context, dir string, r io.Reader) error {
 	return restore(ctx, env.OS(), dir, r)
 }
 
 func restore(ctx context.Context, fsys env.FS, dir string, r io.Reader) (err error) {
+	if dir == "" {
+		return errors.New("godwit: restore: no folder given")
+	}
 	s, err := lockFolder(fsys, dir)
 	if err != nil {
 		return fmt.Errorf("godwit: restore to %s: %w", dir, err)
@@ -69,10 +73,18 @@ func restore(ctx context.Context, fsys env.FS, dir string, r io.Reader) (err err
 	if err := s.expectEmpty(); err != nil {
 		return err
 	}
+	if err := s.fill(ctx, r); err != nil {
+		return errors.Join(err, s.empty())
+	}
+	return nil
+}
+
+// fill makes an empty folder the database of a backup.
+func (s *store) fill(ctx context.Context, r io.Reader) error {
 	if _, err := rand.Read(s.id[:]); err != nil {
 		return err
 	}
-	m, err := checkpoint.Restore(fsys, s.checkpointDir(), r, "backup", checkpoint.RestoreOptions{
+	m, err := checkpoint.Restore(s.fs, s.checkpointDir(), r, "backup", checkpoint.RestoreOptions{
 		Database:   s.id,
 		Godwit:     version(),
 		Created:    time.Now(),

@@ -191,6 +191,23 @@ func (s *store) expectEmpty() error {
 	return nil
 }
 
+// empty removes what a restore has made in the folder, but the lock, which is held.
+// What says that it is a database goes first.
+func (s *store) empty() error {
+	if err := removeTree(s.fs, filepath.Join(s.dir, identityName)); err != nil {
+		return err
+	}
+	if err := s.fs.SyncDir(s.dir); err != nil {
+		return err
+	}
+	for _, name := range []string{identityTempName, reachName, checkpointFolder} {
+		if err := removeTree(s.fs, filepath.Join(s.dir, name)); err != nil {
+			return err
+		}
+	}
+	return s.fs.SyncDir(s.dir)
+}
+
 // found makes the folder a database's, under an id of its own unless it has one.
 // reach is how far its log goes.
 func (s *store) found(reach wal.Reach) error {
@@ -269,6 +286,29 @@ func parseIdentity(name string, content []byte) (format int, id [16]byte, err er
 		return 0, id, dberr.Corrupt(name, 0, "its checksum does not fit its content")
 	}
 	return format, id, nil
+}
+
+// removeTree removes a file, or a folder with all that is in it, if it exists.
+func removeTree(fsys env.FS, name string) error {
+	info, err := fsys.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.IsDir {
+		names, err := fsys.List(name)
+		if err != nil {
+			return err
+		}
+		for _, n := range names {
+			if err := removeTree(fsys, filepath.Join(name, n)); err != nil {
+				return err
+			}
+		}
+	}
+	return fsys.Remove(name)
 }
 
 // readSmall returns a file's content, which is at most most bytes long.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
 )
 
@@ -23,7 +24,8 @@ var errNotEmpty = errors.New("checkpoint: there is a checkpoint already")
 
 // Restore reads the backup r, which errors call name, and publishes it as a
 // checkpoint in dir, where there must be none. It verifies the whole backup
-// before it publishes: a damaged one leaves nothing behind.
+// before it publishes: a damaged one leaves nothing behind. It reads r to its end,
+// which must be that of the backup.
 func Restore(fsys env.FS, dir string, r io.Reader, name string, opts RestoreOptions) (Manifest, error) {
 	if _, found, err := Latest(fsys, dir); err != nil {
 		return Manifest{}, err
@@ -51,7 +53,11 @@ func Restore(fsys env.FS, dir string, r io.Reader, name string, opts RestoreOpti
 	if err != nil {
 		return Manifest{}, err
 	}
-	if err := restorePart(b, in); err != nil {
+	err = restorePart(b, in)
+	if err == nil {
+		err = expectEnd(r, in)
+	}
+	if err != nil {
 		return Manifest{}, errors.Join(err, b.Abort())
 	}
 	m, err := b.Publish(opts.Created)
@@ -83,6 +89,20 @@ func restorePart(b *Builder, in *Reader) error {
 	}
 	if got, want := p.Progress().Entries, in.Summary().Entries; got != want {
 		return fmt.Errorf("checkpoint: restored %d entries of %d", got, want)
+	}
+	return nil
+}
+
+// expectEnd returns an error if something follows what in has read: two backups in a row,
+// or what has nothing to do with one.
+func expectEnd(r io.Reader, in *Reader) error {
+	end, name := in.Progress().Bytes, in.scan.file
+	var b [1]byte
+	switch _, err := io.ReadFull(r, b[:]); {
+	case err == nil:
+		return dberr.Corrupt(name, end, "it goes on behind the end of the backup")
+	case !errors.Is(err, io.EOF):
+		return fmt.Errorf("checkpoint: read %s at offset %d: %w", name, end, err)
 	}
 	return nil
 }
