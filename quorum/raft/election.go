@@ -31,6 +31,9 @@ func (n *Node) roles(ctx context.Context) error {
 // expectLeader gives a leader an election timeout to be heard of.
 func (n *Node) expectLeader() {
 	d := n.options.ElectionTimeout
+	if n.rt.Rare("raft: early election") {
+		d /= 10
+	}
 	n.election.Reset(d + time.Duration(n.rt.Host().Uint64()%uint64(d)))
 }
 
@@ -63,7 +66,7 @@ func (n *Node) stepDown(term uint64, leader quorum.NodeID) {
 // campaign asks for the others' votes, and before that whether they would give
 // them. With a transfer the leader itself wants the election.
 func (n *Node) campaign(ctx context.Context, transfer bool) (won bool, err error) {
-	if !transfer {
+	if !transfer && !n.rt.Rare("raft: no pre-vote") {
 		if won, err = n.poll(ctx, voteReq{term: n.term + 1, pre: true}); !won {
 			return false, err
 		}
@@ -153,7 +156,7 @@ func (n *Node) lead(ctx context.Context) error {
 				heard++
 			}
 		}
-		if heard <= len(n.voters())/2 {
+		if heard <= len(n.voters())/2 || n.rt.Rare("raft: leader steps down") {
 			n.stepDown(n.term, 0)
 		}
 	}

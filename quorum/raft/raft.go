@@ -215,7 +215,7 @@ func (n *Node) propose(ctx context.Context, e Entry) *quorum.Value[[]byte] {
 
 // add appends an entry to the leader's log.
 func (n *Node) add(e Entry) uint64 {
-	n.log.entries = append(n.log.entries, e)
+	n.log.append(e)
 	n.journal.Append(&record{kind: recordEntry, index: n.log.last(), entry: e})
 	n.kick()
 	return n.log.last()

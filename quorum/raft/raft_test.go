@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/godwitdb/godwit/quorum"
@@ -58,9 +59,52 @@ func TestMatches(t *testing.T) {
 	}
 }
 
+// The voters are those that looking through all entries would find.
+func TestVotersOfALog(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	l := &log{snapshot: snapshot{voters: []quorum.NodeID{99}}}
+	find := func(i uint64) ([]quorum.NodeID, uint64) {
+		for ; i > l.snapshot.index; i-- {
+			var c config
+			if e := l.at(i); e.Kind == KindConfig && quorum.Decode(e.Data, &c) == nil {
+				return c.voters, i
+			}
+		}
+		return l.snapshot.voters, l.snapshot.index
+	}
+	for step := range quorum.NodeID(5000) {
+		span := l.last() - l.snapshot.index
+		switch i := l.snapshot.index + random.Uint64N(span+1); random.IntN(12) {
+		case 0:
+			l.truncate(i + 1)
+		case 1:
+			voters, _ := find(i)
+			term, _ := l.term(i)
+			l.compact(snapshot{index: i, term: term, voters: voters})
+		case 2: // of another log
+			l.compact(snapshot{index: i, term: 1 << 20, voters: []quorum.NodeID{step}})
+		case 3, 4:
+			l.append(Entry{uint64(step), KindConfig, quorum.Encode(nil, &config{[]quorum.NodeID{step, step + 1}})})
+		default:
+			l.append(Entry{Term: uint64(step)})
+		}
+		for i := l.snapshot.index; i <= l.last(); i++ {
+			voters, at := l.voters(i)
+			if want, wantAt := find(i); at != wantAt || !slices.Equal(voters, want) {
+				t.Fatalf("step %d: voters at %d are %v of %d, want %v of %d", step, i, voters, at, want, wantAt)
+			}
+		}
+	}
+}
+
 func TestLog(t *testing.T) {
-	l := &log{snapshot: snapshot{voters: []quorum.NodeID{1}}, entries: entries(1, 1, 2, 3)}
-	l.entries[1] = Entry{1, KindConfig, quorum.Encode(nil, &config{[]quorum.NodeID{1, 2}})}
+	l := &log{snapshot: snapshot{voters: []quorum.NodeID{1}}}
+	for i, e := range entries(1, 1, 2, 3) {
+		if i == 1 {
+			e = Entry{1, KindConfig, quorum.Encode(nil, &config{[]quorum.NodeID{1, 2}})}
+		}
+		l.append(e)
+	}
 	if v, at := l.voters(1); len(v) != 1 || at != 0 {
 		t.Error(v, at)
 	}

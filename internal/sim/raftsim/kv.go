@@ -3,6 +3,7 @@ package raftsim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -26,6 +27,15 @@ func (m *request) Fields(c *quorum.Coder) {
 	c.Bool(&m.Write)
 	c.Uint(&m.Key)
 	c.Uint(&m.Value)
+}
+
+// show says what a command is, for transcripts.
+func show(b []byte) string {
+	var r request
+	if quorum.Decode(b, &r) != nil || r.Client == 0 {
+		return ""
+	}
+	return fmt.Sprintf("(client %d, request %d: register %d = %d)", r.Client, r.Seq, r.Key, r.Value)
 }
 
 type response struct {
@@ -126,6 +136,7 @@ func (c *Cluster) boot(n *sim.Node) {
 	m.store = newStore(m)
 	m.endpoint = quorum.NewEndpoint(n.Runtime(), n.Network(), c.Network, nil)
 	c.members[n.ID()] = m
+	n.Serves(m.endpoint)
 	files := n.FS()
 	if c.Tracer != nil {
 		n.Runtime().Trace(c.Tracer)
@@ -142,6 +153,7 @@ func (c *Cluster) boot(n *sim.Node) {
 		var err error
 		m.raft, err = raft.Start(ctx, m.endpoint, files, m.store, o)
 		if err == nil {
+			c.started(n)
 			clientMethod().Handle(m.endpoint, m.serve)
 			m.endpoint.Listen()
 			err = m.raft.Run(ctx)

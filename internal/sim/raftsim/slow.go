@@ -2,7 +2,6 @@ package raftsim
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -48,16 +47,6 @@ func Excuses() []quorum.Excuse {
 	}
 }
 
-// Speed is what clients got.
-type Speed struct {
-	PerSecond float64
-	P50, P99  time.Duration
-}
-
-func (s Speed) String() string {
-	return fmt.Sprintf("%.0f/s, p50 %v, p99 %v", s.PerSecond, s.P50.Round(time.Microsecond), s.P99.Round(time.Microsecond))
-}
-
 // The load of MeasureSlow: the leader's processor is what limits it. Below that
 // limit a request waits for the quicker of two followers while all are well, and
 // for the only one when one is slow, which shows in its latency.
@@ -72,13 +61,13 @@ var errNoLeader = errors.New("raftsim: no leader")
 // MeasureSlow returns the speed of three members for a time, one of which, not
 // the leader, has a fault from the beginning; a fault without Inflict is none.
 // tracer sees the members' waits.
-func MeasureSlow(seed uint64, fault SlowFault, d time.Duration, tracer quorum.Tracer) (Speed, error) {
+func MeasureSlow(seed uint64, fault SlowFault, d time.Duration, tracer quorum.Tracer) (sim.Speed, error) {
 	return MeasureSlowNode(seed, fault, 1, d, tracer)
 }
 
 // MeasureSlowNode is MeasureSlow with the fault at a node: 0 is the leader, 1 and
 // 2 are the followers.
-func MeasureSlowNode(seed uint64, fault SlowFault, node int, d time.Duration, tracer quorum.Tracer) (Speed, error) {
+func MeasureSlowNode(seed uint64, fault SlowFault, node int, d time.Duration, tracer quorum.Tracer) (sim.Speed, error) {
 	w := sim.New(seed, nil)
 	defer w.Close()
 	// A local network. With much more variance the healthy cluster is faster
@@ -92,11 +81,11 @@ func MeasureSlowNode(seed uint64, fault SlowFault, node int, d time.Duration, tr
 		n.CPU = stepTime
 	}
 	if !w.RunUntil(10*time.Second, func() bool { return c.Leader() != nil }) {
-		return Speed{}, errNoLeader
+		return sim.Speed{}, errNoLeader
 	}
 	c.Clients(slowClients, 1000, 0)
 	if err := w.Run(100 * time.Millisecond); err != nil {
-		return Speed{}, err
+		return sim.Speed{}, err
 	}
 	leader := c.Leader()
 	if fault.Inflict != nil {
@@ -106,12 +95,10 @@ func MeasureSlowNode(seed uint64, fault SlowFault, node int, d time.Duration, tr
 	}
 	c.Latencies = nil
 	if err := w.Run(d); err != nil {
-		return Speed{}, err
+		return sim.Speed{}, err
 	}
-	slices.Sort(c.Latencies)
-	n := len(c.Latencies)
-	if n == 0 {
-		return Speed{}, errNoLeader
+	if len(c.Latencies) == 0 {
+		return sim.Speed{}, errNoLeader
 	}
-	return Speed{float64(n) / d.Seconds(), c.Latencies[n/2], c.Latencies[n*99/100]}, nil
+	return sim.NewSpeed(c.Latencies, d), nil
 }
