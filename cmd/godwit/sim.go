@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/copilotsim"
 	"github.com/godwitdb/godwit/internal/sim/raftsim"
 )
 
@@ -30,7 +31,7 @@ type simOptions struct {
 
 func newSimCommand() *cobra.Command {
 	var o simOptions
-	scenarios := raftsim.Scenarios()
+	scenarios := append(raftsim.Scenarios(), copilotsim.Scenarios()...)
 	var doc strings.Builder
 	for _, s := range scenarios {
 		fmt.Fprintf(&doc, "  %-10s %s\n", s.Name, s.Doc)
