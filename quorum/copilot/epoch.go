@@ -185,10 +185,15 @@ func (n *Node) handleOpen(ctx context.Context, from quorum.NodeID, req *openReq)
 	if j < 0 || req.pilots[1-j] == from {
 		return nil, quorum.ErrBadMessage
 	}
-	if req.epoch >= n.promised && req.epoch > n.opened && n.follows(&req.state) {
-		if !n.take(&req.state) {
-			return nil, quorum.ErrBadMessage
+	switch s := &req.state; {
+	case !n.follows(s):
+	case n.inEpoch(s.epoch): // it has fallen behind
+		if before := n.ends(); n.restoreNewer(s) && n.reaches(s) {
+			if n.extend(s); n.ends() != before {
+				n.saveAll()
+			}
 		}
+	case s.epoch >= n.promised && s.epoch > n.opened && n.take(s):
 		n.begin()
 	}
 	n.heard = n.rt.Elapsed()
