@@ -82,13 +82,13 @@ func (n *Node) prepare(ctx context.Context, req prepareReq) (first quorum.NodeID
 	defer votes.Drop()
 	others := n.majority() - 1
 	err := votes.Need(others, func(from quorum.NodeID, r *prepareResp) bool {
-		if r.promised == req.epoch {
+		if r.granted {
 			if first == 0 {
 				first = from
 			}
 			replies = append(replies, r)
 		}
-		return r.promised == req.epoch
+		return r.granted
 	}).Wait(ctx)
 	return first, replies, err == nil
 }
@@ -98,11 +98,11 @@ func (n *Node) handlePrepare(ctx context.Context, from quorum.NodeID, req *prepa
 	now := n.rt.Elapsed()
 	switch {
 	case req.epoch <= n.promised, now-n.promisedAt < n.options.TakeoverTimeout:
-		return &prepareResp{promised: n.promised}, nil // an epoch has its time to be opened
+		return &prepareResp{}, nil // an epoch has its time to be opened
 	case (req.opened == 0 || req.opened < n.opened) && (n.pilot != nil || now-n.heard < n.options.ElectionTimeout):
-		return &prepareResp{promised: n.promised}, nil // who hears from a pilot helps only pilots to depose it
+		return &prepareResp{}, nil // who hears from a pilot helps only pilots to depose it
 	case req.pre:
-		return &prepareResp{promised: req.epoch}, nil
+		return &prepareResp{granted: true}, nil
 	}
 	n.options.Logf("epoch %x: promised to n%d", req.epoch, from)
 	n.promise(req.epoch)
@@ -110,10 +110,10 @@ func (n *Node) handlePrepare(ctx context.Context, from quorum.NodeID, req *prepa
 	if err := n.journal.Sync(ctx); err != nil {
 		return nil, err
 	}
-	if n.promised != req.epoch {
-		return &prepareResp{promised: n.promised}, nil
+	if n.promised != req.epoch || n.opened == req.epoch {
+		return &prepareResp{}, nil
 	}
-	return &prepareResp{n.promised, n.behindOrSnapshot(req.commit, n.ends())}, nil
+	return &prepareResp{true, n.behindOrSnapshot(req.commit, n.ends())}, nil
 }
 
 // open opens an epoch with what the logs are now.
@@ -210,10 +210,9 @@ func (n *Node) ends() pair { return pair{n.logs[0].last(), n.logs[1].last()} }
 func (n *Node) behind(at, ends pair) state {
 	s := state{epoch: n.opened, pilots: n.pilots}
 	for j := range n.logs {
-		s.settled[j], s.from[j] = n.logs[j].settled, at[j]+1
-		if ends[j] > at[j] {
-			s.records[j] = n.logs[j].from(s.from[j])[:ends[j]-at[j]]
-		}
+		// No further than the log goes: who has more would think that it goes on.
+		s.settled[j], s.from[j] = n.logs[j].settled, min(at[j], ends[j])+1
+		s.records[j] = n.logs[j].from(s.from[j])[:ends[j]+1-s.from[j]]
 	}
 	return s
 }

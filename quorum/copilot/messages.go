@@ -118,11 +118,11 @@ func (m *prepareReq) Fields(c *quorum.Coder) {
 }
 
 type prepareResp struct {
-	promised uint64 // the epoch asked for, or a reason to refuse
-	state    state
+	granted bool
+	state   state // of the node, if it promises
 }
 
-func (m *prepareResp) Fields(c *quorum.Coder) { c.Uint(&m.promised); m.state.Fields(c) }
+func (m *prepareResp) Fields(c *quorum.Coder) { c.Bool(&m.granted); m.state.Fields(c) }
 
 // openReq opens an epoch at a node.
 type openReq struct{ state }
