@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/copilotsim"
 	"github.com/godwitdb/godwit/internal/sim/raftsim"
 	"github.com/godwitdb/godwit/internal/sim/realslow"
 )
@@ -32,11 +34,11 @@ func newSlowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "slow",
 		Short: "Measure what one slow node costs a cluster",
-		Long: `Run three members of Raft with each node slow in each way in turn, and compare
+		Long: `Run three members of Raft, and of Copilot, with each node slow in each way in turn, and compare
 throughput and latency with a run in which all are well. Runs are done in alternation,
 and what is printed are medians over the rounds.
 
-Without --sockets the cluster is simulated. With it, the nodes have real sockets and
+Without --sockets the cluster is simulated. With it, it is of Raft and has real sockets and
 files; they share this machine, so a slow node also leaves the others more of it.`,
 		Example: "  godwit sim slow\n  godwit sim slow --sockets --rounds 9",
 		Args:    cobra.NoArgs,
@@ -60,6 +62,8 @@ files; they share this machine, so a slow node also leaves the others more of it
 // slowCase is one way in which one node is slow.
 type slowCase struct {
 	node, fault string
+	healthy     *slowCase // what it is compared with; nil for one of those
+	leads       bool      // the slow node leads: it may be that nothing is answered
 	measure     func(ctx context.Context, round int) (perSecond float64, p50, p99 time.Duration, err error)
 	runs        []slowRun
 }
@@ -72,23 +76,32 @@ type slowRun struct {
 // slowNodes are the nodes by what they are.
 func slowNodes() []string { return []string{"leader", "follower", "other follower"} }
 
-// simulatedCases are all cases in simulation.
+// simulatedCases are all cases in simulation, of both protocols.
 func simulatedCases(o slowOptions) []*slowCase {
-	one := func(node int, f raftsim.SlowFault) func(context.Context, int) (float64, time.Duration, time.Duration, error) {
-		return func(_ context.Context, round int) (float64, time.Duration, time.Duration, error) {
-			s, err := raftsim.MeasureSlowNode(o.seed+uint64(round), f, node, o.run, nil)
-			return s.PerSecond, s.P50, s.P99, err
-		}
-	}
-	cases := []*slowCase{{node: "none", fault: "healthy", measure: one(0, raftsim.SlowFault{})}}
-	for node, name := range slowNodes() {
-		for _, f := range raftsim.SlowFaults() {
-			if node > 0 || o.leader {
-				cases = append(cases, &slowCase{node: name, fault: f.Name, measure: one(node, f)})
+	type measure func(seed uint64, f sim.SlowFault, node int, d time.Duration) (sim.Speed, error)
+	protocol := func(prefix string, nodes []string, leaders int, speed measure) []*slowCase {
+		one := func(node int, f sim.SlowFault) func(context.Context, int) (float64, time.Duration, time.Duration, error) {
+			return func(_ context.Context, round int) (float64, time.Duration, time.Duration, error) {
+				s, err := speed(o.seed+uint64(round), f, node, o.run)
+				return s.PerSecond, s.P50, s.P99, err
 			}
 		}
+		cases := []*slowCase{{node: prefix + "none", fault: "healthy", measure: one(0, sim.SlowFault{})}}
+		for node, name := range nodes {
+			for _, f := range sim.SlowFaults() {
+				if leads := node < leaders; !leads || o.leader {
+					cases = append(cases, &slowCase{node: prefix + name, fault: f.Name, healthy: cases[0], leads: leads, measure: one(node, f)})
+				}
+			}
+		}
+		return cases
 	}
-	return cases
+	cases := protocol("", slowNodes(), 1, func(seed uint64, f sim.SlowFault, node int, d time.Duration) (sim.Speed, error) {
+		return raftsim.MeasureSlowNode(seed, f, node, d, nil)
+	})
+	return append(cases, protocol("copilot: ", []string{"pilot 0", "pilot 1", "third"}, 2, func(seed uint64, f sim.SlowFault, node int, d time.Duration) (sim.Speed, error) {
+		return copilotsim.MeasureSlow(seed, f, node, d, nil)
+	})...)
 }
 
 // socketCases are all cases on real sockets, where followers are alike.
@@ -106,7 +119,7 @@ func socketCases(o slowOptions, dir string) []*slowCase {
 	for _, name := range slowNodes()[:2] {
 		for _, f := range realslow.Faults() {
 			if leads := name == "leader"; !leads || o.leader {
-				cases = append(cases, &slowCase{node: name, fault: f.Name, measure: one(leads, f)})
+				cases = append(cases, &slowCase{node: name, fault: f.Name, healthy: cases[0], leads: leads, measure: one(leads, f)})
 			}
 		}
 	}
@@ -130,20 +143,19 @@ func compareSlow(ctx context.Context, out io.Writer, o slowOptions) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if err != nil && c.node != "leader" {
+			if err != nil && !c.leads {
 				return failed(fmt.Errorf("%s of %s: %w", c.fault, c.node, err))
 			}
 			c.runs = append(c.runs, slowRun{perSecond, p50, p99}) // of a slow leader it may be none at all
 		}
 	}
-	fmt.Fprintf(out, "%-15s %-10s %12s %10s %10s   %s\n", "slow node", "fault", "requests/s", "p50", "p99", "against the healthy run: throughput, p99")
-	healthy := cases[0]
+	fmt.Fprintf(out, "%-16s %-10s %12s %10s %10s   %s\n", "slow node", "fault", "requests/s", "p50", "p99", "against the healthy run: throughput, p99")
 	for _, c := range cases {
-		fmt.Fprintf(out, "%-15s %-10s %12.0f %10v %10v", c.node, c.fault,
+		fmt.Fprintf(out, "%-16s %-10s %12.0f %10v %10v", c.node, c.fault,
 			median(c.runs, func(_ int, r slowRun) float64 { return r.perSecond }),
 			time.Duration(median(c.runs, func(_ int, r slowRun) float64 { return float64(r.p50) })).Round(time.Microsecond),
 			time.Duration(median(c.runs, func(_ int, r slowRun) float64 { return float64(r.p99) })).Round(time.Microsecond))
-		if c != healthy {
+		if healthy := c.healthy; healthy != nil {
 			fmt.Fprintf(out, "   %+7.1f %%  %+8.1f %%",
 				100*(median(c.runs, func(i int, r slowRun) float64 { return r.perSecond / healthy.runs[i].perSecond })-1),
 				100*(median(c.runs, func(i int, r slowRun) float64 { return float64(r.p99) / float64(healthy.runs[i].p99) })-1))

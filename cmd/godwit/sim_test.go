@@ -44,7 +44,7 @@ func TestSimSlow(t *testing.T) {
 		{"slow", "--rounds", "1", "--run", "20ms", "--sockets", "--leader=false", "--dir", t.TempDir()},
 	} {
 		code, out, errs := runSim(args...)
-		if code != exitOK || !strings.Contains(out, "none            healthy") || !strings.Contains(out, "follower        slow disk") {
+		if code != exitOK || !strings.Contains(out, "none             healthy") || !strings.Contains(out, "follower         slow disk") {
 			t.Errorf("%v: exit code %d\n%s%s", args, code, out, errs)
 		}
 	}

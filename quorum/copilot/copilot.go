@@ -41,7 +41,7 @@ type Options struct {
 	// ElectionTimeout.
 	Heartbeat time.Duration
 	// PingPong is how long a pilot waits at most for the other's entry before it
-	// proposes the next one of its own (§4.4). Default: 1 ms.
+	// proposes the next one of its own (§4.4). Default: 4 ms.
 	PingPong time.Duration
 	// BatchCommandsMax and BatchBytesMax bound an entry. Defaults: 1,024 commands,
 	// 64 KiB; one command always fits.
@@ -53,7 +53,7 @@ type Options struct {
 	// quorum.ErrOverloaded. Default: 4,096.
 	CommandsMax int
 	// SnapshotRecords and SnapshotBytes are how long the logs get, together, before
-	// a snapshot takes their place. Defaults: 4,096 records, 4 MiB.
+	// a snapshot takes their place. Defaults: 16,384 records, 8 MiB.
 	SnapshotRecords, SnapshotBytes int
 	// SessionsMax bounds the clients that are remembered: of more, the one that
 	// has been silent longest is forgotten, and a command of its that comes again
@@ -67,13 +67,13 @@ func (o Options) withDefaults() Options {
 	o.TakeoverTimeout = cmp.Or(o.TakeoverTimeout, 5*time.Millisecond)
 	o.ElectionTimeout = cmp.Or(o.ElectionTimeout, time.Second)
 	o.Heartbeat = cmp.Or(o.Heartbeat, o.ElectionTimeout/10)
-	o.PingPong = cmp.Or(o.PingPong, time.Millisecond)
+	o.PingPong = cmp.Or(o.PingPong, 4*time.Millisecond)
 	o.BatchCommandsMax = cmp.Or(o.BatchCommandsMax, 1024)
 	o.BatchBytesMax = cmp.Or(o.BatchBytesMax, 64<<10)
 	o.EntriesMax = cmp.Or(o.EntriesMax, 16)
 	o.CommandsMax = cmp.Or(o.CommandsMax, 4096)
-	o.SnapshotRecords = cmp.Or(o.SnapshotRecords, 4096)
-	o.SnapshotBytes = cmp.Or(o.SnapshotBytes, 4<<20)
+	o.SnapshotRecords = cmp.Or(o.SnapshotRecords, 16384)
+	o.SnapshotBytes = cmp.Or(o.SnapshotBytes, 8<<20)
 	o.SessionsMax = cmp.Or(o.SessionsMax, 1<<16)
 	if o.Logf == nil {
 		o.Logf = func(string, ...any) {}

@@ -136,15 +136,17 @@ func (c *Cluster) boot(n *sim.Node) {
 // serve carries out a client's request. Reads go through the logs like writes.
 func (m *member) serve(ctx context.Context, _ env.NodeID, r *registers.Request) (*registers.Response, error) {
 	b, err := m.copilot.Submit(ctx, copilot.Command{Client: r.Client, Seq: r.Seq, Data: quorum.Encode(nil, r)})
+	pilots := m.copilot.Status().Pilots
 	if errors.Is(err, copilot.ErrNotPilot) {
-		pilots := m.copilot.Status().Pilots
 		return &registers.Response{Ask: pilots[:]}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	var resp registers.Response
-	return &resp, quorum.Decode(b, &resp)
+	err = quorum.Decode(b, &resp)
+	resp.Ask = pilots[:] // so that clients hear of a new pilot from the other
+	return &resp, err
 }
 
 // Clients adds clients that send each request to both pilots and take the first
@@ -184,6 +186,7 @@ func (c *Cluster) ask(ctx context.Context, e *quorum.Endpoint, pilots *[2]env.No
 	if err == nil {
 		for _, resp := range votes.Replies() {
 			if resp.Done {
+				*pilots = [2]env.NodeID(resp.Ask)
 				return resp, nil
 			}
 		}

@@ -28,7 +28,7 @@ func TestHealthy(t *testing.T) {
 	defer w.Close()
 	c := NewCluster(w, 3, 3, raft.Options{})
 	c.Start()
-	c.Clients(4, 8, 0)
+	c.AddClients(4, 8, 0)
 	if err := w.Run(2 * time.Second); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/registers"
 	"github.com/godwitdb/godwit/quorum"
 	"github.com/godwitdb/godwit/quorum/raft"
 )
@@ -34,7 +35,7 @@ func Faults(w *sim.World) error {
 	c.Wander = true
 	c.Network = quorum.Options{OutboxMessagesMax: 64 << rng.IntN(5), OutboxBytesMax: 1 << 20}
 	c.Start()
-	c.Clients(2+rng.IntN(6), 1+rng.IntN(4), time.Duration(1+rng.IntN(60))*time.Millisecond)
+	c.AddClients(2+rng.IntN(6), 1+rng.IntN(4), time.Duration(1+rng.IntN(60))*time.Millisecond)
 	if changes {
 		c.change()
 	}
@@ -43,7 +44,7 @@ func Faults(w *sim.World) error {
 	// the first: then the answer says nothing. Between members all has to be able
 	// to come twice.
 	for _, id := range c.all {
-		w.Link(clientsFrom, id).Double = 0
+		w.Link(registers.MachinesFrom, id).Double = 0
 	}
 	if err := w.Run(time.Duration(5+rng.IntN(15)) * time.Second); err != nil {
 		return err
@@ -64,7 +65,7 @@ func Faults(w *sim.World) error {
 // change changes who leads and who votes, again and again.
 func (c *Cluster) change() {
 	rng := c.world.Rand()
-	if leader := c.Leader(); leader != nil && !c.stopped {
+	if leader := c.Leader(); leader != nil && !c.Stopped() {
 		m := c.members[leader.Status().Leader]
 		id := c.all[rng.IntN(len(c.all))]
 		what := rng.IntN(3)

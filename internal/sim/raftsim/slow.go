@@ -2,7 +2,6 @@ package raftsim
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -12,33 +11,6 @@ import (
 	"github.com/godwitdb/godwit/quorum/raft"
 )
 
-// SlowFault makes one node slow.
-type SlowFault struct {
-	Name    string
-	Inflict func(n *sim.Node)
-}
-
-// SlowFaults returns the ways in which a node is slow, each from the time on at
-// which it is inflicted.
-func SlowFaults() []SlowFault {
-	const long = time.Hour
-	return []SlowFault{
-		{"slow CPU", func(n *sim.Node) { n.CPU = time.Millisecond }},
-		{"slow disk", func(n *sim.Node) { n.Disk.SyncDelay = 100 * time.Millisecond }},
-		{"slow link", func(n *sim.Node) {
-			w := n.World()
-			for _, other := range w.Nodes() {
-				if other != n {
-					w.Link(n.ID(), other.ID()).DelayMin = 50 * time.Millisecond
-					w.Link(other.ID(), n.ID()).DelayMin = 50 * time.Millisecond
-				}
-			}
-		}},
-		{"paused", func(n *sim.Node) { n.Pause(long) }},
-		{"stopped", func(n *sim.Node) { n.Crash(false) }},
-	}
-}
-
 // Excuses are the waits for their own disk that members may do without a limit.
 func Excuses() []quorum.Excuse {
 	return []quorum.Excuse{
@@ -46,16 +18,6 @@ func Excuses() []quorum.Excuse {
 		{Task: "raft disk", What: "journal write", Reason: "it is the task that writes; the others wait for a majority"},
 		{Task: "raft own disk", What: "journal durable", Reason: "it casts the own disk's vote"},
 	}
-}
-
-// Speed is what clients got.
-type Speed struct {
-	PerSecond float64
-	P50, P99  time.Duration
-}
-
-func (s Speed) String() string {
-	return fmt.Sprintf("%.0f/s, p50 %v, p99 %v", s.PerSecond, s.P50.Round(time.Microsecond), s.P99.Round(time.Microsecond))
 }
 
 // The load of MeasureSlow: the leader's processor is what limits it. Below that
@@ -72,13 +34,13 @@ var errNoLeader = errors.New("raftsim: no leader")
 // MeasureSlow returns the speed of three members for a time, one of which, not
 // the leader, has a fault from the beginning; a fault without Inflict is none.
 // tracer sees the members' waits.
-func MeasureSlow(seed uint64, fault SlowFault, d time.Duration, tracer quorum.Tracer) (Speed, error) {
+func MeasureSlow(seed uint64, fault sim.SlowFault, d time.Duration, tracer quorum.Tracer) (sim.Speed, error) {
 	return MeasureSlowNode(seed, fault, 1, d, tracer)
 }
 
 // MeasureSlowNode is MeasureSlow with the fault at a node: 0 is the leader, 1 and
 // 2 are the followers.
-func MeasureSlowNode(seed uint64, fault SlowFault, node int, d time.Duration, tracer quorum.Tracer) (Speed, error) {
+func MeasureSlowNode(seed uint64, fault sim.SlowFault, node int, d time.Duration, tracer quorum.Tracer) (sim.Speed, error) {
 	w := sim.New(seed, nil)
 	defer w.Close()
 	// A local network. With much more variance the healthy cluster is faster
@@ -92,11 +54,11 @@ func MeasureSlowNode(seed uint64, fault SlowFault, node int, d time.Duration, tr
 		n.CPU = stepTime
 	}
 	if !w.RunUntil(10*time.Second, func() bool { return c.Leader() != nil }) {
-		return Speed{}, errNoLeader
+		return sim.Speed{}, errNoLeader
 	}
-	c.Clients(slowClients, 1000, 0)
+	c.AddClients(slowClients, 1000, 0)
 	if err := w.Run(100 * time.Millisecond); err != nil {
-		return Speed{}, err
+		return sim.Speed{}, err
 	}
 	leader := c.Leader()
 	if fault.Inflict != nil {
@@ -106,12 +68,11 @@ func MeasureSlowNode(seed uint64, fault SlowFault, node int, d time.Duration, tr
 	}
 	c.Latencies = nil
 	if err := w.Run(d); err != nil {
-		return Speed{}, err
+		return sim.Speed{}, err
 	}
-	slices.Sort(c.Latencies)
-	n := len(c.Latencies)
-	if n == 0 {
-		return Speed{}, errNoLeader
+	s, ok := c.Speed(d)
+	if !ok {
+		return s, errNoLeader
 	}
-	return Speed{float64(n) / d.Seconds(), c.Latencies[n/2], c.Latencies[n*99/100]}, nil
+	return s, nil
 }
