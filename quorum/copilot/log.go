@@ -39,7 +39,10 @@ func (l *log) entry(i uint64) uint64 {
 // add appends a record. A ruling takes effect here, on every node in the same
 // way.
 func (l *log) add(r record) {
-	r.final = r.dep
+	r.final, r.ruled = r.dep, false
+	if r.ruling() {
+		r.final = 0 // it has nothing to be carried out
+	}
 	l.records = append(l.records, r)
 	l.bytes += r.bytes()
 	for i := max(r.from, l.base+1); r.ruling() && i < l.last(); i++ {
