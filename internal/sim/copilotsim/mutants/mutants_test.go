@@ -22,28 +22,28 @@ const (
 // wrong are mistakes that break a promise.
 func wrong() []mutant.Mutant {
 	return []mutant.Mutant{
-		{Name: "an answer before the disk has it", File: appendGo, Seed: 1, Edits: []string{
+		{Name: "an answer before the disk has it", File: appendGo, Seed: 28, Edits: []string{
 			"	if err := n.journal.Sync(ctx); err != nil {\n		return nil, err\n	}\n", "",
 		}},
 		{Name: "a vote without a look at what crosses", File: appendGo, Seed: 1, Edits: []string{
 			"case !l.at(i).ruling() && crossed(l, o, i):", "case false && crossed(l, o, i):",
 		}},
-		{Name: "a commit cut to what is there, without its ruling", File: appendGo, Seed: 1, Edits: []string{
+		{Name: "a commit cut to what is there, without its ruling", File: appendGo, Seed: 12, Edits: []string{
 			"	if req.commit <= l.last() {\n		n.committed(j, req.commit)\n	}\n", "	n.committed(j, min(req.commit, l.last()))\n",
 		}},
-		{Name: "half is a majority", File: pilotGo, Seed: 1, Edits: []string{
+		{Name: "half is a majority", File: pilotGo, Seed: 20, Edits: []string{
 			"return have >= p.n.majority()", "return have+1 >= p.n.majority()",
 		}},
 		{Name: "the fast way without the other pilot", File: pilotGo, Seed: 1, Edits: []string{
 			"return ok && p.other.fresh && v == p.log.at(i).dep", "return v == p.log.at(i).dep || !ok",
 		}},
-		{Name: "an entry that does not know the other log", File: pilotGo, Seed: 1, Edits: []string{
+		{Name: "an entry that does not know the other log", File: pilotGo, Seed: 2, Edits: []string{
 			"p.record(record{dep: o.last(), commands: batch})", "p.record(record{dep: o.commit, commands: batch})",
 		}},
 		{Name: "a new epoch with the dependencies as proposed", File: epochGo, Seed: 1, Edits: []string{
 			"				l.at(i).final = o.last()\n", "				l.at(i).final = l.at(i).dep\n",
 		}},
-		{Name: "a refusal taken for a promise", File: epochGo, Seed: 113, Edits: []string{
+		{Name: "a refusal taken for a promise", File: epochGo, Seed: 278, Edits: []string{
 			"	case req.epoch <= n.promised, now-n.promisedAt < n.options.TakeoverTimeout:\n		return &prepareResp{}, nil", "	case req.epoch <= n.promised, now-n.promisedAt < n.options.TakeoverTimeout:\n		return &prepareResp{granted: n.promised == req.epoch}, nil",
 		}},
 		{Name: "a command is carried out from both logs", File: applyGo, Seed: 1, Edits: []string{
