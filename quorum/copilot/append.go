@@ -19,6 +19,10 @@ func (p *pilot) ownDisk(ctx context.Context, x *peer) error {
 			x.votes[i] = p.n.vote(p.j, i)
 		}
 		x.match = last
+		if !p.saved {
+			p.saved = true
+			p.offer()
+		}
 		p.decide()
 		if err := p.n.journal.Put().Wait(ctx, put+1); err != nil {
 			return err

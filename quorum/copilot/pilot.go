@@ -20,6 +20,10 @@ type pilot struct {
 	other  *peer             // the other pilot
 	work   *quorum.Watermark // moves when there is something to send
 
+	// saved: the own disk has that the epoch was opened. Before that it proposes
+	// nothing: it could forget that it was a pilot, be told of the epoch again, and
+	// give the same places to other entries.
+	saved  bool
 	queue  []*waiter         // commands to be proposed
 	offers *quorum.Watermark // moves when there may be something to propose
 	met    uint64            // the other log's last entry when it proposed last
@@ -138,7 +142,7 @@ func (p *pilot) propose(ctx context.Context) error {
 		p.queue = slices.DeleteFunc(p.queue, func(w *waiter) bool { return w.placed || w.result.Decided() })
 		var err error
 		switch {
-		case len(p.queue) == 0 || p.held || p.log.last()-p.n.executed[p.j] >= uint64(p.n.options.EntriesMax):
+		case len(p.queue) == 0 || !p.saved || p.held || p.log.last()-p.n.executed[p.j] >= uint64(p.n.options.EntriesMax):
 			err = p.offers.Wait(ctx, seen+1)
 			since = p.n.rt.Elapsed()
 		case !p.turn() && now-since < p.n.options.PingPong:
