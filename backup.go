@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/wal"
 )
 
 // Backup writes all data as of now to w. Transactions go on meanwhile. Restore
@@ -61,6 +63,8 @@ func restore(ctx context.Context, fsys env.FS, dir string, r io.Reader) (err err
 	}()
 	if err := s.identify(); err == nil {
 		return errors.New("there is a database in the folder already")
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	if err := s.expectEmpty(); err != nil {
 		return err
@@ -68,7 +72,7 @@ func restore(ctx context.Context, fsys env.FS, dir string, r io.Reader) (err err
 	if _, err := rand.Read(s.id[:]); err != nil {
 		return err
 	}
-	_, err = checkpoint.Restore(fsys, s.checkpointDir(), r, "backup", checkpoint.RestoreOptions{
+	m, err := checkpoint.Restore(fsys, s.checkpointDir(), r, "backup", checkpoint.RestoreOptions{
 		Database:   s.id,
 		Godwit:     version(),
 		Created:    time.Now(),
@@ -79,5 +83,5 @@ func restore(ctx context.Context, fsys env.FS, dir string, r io.Reader) (err err
 	}
 	// Without its identity the folder is no database: one that was not restored
 	// to the end cannot be taken for one.
-	return s.found()
+	return s.found(wal.Reach{Start: m.Timestamp})
 }

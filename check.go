@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
+	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/wal"
@@ -33,8 +35,10 @@ type CheckReport struct {
 }
 
 // Check verifies everything that is stored in the data folder dir, which must
-// not be open, and changes nothing. Its error says why it could not: the folder is in
-// use, is no data folder, or cannot be read.
+// not be open. It changes nothing and needs no permission to: a folder that can be
+// read can be checked. While it does, the folder cannot be opened. Its error says why
+// it could not check: the folder is in use (ErrLocked), is no data folder, or cannot be
+// read.
 func Check(ctx context.Context, dir string) (*CheckReport, error) {
 	report, err := check(ctx, env.OS(), dir)
 	if err != nil {
@@ -44,12 +48,12 @@ func Check(ctx context.Context, dir string) (*CheckReport, error) {
 }
 
 func check(ctx context.Context, fsys env.FS, dir string) (_ *CheckReport, err error) {
-	if info, err := fsys.Stat(dir); err != nil { // lockFolder would make one
+	if info, err := fsys.Stat(dir); err != nil {
 		return nil, err
 	} else if !info.IsDir {
 		return nil, errors.New("it is no folder")
 	}
-	s, err := lockFolder(fsys, dir)
+	s, err := lockToRead(fsys, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -60,36 +64,45 @@ func check(ctx context.Context, fsys env.FS, dir string) (_ *CheckReport, err er
 		if s.expectEmpty() == nil {
 			return nil, errors.New("the folder is empty: there is no database in it")
 		}
-		// The rest is checked all the same: it may be what is left of one.
-		r.Problems = append(r.Problems, fmt.Errorf("the folder has no %s file: it is no database, or a restore to it was not finished", identityName))
+		r.problem(dberr.Corrupt(filepath.Join(dir, identityName), 0, "the file is missing: it was lost, or a restore to the folder was not finished"))
 	case errors.Is(err, ErrNewerFormat):
-		r.Problems = append(r.Problems, err)
+		r.problem(err)
 		return r, nil // of the rest this program knows nothing
 	case errors.Is(err, ErrCorrupt):
-		r.Problems = append(r.Problems, err)
+		r.problem(err)
 	case err != nil:
 		return nil, err
 	}
-	problem := func(err error) { r.Problems = append(r.Problems, err) }
-	from, err := s.checkCheckpoint(ctx, r, problem)
-	if err != nil {
-		return nil, err
-	}
-	return r, s.checkLog(ctx, r, from)
+	return r, s.check(ctx, r)
 }
 
-// checkCheckpoint returns the checkpoint's timestamp, 0 without one.
-func (s *store) checkCheckpoint(ctx context.Context, r *CheckReport, problem func(error)) (hlc.Timestamp, error) {
-	c, err := checkpoint.Check(s.fs, s.checkpointDir(), s.id, problem, func(_, _ int64) error { return ctx.Err() })
+func (r *CheckReport) problem(err error) { r.Problems = append(r.Problems, err) }
+
+// check verifies checkpoint and log. If the folder's identity is not known, they
+// have to be of the same database, whichever.
+func (s *store) check(ctx context.Context, r *CheckReport) error {
+	c, err := checkpoint.Check(s.fs, s.checkpointDir(), s.id, r.problem, func(_, _ int64) error { return ctx.Err() })
 	if err != nil {
-		return 0, err
+		return err
 	}
 	r.Checkpoint, r.CheckpointRecords, r.CheckpointBytes = c.Found, c.Entries, c.Bytes
-	return c.Manifest.Timestamp, nil
-}
-
-func (s *store) checkLog(ctx context.Context, r *CheckReport, from hlc.Timestamp) error {
-	l, err := wal.Check(ctx, wal.CheckOptions{FS: s.fs, Dir: s.logDir(), ID: wal.DatabaseID(s.id), From: from})
+	if s.id == ([16]byte{}) {
+		s.id = c.Manifest.Database
+	}
+	reach := s.reach()
+	if s.format == 0 {
+		// The folder may be of the format that has none.
+		if _, err := s.fs.Stat(reach); errors.Is(err, fs.ErrNotExist) {
+			reach = ""
+		}
+	}
+	from := c.Manifest.Timestamp
+	if c.Found && c.Manifest.Folder == "" {
+		from = hlc.Max // it cannot be read, so nobody knows how much of the log is needed
+	}
+	l, err := wal.Check(ctx, wal.CheckOptions{
+		FS: s.fs, Dir: s.logDir(), Reach: reach, ID: wal.DatabaseID(s.id), From: from, FromFile: s.manifest(),
+	})
 	if err != nil {
 		return err
 	}

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/godwitdb/godwit/internal/env/faultfs"
 )
 
 // filled makes a data folder with a checkpoint and a log behind it.
@@ -166,10 +169,119 @@ func TestCheckOfANewerFormat(t *testing.T) {
 	name := filepath.Join(dir, identityName)
 	text, err := os.ReadFile(name)
 	must(t, err)
-	must(t, os.WriteFile(name, []byte(strings.Replace(string(text), "format 1", "format 2", 1)), 0o600))
+	must(t, os.WriteFile(name, []byte(strings.Replace(string(text), "format 2", "format 3", 1)), 0o600))
 	r, err := Check(t.Context(), dir)
 	must(t, err)
 	if len(r.Problems) != 1 || !errors.Is(r.Problems[0], ErrNewerFormat) {
 		t.Errorf("%v", r.Problems)
+	}
+}
+
+// checkOn checks the folder on f, which that must not change.
+func checkOn(t *testing.T, f *faultfs.FS) (*CheckReport, error) {
+	t.Helper()
+	names := f.Names()
+	before := diskContent(t, f)
+	f.SetHook(func(op faultfs.Op) error {
+		if op.Kind.Changes() {
+			t.Errorf("check does %v", op)
+		}
+		return nil
+	})
+	defer f.SetHook(nil)
+	r, err := check(t.Context(), f, proofDir)
+	must(t, sameDisk(before, diskContent(t, f)))
+	if now := f.Names(); !slices.Equal(now, names) {
+		t.Errorf("check changed the files from %v to %v", names, now)
+	}
+	return r, err
+}
+
+func TestCheckChangesNothing(t *testing.T) {
+	f, _ := storedOnFaults(t, 1)
+	for _, locked := range []bool{true, false} {
+		if !locked {
+			must(t, f.Remove(filepath.Join(proofDir, lockName)))
+		}
+		r, err := checkOn(t, f)
+		if err != nil || len(r.Problems) > 0 || r.LogTransactions == 0 || r.CheckpointRecords == 0 {
+			t.Errorf("with a lock file %v: %+v, %v", locked, r, err)
+		}
+	}
+}
+
+// Nobody opens a folder unnoticed while it is checked.
+func TestCheckKeepsOthersOut(t *testing.T) {
+	for _, locked := range []bool{true, false} {
+		f, _ := storedOnFaults(t, 1)
+		if !locked {
+			must(t, f.Remove(filepath.Join(proofDir, lockName)))
+		}
+		opened, others := false, 0
+		f.SetHook(func(op faultfs.Op) error {
+			if op.Kind != faultfs.OpRead || opened {
+				return nil
+			}
+			opened = true
+			if _, err := check(t.Context(), f, proofDir); err == nil {
+				others++
+			}
+			db, err := Open(proofDir, onFaults(f))
+			if locked != errors.Is(err, ErrLocked) {
+				t.Errorf("Open while it is checked, with a lock file %v: %v", locked, err)
+			}
+			if err == nil {
+				must(t, db.Close())
+			}
+			return nil
+		})
+		_, err := check(t.Context(), f, proofDir)
+		if locked != (err == nil) || !locked && !errors.Is(err, ErrLocked) {
+			t.Errorf("with a lock file %v: %v", locked, err)
+		}
+		if !opened || others != 1 {
+			t.Errorf("opened %v, %d other checks", opened, others)
+		}
+	}
+}
+
+// Without the file that says which database it is, the rest is verified as ever.
+func TestCheckWithoutIdentity(t *testing.T) {
+	intact, _ := storedOnFaults(t, 1)
+	want, err := checkOn(t, intact)
+	must(t, err)
+	name := filepath.Join(proofDir, identityName)
+	for what, damage := range map[string]func(*faultfs.FS) error{
+		"lost":   func(f *faultfs.FS) error { return f.Remove(name) },
+		"rotten": func(f *faultfs.FS) error { return f.FlipBit(name, 40, 2) }, // in the id
+	} {
+		f := intact.Clone()
+		must(t, damage(f))
+		r, err := checkOn(t, f)
+		must(t, err)
+		var c *CorruptionError
+		if len(r.Problems) != 1 || !errors.As(r.Problems[0], &c) || c.File != name {
+			t.Fatalf("%s: %v", what, r.Problems)
+		}
+		r.Problems = nil
+		if got, want := fmt.Sprintf("%+v", r), fmt.Sprintf("%+v", want); got != want {
+			t.Errorf("%s: %s, and with it %s", what, got, want)
+		}
+		segment := ""
+		for _, name := range f.Names() {
+			if strings.HasSuffix(name, ".seg") {
+				segment = name
+				break
+			}
+		}
+		must(t, f.FlipBit(segment, 5000, 1))
+		if r, err = checkOn(t, f); err != nil || len(r.Problems) != 2 {
+			t.Errorf("%s, and a bit of %s: %v, %v", what, segment, r.Problems, err)
+		}
+		if db, err := Open(proofDir, onFaults(f)); err == nil {
+			t.Error(what, "it opens", db.Close())
+		} else if !strings.Contains(err.Error(), identityName) {
+			t.Errorf("%s: Open says %v", what, err)
+		}
 	}
 }

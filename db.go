@@ -112,11 +112,15 @@ func (db *DB) open() (err error) {
 	undo.add(db.arena.Close)
 	db.clock.Observe(hlc.FromTime(time.Now()))
 	streams := wal.NewStreams(db.opts.Workers)
+	var log occ.Log
+	if db.store != nil {
+		log = logOf{db}
+	}
 	db.engine = occ.New(occ.Config{
 		Arena:    db.arena,
 		Clock:    db.clock,
 		Streams:  streams,
-		Logged:   db.store != nil,
+		Log:      log,
 		Released: db.released,
 	})
 	if _, err = db.engine.AddTable(catalogID()); err != nil {

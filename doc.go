@@ -55,7 +55,9 @@
 // # Limits
 //
 // Keys are 0 to 4,096 bytes, values 0 to 64 MiB, any bytes. A transaction writes up to
-// 1 GiB. All data is in memory: Options.MemoryLimit bounds it, and a
+// 1 GiB, counting 11 bytes for each write beside key and value, or fails with
+// ErrTooLarge. If the disk has no room to log it, it fails with ErrDiskFull before
+// anybody sees it. All data is in memory: Options.MemoryLimit bounds it, and a
 // transaction that would go beyond fails with ErrMemoryFull and changes
 // nothing; deleting still works then.
 //

@@ -17,6 +17,7 @@ func (db *DB) logOptions(streams []*wal.Stream) wal.Options {
 		Rand:         env.RealRand(),
 		HLC:          db.clock,
 		Dir:          db.store.logDir(),
+		Reach:        db.store.reach(),
 		ID:           wal.DatabaseID(db.store.id),
 		Streams:      streams,
 		SegmentBytes: db.opts.LogSegmentBytes,
@@ -34,13 +35,23 @@ func (db *DB) logOptions(streams []*wal.Stream) wal.Options {
 	return o
 }
 
+// logOf is the database's log as the engine sees it, which is made before it is
+// open.
+type logOf struct{ db *DB }
+
+func (l logOf) Throttle(ctx context.Context) error         { return l.db.log.Throttle(ctx) }
+func (l logOf) Admit(ctx context.Context, bytes int) error { return l.db.log.Admit(ctx, bytes) }
+func (l logOf) Done(bytes int)                             { l.db.log.Done(bytes) }
+
 // replayLog applies what is in the log behind the checkpoint at from.
 func (db *DB) replayLog(replayers []*occ.Replayer, from hlc.Timestamp) (*wal.Recovered, error) {
 	return wal.Recover(context.Background(), wal.RecoverOptions{
 		FS:       db.store.fs,
 		Dir:      db.store.logDir(),
+		Reach:    db.store.reach(),
 		ID:       wal.DatabaseID(db.store.id),
 		From:     from,
+		FromFile: db.store.manifest(),
 		Workers:  len(replayers),
 		Apply:    func(worker int, b *wal.Batch) error { return db.applyBatch(replayers[worker], b) },
 		Progress: db.reportProgress("replaying the log"),

@@ -471,8 +471,8 @@ func TestProofNewerFormat(t *testing.T) {
 	name := filepath.Join(proofDir, identityName)
 	text, err := f.ReadFile(name)
 	must(t, err)
-	must(t, f.WriteFile(name, bytes.Replace(text, []byte("format 1"), []byte("format 2"), 1)))
-	if err := tryOpen(t, "format 2", f, want); !errors.Is(err, ErrNewerFormat) {
+	must(t, f.WriteFile(name, bytes.Replace(text, []byte("format 2"), []byte("format 3"), 1)))
+	if err := tryOpen(t, "format 3", f, want); !errors.Is(err, ErrNewerFormat) {
 		t.Fatal(err)
 	}
 }

@@ -148,14 +148,15 @@ func TestProofFullDiskHeals(t *testing.T) {
 	})
 }
 
-// A transaction that is larger than what is left of the log may have to wait for
-// room. A checkpoint that finds some releases it.
+// If segments are too small for the workers, a transaction may have to wait for room.
+// A checkpoint that finds some releases it.
 func TestProofCheckpointReleasesWhatHasNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		f := faultfs.New(1)
 		o := onFaults(f)
-		db, err := Open(proofDir, o)
+		o.LogSegmentBytes = 32 << 10
+		db, err := openBare(proofDir, *o)
 		must(t, err)
 		table := mustTable(t, db, "t", Ordered)
 		put := func(key string, bytes int) error {
@@ -164,15 +165,15 @@ func TestProofCheckpointReleasesWhatHasNoRoom(t *testing.T) {
 		must(t, put("before", 1))
 		synctest.Wait() // until the next segment is prepared
 		f.SetHook(func(op faultfs.Op) error {
-			segment := strings.HasSuffix(op.Name, ".seg") || strings.Contains(op.Name, "spare-")
-			if segment && op.Kind == faultfs.OpWrite && (op.Bytes > 64<<10 || op.Offset >= o.LogSegmentBytes) {
+			grows := strings.HasSuffix(op.Name, ".seg") && op.Offset >= o.LogSegmentBytes
+			if op.Kind == faultfs.OpWrite && (grows || strings.Contains(op.Name, "spare-")) {
 				return syscall.ENOSPC
 			}
 			return nil
 		})
 		var waits sync.WaitGroup
 		waits.Go(func() {
-			if err := put("large", 3<<20); err != nil {
+			if err := put("large", 60_000); err != nil {
 				t.Errorf("the large transaction: %v", err)
 			}
 		})
@@ -188,10 +189,10 @@ func TestProofCheckpointReleasesWhatHasNoRoom(t *testing.T) {
 		}
 		must(t, db.Checkpoint(ctx))
 		waits.Wait()
-		left := *o
+		left := *onFaults(nil)
 		left.fs = f.Crash(rand.New(rand.NewPCG(1, 1)))
 		rows := mustDump(t, openDB(t, proofDir, &left))["t"]
-		if len(rows["large"]) != 3<<20 || len(rows["before"]) != 1 {
+		if len(rows["large"]) != 60_000 || len(rows["before"]) != 1 {
 			t.Errorf("after a power loss there are %d and %d bytes", len(rows["large"]), len(rows["before"]))
 		}
 		f.SetHook(nil)
@@ -279,5 +280,57 @@ func TestProofCheckpointHoldsWhatIsDurable(t *testing.T) {
 			stop()
 			must(t, db.Close())
 		})
+	})
+}
+
+// A transaction that the log has no room for is refused before anybody sees it, however
+// large it is, and is in nobody's way; one that the disk has room for may be larger than
+// a segment.
+func TestProofLargeTransactionsOnAFullDisk(t *testing.T) {
+	forDurabilities(t, func(t *testing.T, d Durability) {
+		f := faultfs.New(1)
+		f.SetCapacity(24 << 20)
+		o := onFaults(f)
+		o.Durability, o.CheckpointBytes = d, -1
+		o.MemoryLimit = 128 << 20
+		db, err := Open(proofDir, o)
+		must(t, err)
+		table := mustTable(t, db, "t", Ordered)
+		want, refused := map[string]string{}, 0
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for g := range 3 {
+			wg.Go(func() {
+				for i, kib := range []int{1, 900, 6000, 70, 3000, 12000, 1023, 1, 8000, 1, 1} {
+					key, value := fmt.Sprintf("%d/%d", g, i), strings.Repeat(string(rune('a'+i)), kib<<10)
+					err := db.Update(t.Context(), func(tx *Tx) error { return tx.Put(table, []byte(key), []byte(value)) })
+					mu.Lock()
+					switch {
+					case err == nil:
+						want[key] = value
+					case errors.Is(err, ErrDiskFull) && !errors.Is(err, ErrOutcomeUnknown):
+						refused++
+					default:
+						t.Errorf("%s, %d KiB: %v", key, kib, err)
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		if refused < 3 || len(want) < 5 {
+			t.Errorf("%d were refused, %d were not", refused, len(want))
+		}
+		verify := func(db *DB) {
+			t.Helper()
+			if diff := (content{"t": want}).diff(mustDump(t, db)); diff != "" {
+				t.Fatal(diff)
+			}
+		}
+		verify(db)
+		must(t, db.log.Sync(t.Context())) // all that is visible has room
+		o.fs = f.Crash(rand.New(rand.NewPCG(1, 1)))
+		verify(openDB(t, proofDir, o))
+		must(t, db.Close())
 	})
 }

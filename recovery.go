@@ -27,6 +27,9 @@ func (db *DB) recover(streams []*wal.Stream) error {
 	if _, err := checkpoint.Cleanup(db.store.fs, db.store.checkpointDir()); err != nil {
 		return err
 	}
+	if err := db.store.upgrade(found.Reach()); err != nil {
+		return err
+	}
 	db.replayedBytes = found.Bytes
 	released := max(from, found.Watermark)
 	db.gate.Advance(released)

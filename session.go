@@ -44,7 +44,7 @@ func (s *Session) Update(fn func(*Tx) error) (Timestamp, error) {
 	if err != nil {
 		return 0, err
 	}
-	return s.run(tx, fn)
+	return s.run(tx, fn, 0)
 }
 
 // View executes fn as one transaction that only reads.
@@ -53,22 +53,20 @@ func (s *Session) View(fn func(*Tx) error) (Timestamp, error) {
 	if err != nil {
 		return 0, err
 	}
-	return s.run(tx, fn)
+	ts, err := s.run(tx, fn, viewAttemptsMax)
+	if err != occ.ErrConflict { //nolint:errorlint // the sentinel itself
+		return ts, err
+	}
+	s.spins++
+	at, err := s.db.viewNewSnapshot(context.Background(), fn)
+	return Timestamp(at), err
 }
 
-func (s *Session) run(tx *occ.Tx, fn func(*Tx) error) (Timestamp, error) {
+func (s *Session) run(tx *occ.Tx, fn func(*Tx) error, attemptsMax int) (Timestamp, error) {
 	defer tx.Finish()
-	for attempt := 1; ; attempt++ {
-		ts, err := runOnce(tx, fn)
-		if err != occ.ErrConflict { //nolint:errorlint // the sentinel itself
-			return Timestamp(ts), err
-		}
-		s.spins++
-		if err := backOff(context.Background(), attempt); err != nil {
-			return 0, err
-		}
-		tx.Restart()
-	}
+	ts, err := runRetrying(tx, fn, attemptsMax)
+	s.spins += uint64(tx.Conflicts())
+	return Timestamp(ts), err
 }
 
 // Released returns the timestamp up to which everything is released.

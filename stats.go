@@ -7,6 +7,9 @@ type Stats struct {
 	// Committed counts transactions that wrote and are executed, Conflicts
 	// attempts that had to be run again.
 	Committed, Conflicts uint64
+	// Favoured counts attempts for which all other writers waited, because the
+	// transaction had been overtaken often.
+	Favoured uint64
 	// Executed is the timestamp of the newest transaction, Released the one up
 	// to which everything is released.
 	Executed, Released Timestamp
@@ -61,6 +64,7 @@ func (db *DB) Stats() Stats {
 	s := Stats{
 		Committed:          e.Commits,
 		Conflicts:          e.Conflicts,
+		Favoured:           e.Favoured,
 		Executed:           Timestamp(db.clock.Last()),
 		Released:           Timestamp(db.released()),
 		Waiting:            db.gate.Waiting(),

@@ -11,24 +11,30 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/wal"
 )
 
 // The data folder:
 //
 //	LOCK        held while the database is open
 //	IDENTITY    what the folder is: format version and the database's id
+//	REACH       how far the log goes, so that what is lost of it is missed
 //	checkpoint/ the newest checkpoint: MANIFEST and a folder of parts
 //	log/        the log's segments
+//
+// Format 1 has no REACH. Open brings it up to date.
 const (
 	lockName         = "LOCK"
 	identityName     = "IDENTITY"
 	identityTempName = "IDENTITY.tmp"
+	reachName        = "REACH"
 	logFolder        = "log"
 	checkpointFolder = "checkpoint"
 
-	folderFormat     = 1
+	folderFormat     = 2
 	identityBytesMax = 4096
 )
 
@@ -38,6 +44,8 @@ type store struct {
 	dir  string
 	lock io.Closer
 	id   [16]byte
+	// format is what the folder has, 0 if that is not known.
+	format int
 }
 
 // openStore takes the folder for this process and reads its identity, or gives
@@ -50,7 +58,7 @@ func openStore(fsys env.FS, dir string) (*store, error) {
 	err = s.identify()
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = s.expectEmpty(); err == nil {
-			err = s.found()
+			err = s.found(wal.Reach{})
 		}
 	}
 	if err != nil {
@@ -74,11 +82,58 @@ func lockFolder(fsys env.FS, dir string) (*store, error) {
 	return &store{fs: fsys, dir: dir, lock: lock}, nil
 }
 
+// lockToRead takes a folder together with others that only read it.
+func lockToRead(fsys env.FS, dir string) (*store, error) {
+	if err := expectOurs(fsys, dir); err != nil {
+		return nil, err
+	}
+	name := filepath.Join(dir, lockName)
+	lock, err := fsys.LockShared(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		lock, err = &missingLock{fsys, name}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &store{fs: fsys, dir: dir, lock: lock}, nil
+}
+
+// missingLock stands for a lock file that a folder does not have: nobody has it
+// open, and whoever opens it makes the file.
+type missingLock struct {
+	fs   env.FS
+	name string
+}
+
+// Close returns an error if somebody has opened the folder meanwhile.
+func (l *missingLock) Close() error {
+	switch _, err := l.fs.Stat(l.name); {
+	case err == nil:
+		return fmt.Errorf("%w: %s was made while the folder was read", dberr.ErrLocked, l.name)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
+}
+
 func (s *store) close() error { return s.lock.Close() }
 
 func (s *store) logDir() string { return filepath.Join(s.dir, logFolder) }
 
 func (s *store) checkpointDir() string { return filepath.Join(s.dir, checkpointFolder) }
+
+func (s *store) manifest() string {
+	return filepath.Join(s.checkpointDir(), checkpoint.ManifestFile)
+}
+
+// reach returns the name of the file that says how far the log goes, "" if the
+// folder's format has none.
+func (s *store) reach() string {
+	if s.format == 1 {
+		return ""
+	}
+	return filepath.Join(s.dir, reachName)
+}
 
 // identify reads who the folder is. The error matches fs.ErrNotExist if nobody
 // has said.
@@ -88,8 +143,12 @@ func (s *store) identify() error {
 	if err != nil {
 		return err
 	}
-	s.id, err = parseIdentity(name, content)
-	return err
+	format, id, err := parseIdentity(name, content)
+	if err != nil {
+		return err
+	}
+	s.format, s.id = format, id
+	return nil
 }
 
 // expectOurs returns an error if what is in a folder has nothing to do with a
@@ -101,7 +160,7 @@ func expectOurs(fsys env.FS, dir string) error {
 	}
 	for _, n := range names {
 		switch n {
-		case identityName, identityTempName, lockName, logFolder, checkpointFolder:
+		case identityName, identityTempName, reachName, lockName, logFolder, checkpointFolder:
 			return nil
 		}
 	}
@@ -112,6 +171,9 @@ func expectOurs(fsys env.FS, dir string) error {
 }
 
 func foreignFolder(content string) error {
+	if content == logFolder || content == checkpointFolder {
+		return fmt.Errorf("the folder has no %s file: the database in it has lost it, or a restore to it was not finished; name an empty folder or a new one", identityName)
+	}
 	return fmt.Errorf("the folder has no %s, so it is no database, but it is not empty either: it has %s; name an empty folder or a new one", identityName, content)
 }
 
@@ -122,7 +184,7 @@ func (s *store) expectEmpty() error {
 		return err
 	}
 	for _, n := range names {
-		if n != lockName && n != identityTempName {
+		if n != lockName && n != identityTempName && n != reachName {
 			return foreignFolder(n)
 		}
 	}
@@ -130,23 +192,45 @@ func (s *store) expectEmpty() error {
 }
 
 // found makes the folder a database's, under an id of its own unless it has one.
-func (s *store) found() error {
+// reach is how far its log goes.
+func (s *store) found(reach wal.Reach) error {
 	if s.id == ([16]byte{}) {
 		if _, err := rand.Read(s.id[:]); err != nil {
 			return err
 		}
 	}
-	temp := filepath.Join(s.dir, identityTempName)
-	if err := writeWhole(s.fs, temp, formatIdentity(s.id)); err != nil {
+	if err := s.identifyAs(reach); err != nil {
 		return err
 	}
-	if err := s.fs.Rename(temp, filepath.Join(s.dir, identityName)); err != nil {
+	return s.syncParents()
+}
+
+// identifyAs gives the folder the identity file and the reach of this format. It is
+// of this format only when both are durable.
+func (s *store) identifyAs(reach wal.Reach) error {
+	s.format = folderFormat
+	if err := wal.CreateReach(s.fs, s.reach(), wal.DatabaseID(s.id), reach); err != nil {
+		return err
+	}
+	temp := filepath.Join(s.dir, identityTempName)
+	if err := writeWhole(s.fs, temp, formatIdentity(s.format, s.id)); err != nil {
 		return err
 	}
 	if err := s.fs.SyncDir(s.dir); err != nil {
 		return err
 	}
-	return s.syncParents()
+	if err := s.fs.Rename(temp, filepath.Join(s.dir, identityName)); err != nil {
+		return err
+	}
+	return s.fs.SyncDir(s.dir)
+}
+
+// upgrade brings the folder to this format.
+func (s *store) upgrade(reach wal.Reach) error {
+	if s.format == folderFormat {
+		return nil
+	}
+	return s.identifyAs(reach)
 }
 
 // syncParents makes the folder's own path durable. lockFolder, or one that was
@@ -163,30 +247,28 @@ func (s *store) syncParents() error {
 }
 
 // formatIdentity returns the identity file: text for people, with a checksum.
-func formatIdentity(id [16]byte) []byte {
-	text := fmt.Sprintf("godwit data folder\nformat %d\nid %s\n", folderFormat, hex.EncodeToString(id[:]))
+func formatIdentity(format int, id [16]byte) []byte {
+	text := fmt.Sprintf("godwit data folder\nformat %d\nid %s\n", format, hex.EncodeToString(id[:]))
 	return fmt.Appendf(nil, "%schecksum %08x\n", text, crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)))
 }
 
-func parseIdentity(name string, content []byte) ([16]byte, error) {
-	var format int
+func parseIdentity(name string, content []byte) (format int, id [16]byte, err error) {
 	var idText string
-	var id [16]byte
 	if _, err := fmt.Sscanf(string(content), "godwit data folder\nformat %d\n", &format); err != nil {
-		return id, dberr.Corrupt(name, 0, "it does not begin as an identity file does")
+		return 0, id, dberr.Corrupt(name, 0, "it does not begin as an identity file does")
 	}
 	if format > folderFormat {
-		return id, fmt.Errorf("%w: %s has format %d, this program knows %d", dberr.ErrNewerFormat, name, format, folderFormat)
+		return 0, id, fmt.Errorf("%w: %s has format %d, this program knows %d", dberr.ErrNewerFormat, name, format, folderFormat)
 	}
 	if _, err := fmt.Sscanf(string(content), "godwit data folder\nformat %d\nid %32s\n", &format, &idText); err == nil {
 		if raw, err := hex.DecodeString(idText); err == nil && len(raw) == len(id) {
 			copy(id[:], raw)
 		}
 	}
-	if !bytes.Equal(content, formatIdentity(id)) {
-		return id, dberr.Corrupt(name, 0, "its checksum does not fit its content")
+	if format < 1 || !bytes.Equal(content, formatIdentity(format, id)) {
+		return 0, id, dberr.Corrupt(name, 0, "its checksum does not fit its content")
 	}
-	return id, nil
+	return format, id, nil
 }
 
 // readSmall returns a file's content, which is at most most bytes long.

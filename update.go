@@ -3,30 +3,23 @@ package godwit
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"runtime"
-	"time"
 
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
 )
 
-const (
-	// viewAttemptsMax is how often View tries the newest state before it takes
-	// a snapshot, which cannot be overtaken.
-	viewAttemptsMax = 3
-	// backoffSpins is how many conflicts in a row are answered by giving the
-	// processor away for a moment; after that come sleeps, doubling up to
-	// backoffMax.
-	backoffSpins = 8
-	backoffFirst = 20 * time.Microsecond
-	backoffMax   = 2 * time.Millisecond
-)
+// viewAttemptsMax is how often View tries the newest state before it takes a
+// snapshot, which cannot be overtaken.
+const viewAttemptsMax = 3
 
 // Update runs fn as one transaction that may write, and returns when the
 // transaction is released. fn may run several times (see the package's
 // documentation). An error of fn is returned as it is and nothing of the
 // transaction happens.
+//
+// A transaction that others overtake again and again makes them wait: for each
+// attempt at most for 4 seconds, and at most half of the time. If an attempt takes no
+// longer than that, it commits.
 //
 // ErrOutcomeUnknown: the transaction executed, but ctx ended or the log failed
 // before it was released.
@@ -80,7 +73,7 @@ func (db *DB) update(ctx context.Context, fn func(*Tx) error) (hlc.Timestamp, bo
 		return 0, false, err
 	}
 	defer tx.End()
-	ts, err := runRetrying(ctx, tx, fn, 0)
+	ts, err := runRetrying(tx, fn, 0)
 	return ts, tx.Wrote(), err
 }
 
@@ -94,11 +87,16 @@ func (db *DB) view(ctx context.Context, fn func(*Tx) error) (hlc.Timestamp, erro
 	}
 	ts, err := func() (hlc.Timestamp, error) {
 		defer tx.End()
-		return runRetrying(ctx, tx, fn, viewAttemptsMax)
+		return runRetrying(tx, fn, viewAttemptsMax)
 	}()
 	if err != occ.ErrConflict { //nolint:errorlint // the sentinel itself
 		return ts, err
 	}
+	return db.viewNewSnapshot(ctx, fn)
+}
+
+// viewNewSnapshot runs fn on a snapshot of its own, so that nothing can overtake it.
+func (db *DB) viewNewSnapshot(ctx context.Context, fn func(*Tx) error) (hlc.Timestamp, error) {
 	s, err := db.engine.OpenSnapshot()
 	if err != nil {
 		return 0, err
@@ -113,12 +111,12 @@ func viewSnapshot(ctx context.Context, s *occ.Snapshot, fn func(*Tx) error) (hlc
 		return 0, err
 	}
 	defer tx.End()
-	return runRetrying(ctx, tx, fn, 1)
+	return runRetrying(tx, fn, 1)
 }
 
 // runRetrying runs fn in tx until an attempt commits, fn's own error stands, or
 // attemptsMax attempts (0: any number) are in conflict.
-func runRetrying(ctx context.Context, tx *occ.Tx, fn func(*Tx) error, attemptsMax int) (hlc.Timestamp, error) {
+func runRetrying(tx *occ.Tx, fn func(*Tx) error, attemptsMax int) (hlc.Timestamp, error) {
 	for attempt := 1; ; attempt++ {
 		ts, err := runOnce(tx, fn)
 		if err != occ.ErrConflict { //nolint:errorlint // the sentinel itself
@@ -127,10 +125,9 @@ func runRetrying(ctx context.Context, tx *occ.Tx, fn func(*Tx) error, attemptsMa
 		if attempt == attemptsMax {
 			return 0, err
 		}
-		if err := backOff(ctx, attempt); err != nil {
+		if err := tx.Retry(); err != nil {
 			return 0, err
 		}
-		tx.Restart()
 	}
 }
 
@@ -155,24 +152,6 @@ func runOnce(tx *occ.Tx, fn func(*Tx) error) (ts hlc.Timestamp, err error) {
 		return tx.MaxRead(), ferr
 	}
 	return tx.Commit()
-}
-
-// backOff waits before the next attempt: longer the more have failed, and by
-// chance, so that those who were in each other's way are not again.
-func backOff(ctx context.Context, attempt int) error {
-	if attempt <= backoffSpins {
-		runtime.Gosched()
-		return ctx.Err()
-	}
-	pause := min(backoffFirst<<min(attempt-backoffSpins, 10), backoffMax)
-	timer := time.NewTimer(pause/2 + rand.N(pause)/2)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // waitReleased returns when everything at or below ts is released.

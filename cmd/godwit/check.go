@@ -17,7 +17,8 @@ func newCheckCommand() *cobra.Command {
 		Use:   "check DIR",
 		Short: "Verify every byte of a data folder",
 		Long: `Reads everything that is stored in the data folder DIR, which must not be open,
-and reports all that is wrong with it. Nothing is changed.
+and reports all that is wrong with it. Nothing is changed, and nothing needs to
+be writable; the folder cannot be opened meanwhile.
 
 Exit codes: 0 if nothing is wrong, 1 if something is, 2 if DIR cannot be
 checked: it is in use, holds no database or cannot be read.`,

@@ -37,6 +37,10 @@ type FS interface {
 	// or the end of the process gives it back. It returns dberr.ErrLocked if it
 	// is taken.
 	Lock(name string) (io.Closer, error)
+	// LockShared takes a file that Lock has made together with all others who call
+	// it, against callers of Lock. It needs no permission to write and changes
+	// nothing.
+	LockShared(name string) (io.Closer, error)
 }
 
 // Info describes a file or folder.

@@ -200,6 +200,36 @@ func TestLockIsExclusive(t *testing.T) {
 	})
 }
 
+func TestSharedLock(t *testing.T) {
+	eachFS(t, func(t *testing.T, f env.FS, dir string) {
+		name := filepath.Join(dir, "LOCK")
+		if _, err := f.LockShared(name); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("LockShared of nothing: %v", err)
+		}
+		alone, err := f.Lock(name)
+		must(t, err)
+		if _, err := f.LockShared(name); !errors.Is(err, dberr.ErrLocked) {
+			t.Fatalf("LockShared beside Lock: %v", err)
+		}
+		must(t, alone.Close())
+		first, err := f.LockShared(name)
+		must(t, err)
+		second, err := f.LockShared(name)
+		must(t, err)
+		must(t, first.Close())
+		if _, err := f.Lock(name); !errors.Is(err, dberr.ErrLocked) {
+			t.Fatalf("Lock beside LockShared: %v", err)
+		}
+		must(t, second.Close())
+		if err := second.Close(); !errors.Is(err, fs.ErrClosed) {
+			t.Fatalf("second Close: %v", err)
+		}
+		alone, err = f.Lock(name)
+		must(t, err)
+		must(t, alone.Close())
+	})
+}
+
 func TestIsDiskFull(t *testing.T) {
 	if !env.IsDiskFull(&fs.PathError{Op: "write", Path: "a", Err: syscall.ENOSPC}) {
 		t.Error("ENOSPC is a full disk")

@@ -95,13 +95,19 @@ func (o *osFS) SyncDir(dir string) error {
 }
 
 func (o *osFS) Lock(name string) (io.Closer, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, fileMode)
+	return lock(name, os.O_RDWR|os.O_CREATE, true)
+}
+
+func (o *osFS) LockShared(name string) (io.Closer, error) { return lock(name, os.O_RDONLY, false) }
+
+func lock(name string, flag int, alone bool) (io.Closer, error) {
+	f, err := os.OpenFile(name, flag, fileMode)
 	if err != nil {
 		return nil, err
 	}
 	// The lock belongs to the open file, not to the process, so it also keeps
 	// out a second caller in this process.
-	if err := lockFile(f); err != nil {
+	if err := lockFile(f, alone); err != nil {
 		if errors.Is(err, errWouldBlock) {
 			err = fmt.Errorf("%w: %s", dberr.ErrLocked, name)
 		} else {

@@ -11,8 +11,12 @@ import (
 
 const errWouldBlock = unix.EWOULDBLOCK
 
-func lockFile(f *os.File) error {
-	return retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+func lockFile(f *os.File, alone bool) error {
+	how := unix.LOCK_SH
+	if alone {
+		how = unix.LOCK_EX
+	}
+	return retry(func() error { return unix.Flock(int(f.Fd()), how|unix.LOCK_NB) })
 }
 
 func syncDir(d *os.File) error { return d.Sync() }

@@ -83,6 +83,9 @@ func (p *Pin) Drop() {
 // unlinked before the store cannot be reached after it.
 func (p *Pin) Enter() { p.at.Store(p.domain.now.Load()) }
 
+// Renew is Exit and Enter in one: the reader is never seen outside.
+func (p *Pin) Renew() { p.Enter() }
+
 // Exit marks the reader as outside.
 func (p *Pin) Exit() { p.at.Store(0) }
 

@@ -211,9 +211,11 @@ func TestTranscript(t *testing.T) {
 	}
 	d.Advance()
 	want("the late reader holds the second", 0)
-	late.Exit()
-	late.Enter()
+	late.Renew()
 	want("it came back in a later epoch", 1)
+	if !late.Inside() {
+		t.Error("the late reader is outside")
+	}
 	if d.Safe() != d.Now() {
 		t.Errorf("safe epoch %d of %d", d.Safe(), d.Now())
 	}

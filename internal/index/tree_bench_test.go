@@ -174,3 +174,42 @@ func BenchmarkTreeScan(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkTreeGetLongPrefixes looks up keys of which many begin alike: all of them,
+// or in groups. Nodes that hold separators of several groups have no prefix that tells
+// apart the keys within one.
+func BenchmarkTreeGetLongPrefixes(b *testing.B) {
+	const n = 200_000
+	for _, prefixBytes := range []int{0, 40, 400} {
+		for _, groups := range []uint64{1, 2, 50} {
+			if prefixBytes == 0 && groups > 1 {
+				continue
+			}
+			b.Run(fmt.Sprintf("prefix=%d/groups=%d", prefixBytes, groups), func(b *testing.B) {
+				a, err := arena.New(2 << 30)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.Cleanup(func() { a.Close() })
+				w := newTreeIn(b, a)
+				key := func(buf []byte, i uint64) []byte {
+					buf = buf[:prefixBytes]
+					if prefixBytes > 0 {
+						buf[0] = byte(i % groups)
+					}
+					return binary.BigEndian.AppendUint64(buf, mix(i+1))
+				}
+				buf := make([]byte, prefixBytes, prefixBytes+8)
+				for i := range uint64(n) {
+					w.benchInsert(key(buf, i))
+				}
+				b.ResetTimer()
+				for i := range uint64(b.N) {
+					if f := w.tree.Get(key(buf, mix(i)%n)); f.Rec == 0 {
+						b.Fatal("missing")
+					}
+				}
+			})
+		}
+	}
+}

@@ -42,6 +42,9 @@ func (w *Worker) collect(most int) {
 
 // collectTombstones takes records that were deleted for good out of the index.
 func (w *Worker) collectTombstones(most int) {
+	if w.engine.favours.others(0) {
+		return // it would change nodes that the favoured transaction has looked at
+	}
 	released := w.engine.released()
 	for ; most > 0 && w.tombs.Len() > 0; most-- {
 		t := w.tombs.Front()

@@ -1,6 +1,7 @@
 package occ
 
 import (
+	"context"
 	"slices"
 	"sync/atomic"
 	"unsafe"
@@ -29,11 +30,55 @@ func (tx *Tx) Commit() (hlc.Timestamp, error) {
 		}
 		return tx.maxRead, nil
 	}
-	w := tx.lockWorker()
+	w, kept, err := tx.enterCommit()
+	if err != nil {
+		return 0, tx.fail(err)
+	}
 	ts, err := w.commit(tx)
 	w.stream.Unlock()
+	if kept > 0 {
+		tx.engine.log.Done(kept)
+	}
 	tx.wrote = err == nil
 	return ts, err
+}
+
+// enterCommit enters the commit phase of a worker: when no other transaction is
+// favoured, and when the log has room for this one. What executes cannot be undone, so
+// it must not find out later that it cannot be logged. A large transaction has room kept
+// for it: kept is how much.
+//
+// Whoever has room kept and waits for a favour may be waited for by the favoured one,
+// who needs room, too: until the favour lapses.
+func (tx *Tx) enterCommit() (w *Worker, kept int, err error) {
+	log, ctx := tx.engine.log, tx.ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	if bytes := wal.TxHeaderBytes + tx.writes.bytes; log != nil && bytes >= wal.AdmitBytes {
+		if err := log.Admit(ctx, bytes); err != nil {
+			return nil, 0, err
+		}
+		kept = bytes
+	}
+	for err == nil {
+		w = tx.lockWorker()
+		// Inside the commit phase: whoever becomes favoured now waits for its end.
+		favoured := tx.engine.favours.others(tx.retries.turn)
+		if !favoured && (log == nil || kept > 0 || w.stream.HasRoom()) {
+			return w, kept, nil
+		}
+		w.stream.Unlock()
+		if favoured {
+			err = tx.engine.favours.await(ctx)
+		} else {
+			err = log.Throttle(ctx)
+		}
+	}
+	if kept > 0 {
+		log.Done(kept)
+	}
+	return nil, 0, err
 }
 
 // Validate tells whether what the attempt has read so far is one consistent
@@ -52,7 +97,7 @@ func (tx *Tx) valid() bool {
 		r := &tx.reads[i]
 		rec := r.rec &^ lockedHere
 		cur := record.Word(atomic.LoadUint64((*uint64)(tx.ptr(rec))))
-		if cur != r.word && (cur != r.word|record.Locked || rec == r.rec && !tx.locks(rec)) {
+		if cur != r.word && (cur != r.word|record.Locked || rec == r.rec && !tx.locks(rec) && !tx.outlasts(rec, r.word)) {
 			return false
 		}
 	}
@@ -65,6 +110,19 @@ func (tx *Tx) tableClosed() bool {
 	for _, t := range tx.tables {
 		if t.closed.Load() {
 			return true
+		}
+	}
+	return false
+}
+
+// outlasts waits, if the transaction is favoured, until the lock of a record is
+// given back, and tells whether the word is what it was. Others than commits lock
+// records, too: who collects garbage.
+func (tx *Tx) outlasts(rec arena.Ref, word record.Word) bool {
+	for spins := 0; tx.favoured() && tx.spin(&spins); {
+		cur := record.Word(atomic.LoadUint64((*uint64)(tx.ptr(rec))))
+		if cur&record.Locked == 0 {
+			return cur == word
 		}
 	}
 	return false
@@ -135,9 +193,10 @@ func (w *Worker) commit(tx *Tx) (hlc.Timestamp, error) {
 	}
 	if invariant.Enabled {
 		tx.checkOrder(ts)
+		invariant.Check(logBytes <= wal.TxHeaderBytes+tx.writes.bytes, "the log record has %d bytes, room was made for %d of writes", logBytes, tx.writes.bytes)
 	}
 	// From here on nothing can fail.
-	if w.engine.logged {
+	if w.engine.log != nil {
 		w.log(tx, ts, logBytes)
 	}
 	w.installAll(tx, ts)
@@ -240,7 +299,7 @@ func (w *Worker) lock(tx *Tx, x *write) error {
 		v := record.Word(atomic.LoadUint64(word))
 		switch {
 		case v&record.Locked != 0:
-			if !spin(&spins) {
+			if !tx.spin(&spins) {
 				return ErrConflict
 			}
 			continue
@@ -286,8 +345,6 @@ func (w *Worker) place(tx *Tx, x *write) (bool, error) {
 	copy(unsafe.Slice((*byte)(unsafe.Add(p, record.KeyOffset)), len(x.key)), x.key)
 	existing, changes, err := x.table.insert(w.mem, rec, tx.changes[:0])
 	tx.changes = changes
-	// Also when it was not inserted: making room may have split a node.
-	tx.nodes.follow(changes)
 	if err != nil {
 		w.mem.Cache.Free(rec, meta.Bytes())
 		return false, memoryFull(err)
@@ -297,6 +354,7 @@ func (w *Worker) place(tx *Tx, x *write) (bool, error) {
 		x.rec = existing
 		return false, nil
 	}
+	tx.nodes.follow(changes)
 	x.rec, x.word = rec, record.WordOf(0, true)
 	x.created, x.locked = true, true
 	return true, nil

@@ -26,7 +26,8 @@
 //
 // Locks are never waited for without a bound: a transaction that finds one held
 // spins for a moment, then gives up with a conflict and is run again by its
-// caller.
+// caller. One that is overtaken again and again is favoured: others' commit phases
+// wait for its next attempt (favour.go).
 //
 // # Versions
 //
@@ -52,7 +53,7 @@
 //
 // # Bounds (Invariant I11)
 //
-// The write set is bounded by TxBytesMax, spinning on a lock by lockSpinsMax; memory
-// by the arena's limit, with ErrMemoryFull; the stream's backlog by the log's
-// Throttle, which callers pass before they commit.
+// The write set is bounded by TxBytesMax, spinning on a lock by lockSpinsMax, a
+// favour by favourMax; memory by the arena's limit, with ErrMemoryFull; the stream's
+// backlog by the log's Throttle, which callers pass before they commit.
 package occ

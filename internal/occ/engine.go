@@ -1,6 +1,7 @@
 package occ
 
 import (
+	"context"
 	"hash/maphash"
 	"runtime"
 	"sync"
@@ -20,11 +21,21 @@ type Config struct {
 	Clock *hlc.Clock
 	// Streams are the log streams, one per worker.
 	Streams []*wal.Stream
-	// Logged tells whether commits are appended to the streams. Without, the
-	// streams serve as the workers' locks alone.
-	Logged bool
+	// Log, if not nil, is what the streams belong to: commits are appended to them.
+	// Without, they serve as the workers' locks alone.
+	Log Log
 	// Released returns the timestamp up to which everything is released.
 	Released func() hlc.Timestamp
+}
+
+// Log is what commits need of the log, beside its streams: that it has room for
+// their records before they are visible.
+type Log interface {
+	// Throttle waits until there is room for records of less than wal.AdmitBytes.
+	Throttle(ctx context.Context) error
+	// Admit waits until there is room for a larger one, and keeps it until Done.
+	Admit(ctx context.Context, bytes int) error
+	Done(bytes int)
 }
 
 // Engine is the tables of one database and the workers that commit to them.
@@ -33,7 +44,7 @@ type Engine struct {
 	clock    *hlc.Clock
 	domain   *epoch.Domain
 	released func() hlc.Timestamp
-	logged   bool
+	log      Log
 	seed     maphash.Seed
 	whiten   uint64 // secret, for the hash of keys of eight bytes
 	workers  []*Worker
@@ -66,6 +77,7 @@ type Engine struct {
 		sync.Mutex
 		mem index.Mem
 	}
+	favours favours
 }
 
 // New returns an engine without tables.
@@ -75,12 +87,13 @@ func New(c Config) *Engine {
 		clock:    c.Clock,
 		domain:   epoch.NewDomain(),
 		released: c.Released,
-		logged:   c.Logged,
+		log:      c.Log,
 		seed:     maphash.MakeSeed(),
 	}
 	e.whiten = maphash.Bytes(e.seed, []byte("whiten"))
 	e.snaps.sleepingMutex = make(sleepingMutex, 1)
 	e.tables.byID = map[TableID]*Table{}
+	e.favours.init()
 	e.keeper.mem = index.Mem{Cache: c.Arena.NewCache(), Limbo: e.domain.NewLimbo()}
 	for i, s := range c.Streams {
 		e.workers = append(e.workers, newWorker(e, i, s))
@@ -99,6 +112,7 @@ type Stats struct {
 	Versions  int64  // old versions kept for snapshots
 	Deleted   int64  // deleted records that are still in an index
 	Retired   int64  // bytes that wait for a grace period
+	Favoured  uint64 // attempts that others had to wait for
 	Snapshots int    // open snapshots
 	// OldestSnapshot is the timestamp of the oldest open snapshot, 0 if none.
 	OldestSnapshot hlc.Timestamp
@@ -118,6 +132,7 @@ func (e *Engine) Stats() Stats {
 		s.Conflicts += w.conflicts.Load()
 	}
 	s.Records -= e.freedRecords.Load()
+	s.Favoured = e.favours.given()
 	e.snaps.Lock()
 	defer e.snaps.Unlock()
 	s.Snapshots = len(e.snaps.open)
@@ -130,7 +145,9 @@ func (e *Engine) Stats() Stats {
 // Close turns new transactions away and returns when those that run have ended.
 // The engine's memory may be unmapped then.
 func (e *Engine) Close() {
-	e.closed.Store(true)
+	if !e.closed.Swap(true) {
+		close(e.favours.closed)
+	}
 	for n := 0; !e.domain.Empty(); n++ {
 		if n < 100 {
 			runtime.Gosched()

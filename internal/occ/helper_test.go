@@ -15,14 +15,29 @@ import (
 // newEngine returns an engine without a log.
 func newEngine(t testing.TB, limitBytes int64, workers int) *Engine {
 	t.Helper()
+	clock := &hlc.Clock{}
+	return newEngineReleasing(t, limitBytes, workers, clock, clock.Last)
+}
+
+// newUnreleased returns an engine that releases nothing: deleted records stay in the
+// index.
+func newUnreleased(t testing.TB, workers int) *Engine {
+	t.Helper()
+	return newEngineReleasing(t, 64<<20, workers, &hlc.Clock{}, func() hlc.Timestamp { return 0 })
+}
+
+func newEngineReleasing(t testing.TB, limitBytes int64, workers int, clock *hlc.Clock, released func() hlc.Timestamp) *Engine {
+	t.Helper()
 	a, err := arena.New(limitBytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock := &hlc.Clock{}
 	clock.Observe(1)
-	e := New(Config{Arena: a, Clock: clock, Streams: wal.NewStreams(workers), Released: clock.Last})
+	e := New(Config{Arena: a, Clock: clock, Streams: wal.NewStreams(workers), Released: released})
 	t.Cleanup(func() {
+		if t.Failed() {
+			return // with transactions that have not ended, for which it would wait
+		}
 		e.Close()
 		if err := a.Close(); err != nil {
 			t.Error(err)
@@ -55,7 +70,7 @@ func update(t testing.TB, e *Engine, fn func(tx *Tx) error) hlc.Timestamp {
 	t.Helper()
 	tx := begin(t, e)
 	defer tx.End()
-	for {
+	for range 1_000_000 {
 		err := fn(tx)
 		if err == nil {
 			var ts hlc.Timestamp
@@ -68,6 +83,8 @@ func update(t testing.TB, e *Engine, fn func(tx *Tx) error) hlc.Timestamp {
 		}
 		tx.Restart()
 	}
+	t.Fatal("in conflict for ever")
+	return 0
 }
 
 func put(t testing.TB, e *Engine, table *Table, key, value string) hlc.Timestamp {

@@ -118,7 +118,7 @@ func (tx *Tx) readRecord(rec arena.Ref) ([]byte, record.Word, error) {
 	for {
 		w := record.Word(atomic.LoadUint64((*uint64)(p)))
 		if w&record.Locked != 0 {
-			if !spin(&spins) {
+			if !tx.spin(&spins) {
 				return nil, 0, tx.fail(ErrConflict)
 			}
 			continue
@@ -129,7 +129,7 @@ func (tx *Tx) readRecord(rec arena.Ref) ([]byte, record.Word, error) {
 		if v, ok := tx.copyValue(p, w); ok {
 			return v, w, nil
 		}
-		if !spin(&spins) {
+		if !tx.spin(&spins) {
 			return nil, 0, tx.fail(ErrConflict)
 		}
 	}

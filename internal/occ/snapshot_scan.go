@@ -180,8 +180,7 @@ func (tx *Tx) EachHashed(t *Table, show func(key, value []byte) error) error {
 // the context's error if that has ended.
 func (tx *Tx) repin() error {
 	tx.scratch.reset()
-	tx.pin.Exit()
-	tx.pin.Enter()
+	tx.pin.Renew()
 	if tx.ctx == nil {
 		return nil
 	}

@@ -15,14 +15,15 @@ import (
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/index"
 	"github.com/godwitdb/godwit/internal/record"
+	"github.com/godwitdb/godwit/internal/wal"
 )
 
 const (
 	// KeyBytesMax is the longest key, ValueBytesMax the longest value.
 	KeyBytesMax   = record.KeyBytesMax
 	ValueBytesMax = 64 << 20
-	// TxBytesMax bounds the keys and values that one transaction writes.
-	TxBytesMax = 1 << 30
+	// TxBytesMax bounds what one transaction writes: the size of its log record.
+	TxBytesMax = wal.TxBytesMax
 
 	// lockSpinsMax is how often a locked record is looked at before the
 	// transaction gives up; lockSpinsHot of them without leaving the
@@ -83,6 +84,7 @@ type Tx struct {
 	scans   []*scan        // of nested scans
 	depth   int
 	onlyDel bool // all writes so far delete
+	retries retries
 }
 
 // readEntry is a record that was read. lockedHere is set in rec once this
@@ -128,6 +130,19 @@ func newTx(e *Engine, w *Worker) *Tx {
 
 // start begins a transaction, unless the engine is closed.
 func (tx *Tx) start(ctx context.Context, m mode) bool {
+	if !tx.enterPin() {
+		return false
+	}
+	tx.ctx, tx.mode = ctx, m
+	if tx.retries.conflicts > 0 {
+		tx.retries = retries{}
+	}
+	tx.clear()
+	return true
+}
+
+// enterPin enters the pin, unless the engine is closed.
+func (tx *Tx) enterPin() bool {
 	tx.pin.Enter()
 	// Close sets closed, then waits for pins that are inside: either it sees
 	// ours or we see that it has begun.
@@ -135,15 +150,12 @@ func (tx *Tx) start(ctx context.Context, m mode) bool {
 		tx.pin.Exit()
 		return false
 	}
-	tx.ctx, tx.mode = ctx, m
-	tx.clear()
 	return true
 }
 
 // Restart makes the transaction ready for another attempt.
 func (tx *Tx) Restart() {
-	tx.pin.Exit()
-	tx.pin.Enter()
+	tx.pin.Renew()
 	tx.clear()
 }
 
@@ -177,6 +189,7 @@ func (tx *Tx) End() {
 
 // Finish makes a transaction that its owner keeps (Bound) inactive.
 func (tx *Tx) Finish() {
+	tx.unfavour()
 	tx.mode = modeDone
 	tx.ctx = nil
 	tx.pin.Exit()
@@ -271,6 +284,16 @@ func spin(n *int) bool {
 		runtime.Gosched()
 	}
 	return true
+}
+
+// spin waits like the function of this name, but if the transaction is favoured
+// without a bound.
+func (tx *Tx) spin(n *int) bool {
+	if spin(n) {
+		return true
+	}
+	*n = lockSpinsHot
+	return tx.favoured()
 }
 
 // remember notes a read, the last one in reads, for a write that may follow; rec

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/godwitdb/godwit/internal/record"
+	"github.com/godwitdb/godwit/internal/wal"
 )
 
 func TestReadsOwnWrites(t *testing.T) {
@@ -274,6 +275,42 @@ func TestScanSeesChangesMadeInItsLoop(t *testing.T) {
 	}
 }
 
+// A scan within a scan sorts later writes of the transaction in between those that
+// the outer one is going through.
+func TestScansWithinScansOverOwnWrites(t *testing.T) {
+	for _, reverse := range []bool{false, true} {
+		e := newEngine(t, 64<<20, 1)
+		table, other := newTable(t, e, 1, true), newTable(t, e, 2, true)
+		before, after := newTable(t, e, 0, true), newTable(t, e, 3, true)
+		tx := begin(t, e)
+		for i := range 20 {
+			must(t, tx.Put(table, fmt.Appendf(nil, "%02d", 3*i), nil))
+		}
+		want := 0
+		if reverse {
+			want = 57
+		}
+		must(t, tx.Scan(table, Range{Reverse: reverse}, func(k, _ []byte) bool {
+			if string(k) != fmt.Sprintf("%02d", want) {
+				t.Errorf("%s, want %02d", k, want)
+			}
+			// Neither in the scan's range, nor seen by it.
+			for _, u := range []*Table{before, other, after} {
+				must(t, tx.Put(u, bytes.Clone(k), nil))
+			}
+			must(t, tx.Scan(other, Range{}, func(_, _ []byte) bool { return true }))
+			if want += 3; reverse {
+				want -= 6
+			}
+			return true
+		}))
+		if want != 60 && want != -3 {
+			t.Errorf("the scan ends before %d", want)
+		}
+		tx.End()
+	}
+}
+
 func TestLimits(t *testing.T) {
 	e := newEngine(t, 256<<20, 1)
 	table := newTable(t, e, 1, true)
@@ -288,6 +325,14 @@ func TestLimits(t *testing.T) {
 	big := bytes.Repeat([]byte("v"), ValueBytesMax)
 	must(t, tx.Put(table, make([]byte, KeyBytesMax), big))
 	must(t, tx.Put(table, nil, nil))
+	// The log record of all that is as long as it may be, but for one write.
+	size := tx.writes.bytes
+	tx.writes.bytes = TxBytesMax - wal.TxHeaderBytes - wal.WriteBytes(3, 5)
+	must(t, tx.Put(table, []byte("key"), []byte("value")))
+	if err := tx.Delete(table, []byte("a")); !errors.Is(err, ErrTooLarge) {
+		t.Fatalf("a record that is too long for the log: %v", err)
+	}
+	tx.writes.bytes += size - (TxBytesMax - wal.TxHeaderBytes - wal.WriteBytes(3, 5))
 	if _, err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}

@@ -93,8 +93,8 @@ func (b Bound) begin(m mode) (*Tx, error) {
 // Drop gives up the transaction for good.
 func (b Bound) Drop() { b.tx.pin.Drop() }
 
-// lockWorker enters the commit phase on a worker: the transaction's own if it
-// is free, else another.
+// lockWorker locks the stream of a worker: the transaction's own if it is free,
+// else another.
 func (tx *Tx) lockWorker() *Worker {
 	w := tx.worker
 	if w.stream.TryLock() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/godwitdb/godwit/internal/record"
+	"github.com/godwitdb/godwit/internal/wal"
 )
 
 // Put sets the value of key.
@@ -69,7 +70,8 @@ func (tx *Tx) enterWrite(t *Table, key []byte) error {
 
 // buffer puts a write into the write set.
 func (tx *Tx) buffer(t *Table, key, value []byte, del bool) error {
-	if tx.writes.bytes+len(key)+len(value) > TxBytesMax {
+	size := wal.WriteBytes(len(key), len(value))
+	if wal.TxHeaderBytes+tx.writes.bytes+size > TxBytesMax {
 		return fmt.Errorf("%w: the transaction writes more than %d bytes", ErrTooLarge, TxBytesMax)
 	}
 	if !del {
@@ -79,7 +81,6 @@ func (tx *Tx) buffer(t *Table, key, value []byte, del bool) error {
 	w := tx.writes.find(h, t, key)
 	if w == nil {
 		w = tx.writes.add(write{table: t, key: tx.scratch.copy(key), hash: h})
-		tx.writes.bytes += len(key)
 		if r := &tx.recent[h%recentReads]; r.hash == h && r.gen == tx.recentGen {
 			if r.rec == 0 {
 				w.missing = true
@@ -88,9 +89,9 @@ func (tx *Tx) buffer(t *Table, key, value []byte, del bool) error {
 			}
 		}
 	} else {
-		tx.writes.bytes -= len(w.value)
+		tx.writes.bytes -= wal.WriteBytes(len(key), len(w.value))
 	}
-	tx.writes.bytes += len(value)
+	tx.writes.bytes += size
 	w.del = del
 	// A new buffer each time: the caller may still hold the old one, from Get.
 	w.value = tx.scratch.copy(value)

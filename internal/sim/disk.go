@@ -116,6 +116,11 @@ func (f *fileSystem) FreeBytes(dir string) (int64, error) { f.write(); return f.
 
 func (f *fileSystem) Lock(name string) (io.Closer, error) { f.write(); return f.fs.Lock(name) }
 
+func (f *fileSystem) LockShared(name string) (io.Closer, error) {
+	f.write()
+	return f.fs.LockShared(name)
+}
+
 func (f *fileSystem) SyncDir(dir string) error {
 	if err := f.sync(); err != nil {
 		return err

@@ -54,13 +54,8 @@ func (f *quickFile) WriteAt(p []byte, _ int64) (int, error) {
 func TestFlusherDoesNotAllocate(t *testing.T) {
 	o := testOptions(quickFS{newFS(t), 64 << 20}, 2)
 	o.SegmentBytes = 64 << 20
-	found, _, err := recoverAll(o.FS, 0)
-	must(t, err)
-	l, err := open(o, found)
-	must(t, err)
-	n := &node{t: t, log: l, opt: o}
-	l.files.requests <- 1
-	must(t, n.prepare())
+	n := stepLog(t, o)
+	l := n.log
 	key, value := make([]byte, 8), make([]byte, 100)
 	round := func() {
 		for i := range 10 {
@@ -96,15 +91,11 @@ func appendPut(s *Stream, clock *hlc.Clock, key, value []byte) hlc.Timestamp {
 // BenchmarkAppend is what the log costs a worker: throttle, lock, encode a write
 // of 8 + 100 bytes, unlock; the flusher works beside it.
 func BenchmarkAppend(b *testing.B) {
-	run := func(name string, fs func(b *testing.B) (env.FS, string), syncInterval time.Duration, workers int) {
+	run := func(name string, options func(b *testing.B) Options, syncInterval time.Duration, workers int) {
 		b.Run(fmt.Sprintf("%s/workers=%d", name, workers), func(b *testing.B) {
-			f, dir := fs(b)
-			o := testOptions(f, workers)
-			o.SegmentBytes, o.Dir, o.SyncInterval = 64<<20, dir, syncInterval
-			found, err := Recover(background(), RecoverOptions{FS: f, Dir: dir, ID: testID})
-			must(b, err)
-			l, err := Open(o, found)
-			must(b, err)
+			o := options(b)
+			o.Streams, o.SegmentBytes, o.SyncInterval = NewStreams(workers), 64<<20, syncInterval
+			l := openLog(b, o)
 			var truncate sync.WaitGroup
 			stop := make(chan struct{})
 			truncate.Go(func() {
@@ -145,8 +136,8 @@ func BenchmarkAppend(b *testing.B) {
 			must(b, l.Close())
 		})
 	}
-	memory := func(b *testing.B) (env.FS, string) { return quickFS{newFS(b), 64 << 20}, testDir }
-	disk := func(b *testing.B) (env.FS, string) { return env.OS(), b.TempDir() + "/log" }
+	memory := func(b *testing.B) Options { return testOptions(quickFS{newFS(b), 64 << 20}, 1) }
+	disk := func(b *testing.B) Options { return diskOptions(b, 1) }
 	for _, workers := range []int{1, 2} {
 		run("memory/sync", memory, 0, workers)
 		run("memory/background", memory, 10*time.Millisecond, workers)
@@ -192,8 +183,8 @@ func (w *waits) durable(ts hlc.Timestamp) {
 func BenchmarkDurable(b *testing.B) {
 	for _, workers := range []int{0, 1, 2} {
 		b.Run(fmt.Sprintf("busy=%d", workers), func(b *testing.B) {
-			o := testOptions(env.OS(), workers+1)
-			o.SegmentBytes, o.Dir = 64<<20, b.TempDir()+"/log"
+			o := diskOptions(b, workers+1)
+			o.SegmentBytes = 64 << 20
 			var w waits
 			woken := make(chan struct{}, 1)
 			o.OnDurable = func(ts hlc.Timestamp) {
@@ -203,10 +194,7 @@ func BenchmarkDurable(b *testing.B) {
 				default:
 				}
 			}
-			found, err := Recover(background(), RecoverOptions{FS: o.FS, Dir: o.Dir, ID: testID})
-			must(b, err)
-			l, err := Open(o, found)
-			must(b, err)
+			l := openLog(b, o)
 			appendPut(l.Stream(0), o.HLC, nil, nil)
 			must(b, l.Sync(background()))
 			b.ResetTimer()
@@ -258,12 +246,9 @@ func BenchmarkDurable(b *testing.B) {
 
 // BenchmarkRecover reads a log of 256 MiB back.
 func BenchmarkRecover(b *testing.B) {
-	o := testOptions(env.OS(), 2)
-	o.SegmentBytes, o.Dir, o.SyncInterval = 64<<20, b.TempDir()+"/log", 10*time.Millisecond
-	found, err := Recover(background(), RecoverOptions{FS: o.FS, Dir: o.Dir, ID: testID})
-	must(b, err)
-	l, err := Open(o, found)
-	must(b, err)
+	o := diskOptions(b, 2)
+	o.SegmentBytes, o.SyncInterval = 64<<20, 10*time.Millisecond
+	l := openLog(b, o)
 	key, value := make([]byte, 8), make([]byte, 100)
 	const total = 256 << 20
 	for n := 0; n < total; n += TxHeaderBytes + WriteBytes(len(key), len(value)) {
@@ -275,7 +260,7 @@ func BenchmarkRecover(b *testing.B) {
 	b.ResetTimer()
 	for range b.N {
 		var sum [2]int
-		_, err := Recover(background(), RecoverOptions{FS: o.FS, Dir: o.Dir, ID: testID, Workers: runtime.GOMAXPROCS(0),
+		_, err := Recover(background(), RecoverOptions{FS: o.FS, Dir: o.Dir, Reach: o.Reach, ID: testID, Workers: runtime.GOMAXPROCS(0),
 			Apply: func(worker int, b *Batch) error {
 				r := b.Read()
 				var w Write

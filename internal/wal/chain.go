@@ -20,6 +20,7 @@ type chain struct {
 	fs       env.FS
 	dir      string
 	id       DatabaseID
+	reach    Reach // how far it is known to go
 	segments []chainSegment
 	unused   []SegmentNumber // files behind the last segment: prepared, or begun and torn
 	spares   []uint64
@@ -51,10 +52,13 @@ type candidate struct {
 // loadChain reads the headers of all segments and checks that they fit. What is
 // wrong goes to report, and loadChain goes on as well as it can; an error that it
 // returns ends everything (the disk can not be read).
-func loadChain(fsys env.FS, dir string, id DatabaseID, from hlc.Timestamp, report func(error)) (*chain, error) {
-	c := &chain{fs: fsys, dir: dir, id: id, broken: map[SegmentNumber]bool{}}
+func loadChain(fsys env.FS, dir string, id DatabaseID, reach Reach, from hlc.Timestamp, report func(error)) (*chain, error) {
+	c := &chain{fs: fsys, dir: dir, id: id, reach: reach, broken: map[SegmentNumber]bool{}}
 	names, err := fsys.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
+		if reach.Segment > 0 {
+			report(dberr.Corrupt(dir, 0, "the folder is missing; the log is known to reach segment %d", reach.Segment))
+		}
 		return c, nil
 	}
 	if err != nil {
@@ -72,6 +76,9 @@ func loadChain(fsys env.FS, dir string, id DatabaseID, from hlc.Timestamp, repor
 			c.spares = append(c.spares, n)
 		}
 	}
+	if c.id == (DatabaseID{}) {
+		c.id = firstID(files)
+	}
 	files, err = c.dropUnused(files, report)
 	if err != nil {
 		return nil, err
@@ -79,6 +86,7 @@ func loadChain(fsys env.FS, dir string, id DatabaseID, from hlc.Timestamp, repor
 	for i := range files {
 		c.add(&files[i], report)
 	}
+	c.checkReach(files, report)
 	c.checkLinks(from, report)
 	return c, nil
 }
@@ -104,6 +112,16 @@ func readCandidate(fsys env.FS, name string, n SegmentNumber) (candidate, error)
 	return c, nil
 }
 
+// firstID returns the database that the first readable header names.
+func firstID(files []candidate) DatabaseID {
+	for i := range files {
+		if files[i].err == nil {
+			return files[i].header.id
+		}
+	}
+	return DatabaseID{}
+}
+
 // dropUnused takes the last file off if no segment was begun in it, or only its
 // header and that not to the end. A header is durable before the first round is
 // written, so that a sound round proves that the header was, too.
@@ -112,7 +130,7 @@ func (c *chain) dropUnused(files []candidate, report func(error)) ([]candidate, 
 		return nil, nil
 	}
 	last := &files[len(files)-1]
-	if last.err == nil || errors.Is(last.err, dberr.ErrNewerFormat) {
+	if last.err == nil || errors.Is(last.err, dberr.ErrNewerFormat) || last.number <= c.reach.Segment {
 		return files, nil
 	}
 	if len(files) == 1 && last.number > 1 {
@@ -127,7 +145,7 @@ func (c *chain) dropUnused(files []candidate, report func(error)) ([]candidate, 
 	if begun {
 		return files, nil
 	}
-	if len(files) > 1 && files[len(files)-2].number+1 != last.number {
+	if len(files) > 1 && files[len(files)-2].number+1 != last.number && last.number-1 > c.reach.Segment {
 		report(dberr.Corrupt(segmentName(c.dir, last.number-1), 0, "the segment is missing before segment %d", last.number))
 	}
 	c.unused = append(c.unused, last.number)
@@ -170,6 +188,25 @@ func (c *chain) add(f *candidate, report func(error)) {
 	c.segments = append(c.segments, chainSegment{header: f.header, name: f.name, size: f.size, end: -1, to: hlc.Max})
 }
 
+// checkReach checks that the last segment that is known to have been begun is
+// there, or one behind it.
+func (c *chain) checkReach(files []candidate, report func(error)) {
+	missing := c.reach.Segment
+	if n := len(files); n > 0 {
+		missing = files[n-1].number + 1
+	}
+	if c.reach.Segment > 0 && missing <= c.reach.Segment {
+		report(dberr.Corrupt(segmentName(c.dir, missing), 0, "the segment is missing; the log is known to reach segment %d", c.reach.Segment))
+	}
+}
+
+// complete tells whether the last segment that is known to have been begun is
+// readable.
+func (c *chain) complete() bool {
+	n := len(c.segments)
+	return n > 0 && c.segments[n-1].header.number >= c.reach.Segment
+}
+
 // checkLinks checks that each segment begins where the one before it ends, and
 // fills in what a header says about the segments before it.
 func (c *chain) checkLinks(from hlc.Timestamp, report func(error)) {
@@ -177,7 +214,7 @@ func (c *chain) checkLinks(from hlc.Timestamp, report func(error)) {
 		s := &c.segments[i]
 		h := &s.header
 		if i == 0 {
-			if h.prev > 0 && h.last > from && !c.broken[h.prev] {
+			if h.prev > 0 && h.last > max(from, c.reach.Start) && !c.broken[h.prev] {
 				report(dberr.Corrupt(segmentName(c.dir, h.prev), 0,
 					"the segment is missing; the log has records up to %d before segment %d, and they are needed from %d on", h.last, h.number, from))
 			}

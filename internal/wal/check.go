@@ -14,9 +14,15 @@ import (
 type CheckOptions struct {
 	FS  env.FS
 	Dir string
-	ID  DatabaseID
-	// From is the timestamp of the checkpoint that the log goes on from.
-	From hlc.Timestamp
+	// Reach is the file that says how far the log goes, "" if it has none yet.
+	Reach string
+	// ID is the database that the log belongs to. Zero stands for the one that Reach
+	// names, or else its first readable segment.
+	ID DatabaseID
+	// From is the timestamp of the checkpoint that the log goes on from, FromFile
+	// the file that has it, for errors.
+	From     hlc.Timestamp
+	FromFile string
 }
 
 // CheckReport is what Check has found.
@@ -40,7 +46,20 @@ type CheckReport struct {
 // or ctx has ended.
 func Check(ctx context.Context, o CheckOptions) (*CheckReport, error) {
 	k := &checker{report: &CheckReport{}, pool: newChunkPool(), closed: map[StreamID]hlc.Timestamp{}}
-	c, err := loadChain(o.FS, o.Dir, o.ID, o.From, k.problem)
+	reach, err := loadReach(o.FS, o.Reach, o.ID)
+	if err != nil {
+		if !k.damage(err) {
+			return nil, err
+		}
+		reach = reachSlot{}
+	}
+	if err := reach.begins(o.From, o.FromFile); err != nil {
+		k.problem(err)
+	}
+	if o.ID == (DatabaseID{}) {
+		o.ID = reach.id
+	}
+	c, err := loadChain(o.FS, o.Dir, o.ID, reach.Reach, o.From, k.problem)
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +110,12 @@ func (k *checker) segment(ctx context.Context, c *chain, i int) error {
 					k.problem(err)
 				}
 			}
+			if i+1 == len(c.segments) && len(k.report.Problems) == before && c.complete() && want <= c.reach.Round {
+				k.problem(r.endsEarly(c.reach.Round))
+			}
 			return nil
 		case last && isTorn(err):
-			if durable, err := r.wasDurable(at, want); err != nil || !durable {
+			if durable, err := r.wasDurable(at, want, c.reach.Round); err != nil || !durable {
 				return err // the log's end, as a crash leaves it
 			}
 		}

@@ -92,7 +92,7 @@ func TestConcurrentCommits(t *testing.T) {
 			all = all[1:]
 		}
 		expect(t, got, all)
-		report, err := Check(background(), CheckOptions{FS: f, Dir: testDir, ID: testID, From: from})
+		report, err := Check(background(), CheckOptions{FS: f, Dir: testDir, Reach: testReach, ID: testID, From: from})
 		if err != nil || len(report.Problems) > 0 {
 			t.Errorf("check: %v, %v", err, report.Problems)
 		}
@@ -102,15 +102,16 @@ func TestConcurrentCommits(t *testing.T) {
 // TestRealDisk does a round trip on the machine's file system.
 func TestRealDisk(t *testing.T) {
 	eachMode(t, func(t *testing.T, syncInterval time.Duration) {
-		dir := t.TempDir() + "/log"
+		o := diskOptions(t, 2)
+		o.Rand, o.SyncInterval = env.RealRand(), syncInterval
+		o.SegmentBytes = 1 << 20
 		rng := rand.New(rand.NewPCG(1, 1))
 		var want []tx
 		for range 3 {
-			found, got := recoverReal(t, dir)
+			found, got, err := recoverLog(o, 0)
+			must(t, err)
 			expect(t, got, want)
-			o := testOptions(env.OS(), 2)
-			o.Dir, o.Rand, o.SyncInterval = dir, env.RealRand(), syncInterval
-			o.SegmentBytes = 1 << 20
+			o.Streams, o.HLC = NewStreams(2), &hlc.Clock{}
 			l, err := Open(o, found)
 			must(t, err)
 			for i := range 300 {
@@ -119,30 +120,12 @@ func TestRealDisk(t *testing.T) {
 			must(t, l.Sync(background()))
 			must(t, l.Close())
 		}
-		_, got := recoverReal(t, dir)
+		_, got, err := recoverLog(o, 0)
+		must(t, err)
 		expect(t, got, want)
-		report, err := Check(background(), CheckOptions{FS: env.OS(), Dir: dir, ID: testID})
+		report, err := Check(background(), CheckOptions{FS: o.FS, Dir: o.Dir, Reach: o.Reach, ID: testID})
 		if err != nil || len(report.Problems) > 0 || report.Segments < 3 {
 			t.Fatalf("check: %v, %+v", err, report)
 		}
 	})
-}
-
-func recoverReal(t *testing.T, dir string) (*Recovered, []tx) {
-	t.Helper()
-	var mu sync.Mutex
-	var got []tx
-	found, err := Recover(background(), RecoverOptions{FS: env.OS(), Dir: dir, ID: testID, Workers: 3,
-		Apply: func(_ int, b *Batch) error {
-			mu.Lock()
-			defer mu.Unlock()
-			r := b.Read()
-			for r.Next() {
-				got = append(got, readTx(b.Stream, &r))
-			}
-			return r.Err()
-		}})
-	must(t, err)
-	slices.SortFunc(got, func(a, b tx) int { return cmp.Compare(a.ts, b.ts) })
-	return found, got
 }

@@ -25,14 +25,17 @@ type unit struct {
 }
 
 // units lists what the log on f consists of, in order. The end of a log that was
-// not closed is not vouched for: claimed is the last round that a later one calls
-// durable.
+// not closed is not vouched for: claimed is the last round that a later one or the
+// reach calls durable.
 func units(t *testing.T, f env.FS) (list []unit, claimed RoundNumber) {
 	t.Helper()
-	c, err := loadChain(f, testDir, testID, 0, func(err error) { t.Fatal(err) })
+	c, err := loadChain(f, testDir, testID, Reach{}, 0, func(err error) { t.Fatal(err) })
 	must(t, err)
 	_, err = c.findTail()
 	must(t, err)
+	reach, err := loadReach(f, testReach, testID)
+	must(t, err)
+	claimed = reach.Round
 	for i := range c.segments {
 		name := c.segments[i].name
 		list = append(list, unit{"segment header", name, 0, blockBytes, 0})
@@ -95,7 +98,7 @@ func isCorrupt(err error, file string, offset int64) bool {
 
 func check(t *testing.T, f env.FS) *CheckReport {
 	t.Helper()
-	report, err := Check(context.Background(), CheckOptions{FS: f, Dir: testDir, ID: testID})
+	report, err := Check(context.Background(), CheckOptions{FS: f, Dir: testDir, Reach: testReach, ID: testID, FromFile: testCheckpoint})
 	must(t, err)
 	return report
 }
@@ -183,12 +186,7 @@ func TestCheckFindsEveryProblem(t *testing.T) {
 func damage(t *testing.T, name string, hurt func(t *testing.T, f *faultfs.FS, segments []string) (file string, offset int64)) {
 	t.Run(name, func(t *testing.T) {
 		f, _ := writtenLog(t, 13, false)
-		var segments []string
-		for _, name := range f.Names() {
-			if strings.HasSuffix(name, segmentSuffix) {
-				segments = append(segments, name)
-			}
-		}
+		segments := segmentNames(f)
 		if len(segments) < 4 {
 			t.Fatalf("only %d segments", len(segments))
 		}
@@ -211,8 +209,8 @@ func rewrite(t *testing.T, f *faultfs.FS, name string, change func(b []byte) []b
 
 // reseal gives a changed segment header its right checksum.
 func reseal(b []byte) []byte {
-	clear(b[segmentCRCOffset : segmentCRCOffset+4])
-	binary.LittleEndian.PutUint32(b[segmentCRCOffset:], checksum(0, b[:blockBytes]))
+	clear(b[blockCRCOffset : blockCRCOffset+4])
+	binary.LittleEndian.PutUint32(b[blockCRCOffset:], checksum(0, b[:blockBytes]))
 	return b
 }
 
@@ -302,10 +300,10 @@ func TestDamagedFiles(t *testing.T) {
 
 func TestNewerFormat(t *testing.T) {
 	f, _ := writtenLog(t, 14, true)
-	for _, name := range f.Names() {
+	for _, name := range segmentNames(f) {
 		b, err := f.ReadFile(name)
 		must(t, err)
-		if !strings.HasSuffix(name, segmentSuffix) || b[0] == 0 {
+		if b[0] == 0 {
 			continue
 		}
 		g := f.Clone()
@@ -326,7 +324,7 @@ func TestNewerFormat(t *testing.T) {
 // nonce, as one of a crashed attempt at the same segment would.
 func TestEarlierLife(t *testing.T) {
 	f, all := writtenLog(t, 15, false)
-	c, err := loadChain(f, testDir, testID, 0, func(err error) { t.Fatal(err) })
+	c, err := loadChain(f, testDir, testID, Reach{}, 0, func(err error) { t.Fatal(err) })
 	must(t, err)
 	end, err := c.findTail()
 	must(t, err)
@@ -360,7 +358,7 @@ func TestUnreadableDisk(t *testing.T) {
 	reads = f.Count(faultfs.OpRead) - reads
 	for n := range reads {
 		f.Fail(faultfs.OpRead, n+1, 1, injected)
-		if _, err := Check(context.Background(), CheckOptions{FS: f, Dir: testDir, ID: testID}); !errors.Is(err, injected) {
+		if _, err := Check(context.Background(), CheckOptions{FS: f, Dir: testDir, Reach: testReach, ID: testID}); !errors.Is(err, injected) {
 			t.Fatalf("check with read %d failing: %v", n, err)
 		}
 		f.Heal()
@@ -382,20 +380,20 @@ func TestUnreadableDisk(t *testing.T) {
 func TestRecoverStops(t *testing.T) {
 	f, all := writtenLog(t, 17, true)
 	injected := errors.New("injected")
-	_, err := Recover(context.Background(), RecoverOptions{FS: f, Dir: testDir, ID: testID, Workers: 3,
+	_, err := Recover(context.Background(), RecoverOptions{FS: f, Dir: testDir, Reach: testReach, ID: testID, Workers: 3,
 		Apply: func(int, *Batch) error { return injected }})
 	if !errors.Is(err, injected) {
 		t.Fatalf("Apply's error: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var progress [][2]int64
-	_, err = Recover(ctx, RecoverOptions{FS: f, Dir: testDir, ID: testID,
+	_, err = Recover(ctx, RecoverOptions{FS: f, Dir: testDir, Reach: testReach, ID: testID,
 		Progress: func(done, total int64) { progress = append(progress, [2]int64{done, total}); cancel() }})
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("cancelled: %v", err)
 	}
 	progress = nil
-	_, err = Recover(context.Background(), RecoverOptions{FS: f, Dir: testDir, ID: testID,
+	_, err = Recover(context.Background(), RecoverOptions{FS: f, Dir: testDir, Reach: testReach, ID: testID,
 		Progress: func(done, total int64) { progress = append(progress, [2]int64{done, total}) }})
 	must(t, err)
 	for i, p := range progress {
@@ -410,7 +408,7 @@ func TestRecoverStops(t *testing.T) {
 
 func TestNoncesDiffer(t *testing.T) {
 	f, _ := writtenLog(t, 19, true)
-	c, err := loadChain(f, testDir, testID, 0, func(err error) { t.Error(err) })
+	c, err := loadChain(f, testDir, testID, Reach{}, 0, func(err error) { t.Error(err) })
 	must(t, err)
 	seen := map[uint64]bool{}
 	for _, s := range c.segments {
@@ -448,13 +446,8 @@ func TestClosedTimestampIsChecked(t *testing.T) {
 	} {
 		f := newFS(t)
 		o := testOptions(f, 1)
-		found, _, err := recoverAll(f, 0)
-		must(t, err)
-		l, err := open(o, found)
-		must(t, err)
-		n := &node{t: t, log: l, opt: o}
-		l.files.requests <- 1
-		must(t, n.prepare())
+		n := stepLog(t, o)
+		l := n.log
 		run(n)
 		must(t, l.flush.work(false))
 		report := check(t, f)

@@ -186,7 +186,7 @@ func (n *node) step() error {
 		}
 		// A checkpoint comes first, which has everything up to here.
 		n.from = max(n.from, ts)
-		return n.log.files.truncateBefore(n.from)
+		return n.log.TruncateBefore(n.from)
 	case 2, 3, 4:
 		n.clock.advance(time.Duration(n.rng.IntN(40)) * time.Millisecond)
 		if n.rng.IntN(4) == 0 {
@@ -281,7 +281,7 @@ func TestCrashAtEveryWrite(t *testing.T) {
 				}
 			}
 			n.fs.SetHook(nil)
-			report, err := Check(context.Background(), CheckOptions{FS: n.fs.Crash(crashRng), Dir: testDir, ID: testID, From: n.from})
+			report, err := Check(context.Background(), CheckOptions{FS: n.fs.Crash(crashRng), Dir: testDir, Reach: testReach, ID: testID, From: n.from})
 			if err != nil || len(report.Problems) > 0 {
 				t.Fatalf("%s: check: %v, %v", n.what, err, report.Problems)
 			}

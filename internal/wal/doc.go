@@ -77,6 +77,13 @@
 // kind u8, key bytes u16, value bytes u32, key, value}. A record is never split
 // over rounds.
 //
+// Reach: a file beside the folder, two slots of a block each, written in turn.
+//
+//	 0 magic u64 "GDWITRCH"   8 version u32     12 checksum u32 of the block, itself zero
+//	16 database id [16]      32 write u64, odd ones are in the second slot
+//	40 start u64, what is at or below is in a checkpoint
+//	48 segment u64, the newest that was begun   56 round u64, all up to it are durable
+//
 // What is not covered by a checksum is the padding behind a round and what lies
 // behind the log's end.
 //
@@ -87,27 +94,33 @@
 //   - A segment's header is durable before its first round is written, and all rounds
 //     of the segment before it are durable before that. So a header is proof of
 //     everything before it, and records exactly where that ends.
+//   - The reach is never ahead of what is durable. It has a segment before the first
+//     round of that is written, a truncation before the first segment goes, and
+//     everything when the log was closed or has rested.
 //   - Nothing of a recycled file's earlier lives is believed: segment and offset go
 //     into the checksum of a round's header, and the nonce is drawn anew.
 //   - After a write or sync that failed the log takes nothing more (dberr.ErrLogFailed)
 //     and does not try again: the kernel may have dropped what it could not write, and
 //     a later sync would succeed without it. A full disk is no failure, because
-//     room is made sure of before it is written to: Throttle refuses
+//     room is made sure of before it is written to: Throttle and Admit refuse
 //     (dberr.ErrDiskFull) until a segment can be prepared. What was let through fits
-//     into the room that is there (room.go), but for transactions of the size
-//     of a segment, which may have to wait for more.
+//     into the room that is there (room.go), unless segments are smaller than two
+//     streamRooms for each stream: then some may have to wait for more.
 //
 // # Recovery
 //
-// The headers give the chain of segments and where each ends. Only the last one's
-// end has to be found: the first round that is not sound. It is the torn end of a
-// crash if nothing says otherwise; it is damage if a later round says that it was
-// durable (synced), or if it lies in an earlier segment. Damage is reported with
-// file and offset (dberr.CorruptionError) and never skipped. The last round before a
-// crash has no witness: if it rots, it is taken for torn. Closing the log writes
-// an empty round, marked clean, which is the witness of the last one with records;
-// so does resting for a second (flusher.rest). What stays ambiguous is the round that was
-// written in the last second before a crash.
+// The headers give the chain of segments and where each ends, the reach up to where
+// there has to be one. Only the last one's end has to be found: the first round that is
+// not sound. It is the torn end of a crash if nothing says otherwise; it is damage if
+// a later round says that it was durable (synced), if the reach does, or if it lies in
+// an earlier segment. Damage and what is missing are reported with file and offset
+// (dberr.CorruptionError) and never skipped.
+//
+// The last round before a crash may have no witness: if it rots, it is taken for torn.
+// The next round is one, and the reach is raised to it when the log is closed, when it
+// has rested for restWitness, and when the crashed log is opened again. So what
+// stays ambiguous is one round that was made durable less than restWitness before
+// a crash and rots before the next start.
 //
 // Let F be the watermark of the last sound round. Records above F are dropped,
 // though their round is sound: others that they depend on may not have made it.
@@ -124,7 +137,8 @@
 // # Bounds
 //
 // Pending bytes: Options.PendingBytesMax or the room in the segments, then Throttle
-// blocks; each commit phase that was let through before may add one transaction.
+// blocks; each commit phase that has begun may add one record of less than AdmitBytes.
+// Larger ones, up to TxBytesMax, wait for room of their own.
 // With a SyncInterval, time: what is not durable is not older than SyncInterval and
 // StallMax, then Throttle blocks (window.go). Buffers: two per stream, of at
 // most bufferBytesKept when idle. Segments: until TruncateBefore, which the

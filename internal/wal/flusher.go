@@ -18,9 +18,9 @@ const writeBytes = 1 << 20
 // breakMax bounds the break between two rounds that nobody waits for.
 const breakMax = 500 * time.Microsecond
 
-// restWitness is after how long a rest an empty round says that the one before
-// it was durable.
-const restWitness = time.Second
+// restWitness is after how long a rest the reach is raised to the last round. A
+// database that is written to that seldom syncs twice as often then.
+const restWitness = 50 * time.Millisecond
 
 // flusher is the group commit: it gathers what the streams have, writes it as
 // one round and makes that durable with one sync. One goroutine runs it.
@@ -48,8 +48,7 @@ type flusher struct {
 	unsyncedBytes int64
 	gatheredAt    time.Time     // when gathering the last written round began
 	syncedTo      time.Time     // what was appended before is durable
-	witnessed     RoundNumber   // the last round that needs no other one as its witness
-	testify       bool          // the next round is to be written even if it is empty
+	witnessed     RoundNumber   // the last round that the reach was raised to
 	lastSync      time.Time     // when it ended
 	syncTook      time.Duration // how long it took
 	processors    int
@@ -86,8 +85,11 @@ func newFlusher(l *Log, found *Recovered) *flusher {
 func (f *flusher) run() {
 	defer f.release()
 	for {
-		closing := f.sleep()
-		if err := f.work(closing); err != nil {
+		closing, err := f.sleep()
+		if err == nil {
+			err = f.work(closing)
+		}
+		if err != nil {
 			f.end(err)
 			return
 		}
@@ -128,7 +130,7 @@ func (f *flusher) background() bool { return f.opt.SyncInterval > 0 }
 
 // sleep waits until there is something to do. It returns true if the log is
 // being closed.
-func (f *flusher) sleep() bool {
+func (f *flusher) sleep() (closing bool, err error) {
 	if !f.background() {
 		// A round starts as soon as something is pending and somebody waits for
 		// it: under light load rounds are small and fast, under heavy load a
@@ -137,9 +139,9 @@ func (f *flusher) sleep() bool {
 			f.takeBreak()
 		}
 		if !f.open() {
-			f.rest()
+			_, err = f.rest()
 		}
-		return f.closing()
+		return f.closing(), err
 	}
 	due := f.syncedTo.Add(f.opt.SyncInterval)
 	var woken bool
@@ -149,7 +151,7 @@ func (f *flusher) sleep() bool {
 		if !f.wanted(flusherIdle) {
 			f.log.window.close()
 		}
-		woken = f.rest()
+		woken, err = f.rest()
 	}
 	if woken {
 		now := f.opt.Clock.Now()
@@ -160,7 +162,7 @@ func (f *flusher) sleep() bool {
 		}
 		f.wait(flusherTimed, until)
 	}
-	return f.closing()
+	return f.closing(), err
 }
 
 // takeBreak sleeps as long after a sync as that took. A sync takes half of its
@@ -178,15 +180,26 @@ func (f *flusher) takeBreak() {
 //
 // The last round before a crash has no witness: nothing says that it was durable, so
 // if it rots, it looks torn. While the log is used, each round is the witness of
-// the one before, and a log that is closed ends with an empty round. This makes
-// an empty round of a rest, too, which costs nothing then.
-func (f *flusher) rest() bool {
-	if f.witnessed == f.round || f.segment.end+blockBytes > f.segment.size {
-		return f.wait(flusherIdle, time.Time{})
+// the one before. When it rests for a moment, the reach becomes one.
+func (f *flusher) rest() (woken bool, err error) {
+	if f.witnessed < f.round {
+		if woken = f.wait(flusherIdle, f.opt.Clock.Now().Add(restWitness)); woken {
+			return true, nil
+		}
+		if err := f.raiseReach(); err != nil {
+			return false, err
+		}
 	}
-	woken := f.wait(flusherIdle, f.opt.Clock.Now().Add(restWitness))
-	f.testify = !woken
-	return woken
+	return f.wait(flusherIdle, time.Time{}), nil
+}
+
+// raiseReach takes down how far the log goes, all of which is durable.
+func (f *flusher) raiseReach() error {
+	err := f.log.reach.raise(Reach{Segment: f.segment.number, Round: f.synced})
+	if err == nil {
+		f.witnessed = f.synced
+	}
+	return err
 }
 
 func (f *flusher) closing() bool {
@@ -253,20 +266,15 @@ func (f *flusher) wanted(state uint32) bool {
 func (f *flusher) work(closing bool) error {
 	for {
 		wanted := f.log.syncsWanted.Load()
-		testify := f.testify
-		f.testify = false
-		forced := closing || testify || wanted != f.log.syncsDone.Load()
+		forced := closing || wanted != f.log.syncsDone.Load()
 		began := f.opt.Clock.Now()
 		watermark, bytes := f.gather()
 		due := forced || !f.background() || f.syncDue()
-		if bytes > 0 || f.open() && due || testify {
+		if bytes > 0 || f.open() && due {
 			if err := f.write(roundHeader{watermark: watermark}, bytes); err != nil {
 				return err
 			}
 			f.gatheredAt = began
-			if testify && bytes == 0 {
-				f.witnessed = f.round
-			}
 			due = due || f.unsyncedBytes >= unsyncedBytesMax
 		}
 		if !due {
@@ -432,8 +440,7 @@ func (f *flusher) recycle(bytes int64) {
 		b.data = nil
 	}
 	f.batches = f.batches[:0]
-	f.log.pendingBytes.Add(-bytes)
-	f.log.files.leftIs(f.segment.size - f.segment.end)
+	f.log.files.wrote(bytes, f.segment.size-f.segment.end)
 }
 
 // sync makes the written rounds durable.
@@ -504,6 +511,9 @@ func (f *flusher) makeRoom(bytes int64) error {
 	if old != nil {
 		err = errors.Join(err, old.file.Close())
 	}
+	if err == nil {
+		err = f.raiseReach()
+	}
 	if err != nil {
 		return fmt.Errorf("beginning segment %d: %w", next.number, err)
 	}
@@ -518,7 +528,7 @@ func (f *flusher) mark() error {
 	watermark, bytes := f.gather()
 	if err := f.write(roundHeader{watermark: watermark, clean: true}, bytes); err != nil {
 		if errors.Is(err, dberr.ErrDiskFull) {
-			return nil // all records are durable, it is only not marked
+			return f.raiseReach() // all records are durable, it is only not marked
 		}
 		return err
 	}
@@ -526,5 +536,5 @@ func (f *flusher) mark() error {
 		return err
 	}
 	f.publish(watermark)
-	return nil
+	return f.raiseReach()
 }

@@ -23,7 +23,7 @@ const (
 	segmentMagic uint64 = 0x474f4c5449574447 // "GDWITLOG"
 	roundMagic   uint32 = 0x444e5552         // "RUND"
 
-	segmentCRCOffset = 12
+	blockCRCOffset   = 12
 	roundHeaderBytes = 72
 	roundCRCOffset   = 4
 	batchHeaderBytes = 48
@@ -34,6 +34,38 @@ const (
 	// flagClean in a round's header: the log was closed behind it.
 	flagClean uint32 = 1
 )
+
+// sealBlock puts what begins every block with a header: magic, version, checksum.
+func sealBlock(b []byte, magic uint64) {
+	le := binary.LittleEndian
+	le.PutUint64(b, magic)
+	le.PutUint32(b[8:], FormatVersion)
+	le.PutUint32(b[blockCRCOffset:], 0)
+	le.PutUint32(b[blockCRCOffset:], checksum(0, b))
+}
+
+// openBlock checks the beginning of a block, or of as much of it as there is.
+func openBlock(file string, offset int64, b []byte, magic uint64, what string) error {
+	if len(b) < blockBytes {
+		return dberr.Corrupt(file, offset, "%d bytes are too few for a %s", len(b), what)
+	}
+	b = b[:blockBytes]
+	le := binary.LittleEndian
+	if got := le.Uint64(b); got != magic {
+		return dberr.Corrupt(file, offset, "not a %s: it begins with %016x", what, got)
+	}
+	var zero [4]byte
+	crc := checksum(0, b[:blockCRCOffset])
+	crc = checksum(crc, zero[:])
+	crc = checksum(crc, b[blockCRCOffset+4:])
+	if want := le.Uint32(b[blockCRCOffset:]); crc != want {
+		return dberr.Corrupt(file, offset, "checksum of the %s is %08x, stored is %08x", what, crc, want)
+	}
+	if v := le.Uint32(b[8:]); v > FormatVersion {
+		return fmt.Errorf("%w: %s has log format %d, this is %d", dberr.ErrNewerFormat, file, v, FormatVersion)
+	}
+	return nil
+}
 
 // DatabaseID tells databases apart: it is drawn when one is created.
 type DatabaseID [16]byte
@@ -81,8 +113,6 @@ func (h *segmentHeader) put(b []byte) {
 	b = b[:blockBytes]
 	clear(b)
 	le := binary.LittleEndian
-	le.PutUint64(b, segmentMagic)
-	le.PutUint32(b[8:], FormatVersion)
 	copy(b[16:], h.id[:])
 	le.PutUint64(b[32:], uint64(h.number))
 	le.PutUint64(b[40:], h.nonce)
@@ -95,31 +125,17 @@ func (h *segmentHeader) put(b []byte) {
 	if h.recovered {
 		le.PutUint32(b[96:], flagRecovered)
 	}
-	le.PutUint32(b[segmentCRCOffset:], checksum(0, b))
+	sealBlock(b, segmentMagic)
 }
 
 // decodeSegmentHeader reads a segment's first block, or as much of it as there
 // is.
 func decodeSegmentHeader(file string, b []byte) (segmentHeader, error) {
 	var h segmentHeader
-	if len(b) < blockBytes {
-		return h, dberr.Corrupt(file, 0, "%d bytes are too few for a segment header", len(b))
+	if err := openBlock(file, 0, b, segmentMagic, "segment header"); err != nil {
+		return h, err
 	}
-	b = b[:blockBytes]
 	le := binary.LittleEndian
-	if magic := le.Uint64(b); magic != segmentMagic {
-		return h, dberr.Corrupt(file, 0, "not a log segment: it begins with %016x", magic)
-	}
-	var zero [4]byte
-	crc := checksum(0, b[:segmentCRCOffset])
-	crc = checksum(crc, zero[:])
-	crc = checksum(crc, b[segmentCRCOffset+4:])
-	if want := le.Uint32(b[segmentCRCOffset:]); crc != want {
-		return h, dberr.Corrupt(file, 0, "checksum of the segment header is %08x, stored is %08x", crc, want)
-	}
-	if v := le.Uint32(b[8:]); v > FormatVersion {
-		return h, fmt.Errorf("%w: %s has log format %d, this is %d", dberr.ErrNewerFormat, file, v, FormatVersion)
-	}
 	copy(h.id[:], b[16:])
 	h.number = SegmentNumber(le.Uint64(b[32:]))
 	h.nonce = le.Uint64(b[40:])

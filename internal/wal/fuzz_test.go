@@ -148,13 +148,8 @@ func smallLog(t *testing.T) (*faultfs.FS, string) {
 	f := newFS(t)
 	o := testOptions(f, 2)
 	o.SegmentBytes = segmentBytesMin
-	found, _, err := recoverAll(f, 0)
-	must(t, err)
-	l, err := open(o, found)
-	must(t, err)
-	n := &node{t: t, log: l, opt: o}
-	l.files.requests <- 1
-	must(t, n.prepare())
+	n := stepLog(t, o)
+	l := n.log
 	for i := range 5 {
 		for range i {
 			appendTx(l.Stream(i%2), o.HLC, []Write{{Kind: KindPut, Key: []byte("key"), Value: make([]byte, 10)}, {Kind: KindDelete}})

@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +20,11 @@ import (
 
 var testID = DatabaseID{1, 2, 3}
 
-const testDir = "db/log"
+const (
+	testDir        = "db/log"
+	testReach      = "db/REACH"
+	testCheckpoint = "db/MANIFEST"
+)
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -44,7 +50,7 @@ func (s *seeded) Uint64() uint64 {
 // testOptions returns options of a small log on f.
 func testOptions(f env.FS, streams int) Options {
 	return Options{
-		FS: f, Clock: env.RealClock(), Rand: newSeeded(1), HLC: &hlc.Clock{}, Dir: testDir, ID: testID,
+		FS: f, Clock: env.RealClock(), Rand: newSeeded(1), HLC: &hlc.Clock{}, Dir: testDir, Reach: testReach, ID: testID,
 		Streams: NewStreams(streams), SegmentBytes: 16 * blockBytes,
 	}
 }
@@ -55,15 +61,38 @@ func newFS(t testing.TB) *faultfs.FS {
 	f := faultfs.New(1)
 	must(t, f.MkdirAll("db"))
 	must(t, f.SyncDir("."))
+	must(t, CreateReach(f, testReach, testID, Reach{}))
+	must(t, f.SyncDir("db"))
 	return f
 }
 
-// recoverAll recovers a log and returns its records above from.
+// diskOptions returns options of a log on the machine's file system, in a folder
+// of its own.
+func diskOptions(t testing.TB, streams int) Options {
+	t.Helper()
+	o := testOptions(env.OS(), streams)
+	dir := t.TempDir()
+	o.Dir, o.Reach = filepath.Join(dir, "log"), filepath.Join(dir, "REACH")
+	must(t, CreateReach(o.FS, o.Reach, testID, Reach{}))
+	return o
+}
+
+// segmentNames returns the files of segments, in order.
+func segmentNames(f *faultfs.FS) []string {
+	return slices.DeleteFunc(f.Names(), func(name string) bool { return !strings.HasSuffix(name, segmentSuffix) })
+}
+
+// recoverAll recovers the log on f and returns its records above from.
 func recoverAll(f env.FS, from hlc.Timestamp) (*Recovered, []tx, error) {
+	return recoverLog(testOptions(f, 1), from)
+}
+
+// recoverLog recovers the log of o and returns its records above from.
+func recoverLog(o Options, from hlc.Timestamp) (*Recovered, []tx, error) {
 	var mu sync.Mutex
 	var got []tx
 	found, err := Recover(context.Background(), RecoverOptions{
-		FS: f, Dir: testDir, ID: testID, From: from, Workers: 2,
+		FS: o.FS, Dir: o.Dir, Reach: o.Reach, ID: testID, From: from, FromFile: testCheckpoint, Workers: 3,
 		Apply: func(_ int, b *Batch) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -81,11 +110,25 @@ func recoverAll(f env.FS, from hlc.Timestamp) (*Recovered, []tx, error) {
 // openLog recovers and opens a log; Close is the test's.
 func openLog(t testing.TB, o Options) *Log {
 	t.Helper()
-	found, _, err := recoverAll(o.FS, 0)
+	found, _, err := recoverLog(o, 0)
 	must(t, err)
 	l, err := Open(o, found)
 	must(t, err)
 	return l
+}
+
+// stepLog opens a log on an empty disk whose flusher and preparer are stepped by
+// hand.
+func stepLog(t testing.TB, o Options) *node {
+	t.Helper()
+	found, _, err := recoverLog(o, 0)
+	must(t, err)
+	l, err := open(o, found)
+	must(t, err)
+	n := &node{log: l, opt: o}
+	l.files.requests <- 1
+	must(t, n.prepare())
+	return n
 }
 
 // tx is a transaction as a test appends it or reads it back.

@@ -24,6 +24,7 @@ type Log struct {
 
 	opt     Options
 	files   *segmentFiles
+	reach   *reachFile
 	flush   *flusher
 	stats   counters
 	closing chan struct{} // closed by Close
@@ -58,8 +59,8 @@ func Open(o Options, found *Recovered) (*Log, error) {
 }
 
 // open makes the log without its goroutines.
-func open(o Options, found *Recovered) (*Log, error) {
-	o, err := o.withDefaults()
+func open(o Options, found *Recovered) (_ *Log, err error) {
+	o, err = o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +80,18 @@ func open(o Options, found *Recovered) (*Log, error) {
 	l.window.start = o.Clock.Now()
 	l.state.changed = make(chan struct{})
 	l.durable.Store(uint64(found.Watermark))
+	if l.reach, err = openReach(o.FS, o.Reach, o.ID); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.reach.close())
+		}
+	}()
+	// What a crash has left is durable by now, and might rot before it is written to.
+	if err := l.reach.raise(Reach{Segment: found.segment, Round: found.tail.round}); err != nil {
+		return nil, err
+	}
 	if l.files, err = newSegmentFiles(l, found); err != nil {
 		return nil, err
 	}
@@ -218,6 +231,9 @@ func (l *Log) TruncateBefore(ts hlc.Timestamp) error {
 	if err := l.Failure(); err != nil {
 		return err
 	}
+	if err := l.reach.raise(Reach{Start: ts}); err != nil {
+		return err
+	}
 	return l.files.truncateBefore(ts)
 }
 
@@ -237,7 +253,7 @@ func (l *Log) Close() error {
 	l.wakeFlusher()
 	l.notify()
 	l.tasks.Wait()
-	err := l.files.close()
+	err := errors.Join(l.files.close(), l.reach.close())
 	for _, s := range l.opt.Streams {
 		s.Lock()
 		s.log = nil

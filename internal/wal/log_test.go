@@ -45,7 +45,7 @@ func TestRoundTrip(t *testing.T) {
 			must(t, err)
 			expect(t, got, want[101:])
 		}
-		report, err := Check(context.Background(), CheckOptions{FS: f, Dir: testDir, ID: testID})
+		report, err := Check(context.Background(), CheckOptions{FS: f, Dir: testDir, Reach: testReach, ID: testID})
 		must(t, err)
 		if len(report.Problems) > 0 || report.Records != int64(len(want)) || !report.Clean || report.Segments < 4 {
 			t.Fatalf("check: %+v", report)

@@ -31,8 +31,8 @@ const (
 	retriesMax    = 10
 )
 
-// Options say where a log is and how it works. FS, Clock, HLC, Rand, Dir and
-// Streams are required; zero stands for the default elsewhere.
+// Options say where a log is and how it works. FS, Clock, HLC, Rand, Dir, Reach
+// and Streams are required; zero stands for the default elsewhere.
 type Options struct {
 	FS    env.FS
 	Clock env.Clock
@@ -42,6 +42,8 @@ type Options struct {
 	HLC *hlc.Clock
 	// Dir is the folder of the segments. Its parent exists and is synced by Open.
 	Dir string
+	// Reach is the name of the file that CreateReach has made, outside of Dir.
+	Reach string
 	// ID is the database that the log belongs to.
 	ID DatabaseID
 	// Epoch is written into every round; 0 stands for 1.
@@ -94,8 +96,8 @@ func (o Options) withDefaults() (Options, error) {
 	orDefault(&o.PendingBytesMax, PendingBytesMaxDefault)
 	o.SegmentBytes = roundUp(o.SegmentBytes)
 	switch {
-	case o.FS == nil || o.Clock == nil || o.Rand == nil || o.HLC == nil || o.Dir == "":
-		return o, errors.New("wal: FS, Clock, Rand, HLC and Dir are required")
+	case o.FS == nil || o.Clock == nil || o.Rand == nil || o.HLC == nil || o.Dir == "" || o.Reach == "":
+		return o, errors.New("wal: FS, Clock, Rand, HLC, Dir and Reach are required")
 	case len(o.Streams) == 0 || len(o.Streams) > StreamsMax:
 		return o, fmt.Errorf("wal: %d streams, allowed are 1 to %d", len(o.Streams), StreamsMax)
 	case o.SegmentBytes < segmentBytesMin:

@@ -19,10 +19,14 @@ import (
 type RecoverOptions struct {
 	FS  env.FS
 	Dir string
-	ID  DatabaseID
+	// Reach is the file that says how far the log goes, "" if it has none yet.
+	Reach string
+	ID    DatabaseID
 	// From is the timestamp of the checkpoint that the records are applied to:
 	// those at or below it are in there and are left out.
 	From hlc.Timestamp
+	// FromFile is the name of what has From, for errors.
+	FromFile string
 	// Workers is how many goroutines call Apply, 1 if it is 0.
 	Workers int
 	// Apply is called with batches in any order, from Workers goroutines, each
@@ -53,6 +57,7 @@ type Recovered struct {
 
 	id       DatabaseID
 	dir      string
+	from     hlc.Timestamp
 	segment  SegmentNumber // the last one, 0 if there is none
 	tail     tail          // in that segment
 	segments []pastSegment
@@ -60,15 +65,27 @@ type Recovered struct {
 	spares   []uint64
 }
 
+// Reach returns how far the log goes.
+func (r *Recovered) Reach() Reach {
+	return Reach{Start: r.from, Segment: r.segment, Round: r.tail.round}
+}
+
 // Recover reads the log and applies its records. A crash can have left rounds
 // half written at the log's end; those end it. Anything else that is not sound is
 // a dberr.CorruptionError, and nothing that was applied may be used then.
 func Recover(ctx context.Context, o RecoverOptions) (*Recovered, error) {
-	if err := settle(o.FS, o.Dir); err != nil {
+	if err := settle(o.FS, o.Dir, o.Reach); err != nil {
+		return nil, err
+	}
+	reach, err := loadReach(o.FS, o.Reach, o.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := reach.begins(o.From, o.FromFile); err != nil {
 		return nil, err
 	}
 	var problem error
-	c, err := loadChain(o.FS, o.Dir, o.ID, o.From, func(err error) {
+	c, err := loadChain(o.FS, o.Dir, o.ID, reach.Reach, o.From, func(err error) {
 		if problem == nil {
 			problem = err
 		}
@@ -82,7 +99,7 @@ func Recover(ctx context.Context, o RecoverOptions) (*Recovered, error) {
 	}
 	found := &Recovered{
 		Watermark: max(t.watermark, o.From), Last: max(t.last, o.From), Clean: t.clean,
-		id: o.ID, dir: o.Dir, tail: t, unused: c.unused, spares: c.spares,
+		id: o.ID, dir: o.Dir, from: o.From, tail: t, unused: c.unused, spares: c.spares,
 	}
 	for i := range c.segments {
 		s := &c.segments[i]
@@ -103,13 +120,11 @@ func Recover(ctx context.Context, o RecoverOptions) (*Recovered, error) {
 // from the disk. What a dead process has written but not synced is in the system's
 // memory alone; and what it failed to sync may be there although it never gets
 // to the disk. The log's end must not depend on either. Before a segment gets its
-// header, the one before it is durable, so two are enough.
-func settle(fsys env.FS, dir string) error {
+// header, the one before it is durable, so two are enough. So it is with the file
+// reach: the slot that is overwritten next is not the one that is durable.
+func settle(fsys env.FS, dir, reach string) error {
 	names, err := fsys.List(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	left := 2
@@ -118,19 +133,29 @@ func settle(fsys env.FS, dir string) error {
 			continue
 		}
 		left--
-		f, err := fsys.Open(filepath.Join(dir, names[i]))
-		if err != nil {
-			return err
-		}
-		err = f.Sync()
-		if err == nil {
-			err = f.Evict()
-		}
-		if err := errors.Join(err, f.Close()); err != nil {
+		if err := settleFile(fsys, filepath.Join(dir, names[i])); err != nil {
 			return err
 		}
 	}
+	if reach == "" {
+		return nil
+	}
+	if err := settleFile(fsys, reach); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return nil
+}
+
+func settleFile(fsys env.FS, name string) error {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if err == nil {
+		err = f.Evict()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // job is a batch on its way to a worker.

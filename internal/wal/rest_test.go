@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/env/faultfs"
 	"github.com/godwitdb/godwit/internal/hlc"
 )
 
@@ -21,7 +22,7 @@ func elapse(ctx context.Context, d time.Duration) {
 }
 
 // TestRestIsAWitness: after a rest, the last round before it cannot be taken for a
-// torn one any more, and that costs one round, whatever follows.
+// torn one any more, and that costs one write, whatever follows.
 func TestRestIsAWitness(t *testing.T) {
 	eachMode(t, func(t *testing.T, syncInterval time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
@@ -34,7 +35,7 @@ func TestRestIsAWitness(t *testing.T) {
 				all = append(all, appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut, Key: []byte("k"), Value: make([]byte, 500)}}))
 				elapse(t.Context(), 5*time.Millisecond)
 			}
-			rounds := l.Stats().Rounds
+			writes := f.Count(faultfs.OpWrite)
 			list, claimed := units(t, f)
 			last := list[len(list)-1]
 			if last.kind != "records" || claimed >= last.round {
@@ -42,8 +43,8 @@ func TestRestIsAWitness(t *testing.T) {
 			}
 			elapse(t.Context(), restWitness)
 			synctest.Wait()
-			if n := l.Stats().Rounds - rounds; n != 1 {
-				t.Errorf("%d rounds were written during a rest", n)
+			if n := f.Count(faultfs.OpWrite) - writes; n != 1 {
+				t.Errorf("%d writes during a rest", n)
 			}
 			killed := f.Crash(rand.New(rand.NewPCG(1, 1)))
 			must(t, killed.FlipBit(last.file, last.from+7, 3))
@@ -51,8 +52,8 @@ func TestRestIsAWitness(t *testing.T) {
 				t.Errorf("the last round has rotted after a rest; recovery says %v", err)
 			}
 			elapse(t.Context(), time.Hour)
-			if n := l.Stats().Rounds - rounds; n != 1 {
-				t.Errorf("%d rounds were written during a long rest", n)
+			if n := f.Count(faultfs.OpWrite) - writes; n != 1 {
+				t.Errorf("%d writes during a long rest", n)
 			}
 			all = append(all, appendTx(l.Stream(1), o.HLC, []Write{{Kind: KindPut}}))
 			must(t, l.Sync(background()))
@@ -64,7 +65,7 @@ func TestRestIsAWitness(t *testing.T) {
 	})
 }
 
-// TestRestInAFullSegment: a rest does not begin a segment for its round.
+// TestRestInAFullSegment: a rest needs no room in the segment.
 func TestRestInAFullSegment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFS(t)
@@ -75,9 +76,13 @@ func TestRestInAFullSegment(t *testing.T) {
 		if s := l.flush.segment; s.end != s.size {
 			t.Fatalf("%d of %d bytes are used", s.end, s.size)
 		}
-		elapse(t.Context(), 10*restWitness)
+		elapse(t.Context(), 2*restWitness)
 		if s := l.Stats(); s.Segments != 1 {
 			t.Errorf("%d segments", s.Segments)
+		}
+		list, claimed := units(t, f)
+		if last := list[len(list)-1]; claimed != last.round {
+			t.Errorf("the last round, %d, has no witness", last.round)
 		}
 		must(t, l.Close())
 		_, got, err := recoverAll(f, 0)
@@ -91,13 +96,8 @@ func TestRestInAFullSegment(t *testing.T) {
 func TestSyncCoversWhatCameBefore(t *testing.T) {
 	f := newFS(t)
 	o := testOptions(f, 1)
-	found, _, err := recoverAll(f, 0)
-	must(t, err)
-	l, err := open(o, found)
-	must(t, err)
-	n := &node{t: t, log: l, opt: o}
-	l.files.requests <- 1
-	must(t, n.prepare())
+	n := stepLog(t, o)
+	l := n.log
 	appendTx(l.Stream(0), o.HLC, nil)
 	l.syncsWanted.Add(1)
 	var late tx
@@ -120,7 +120,7 @@ func TestSyncCoversWhatCameBefore(t *testing.T) {
 // the log.
 func TestRoundOutOfOrder(t *testing.T) {
 	f, all := writtenLog(t, 15, false)
-	c, err := loadChain(f, testDir, testID, 0, func(err error) { t.Fatal(err) })
+	c, err := loadChain(f, testDir, testID, Reach{}, 0, func(err error) { t.Fatal(err) })
 	must(t, err)
 	end, err := c.findTail()
 	must(t, err)

@@ -1,27 +1,40 @@
 package wal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/env"
 )
 
 // The room that the log has on the disk is what is left of the segment that is
 // written, and the one that is prepared. What workers have executed has to fit into it:
 // it cannot be undone, and if it had to wait for room that does not come, so would
-// its callers. So workers wait before they execute (Throttle) when that much is
-// pending, until the next segment is there or the disk is known to be full.
+// its callers. A round goes into one segment. So what is pending has to fit into the
+// larger of the two: if a round does not fit into the one that is written, nothing but
+// that was pending when the other one begins.
 //
-// Workers that were let through before are not stopped, so it may get a little
-// more. What may be pending is taken so much smaller than the room that this
-// matters only for transactions of a size comparable to a segment's. Those may
-// execute and then wait for room.
+// Workers look whether there is room before they execute (Throttle), and again in
+// their commit phase (HasRoom). Those that are in one when the room gets scarce are
+// not stopped: there is one per stream, and its record is smaller than AdmitBytes.
+// For a larger one room is kept beforehand (Admit), in a segment made larger if need be.
 
-// leftIs says how much is left of the segment that is written.
-func (sf *segmentFiles) leftIs(bytes int64) {
+const (
+	// AdmitBytes is the size from which on records need room kept for them.
+	AdmitBytes = reportBytes
+	// streamRoom is what a stream may append without having been counted: what it
+	// has not reported, a record, and what the rounds for that take beside it.
+	streamRoom = reportBytes + AdmitBytes + 4*blockBytes
+)
+
+// wrote says that so many bytes of records are not pending any more, and how much
+// is left of the segment that they were written to.
+func (sf *segmentFiles) wrote(bytes, left int64) {
 	sf.mu.Lock()
-	sf.mu.left = bytes
+	sf.mu.left = left
+	sf.log.pendingBytes.Add(-bytes)
 	sf.mu.Unlock()
 	sf.limitPending()
 }
@@ -44,7 +57,7 @@ func (sf *segmentFiles) limitPending() {
 	g := &sf.log.group
 	sf.mu.Lock()
 	defer sf.mu.Unlock()
-	limit := pendingLimit(sf.mu.left, sf.mu.ahead, len(sf.opt.Streams), sf.opt.PendingBytesMax)
+	limit := pendingLimit(max(sf.mu.left, sf.mu.ahead), sf.mu.kept, sf.mu.ahead, len(sf.opt.Streams), sf.opt.PendingBytesMax)
 	g.pendingLimit.Store(limit)
 	switch pending := g.pendingBytes.Load(); {
 	case limit == 0 || pending > limit:
@@ -53,24 +66,112 @@ func (sf *segmentFiles) limitPending() {
 		g.gate.And(^gatePending)
 		sf.log.notify()
 	}
+	if sf.mu.kept > 0 {
+		sf.log.notify() // somebody may wait for the room that is kept
+	}
 }
 
-// pendingLimit returns how much may be pending. With a segment ahead that is
-// something in any case: the log gets on with a segment after the other.
-func pendingLimit(left, ahead int64, streams int, most int64) int64 {
-	// What streams have not reported yet is pending too, and each round takes
-	// some space of its own.
-	room := left + ahead - int64(streams)*reportBytes - 2*blockBytes
-	return min(most, max(room, ahead/2, 0))
+// pendingLimit returns how much may be pending, beside what room is kept for. With
+// a segment ahead that is something in any case: the log gets on with a segment after
+// the other, though small ones do not have room for many streams.
+func pendingLimit(room, kept, ahead int64, streams int, most int64) int64 {
+	room -= kept + int64(streams)*streamRoom
+	if kept == 0 {
+		room = max(room, ahead/2)
+	}
+	return min(most, max(room, 0))
 }
 
-// leavesReserve returns dberr.ErrDiskFull if a new segment would take space that
-// is reserved, and there is a segment to be rid of.
-func (sf *segmentFiles) leavesReserve() error {
+// Admit returns when there is room for a record of so many bytes, AdmitBytes at
+// least, and keeps it until Done. It waits while others have the room that there is.
+// It returns an error that matches dberr.ErrDiskFull if the disk has none for it, and
+// those that Throttle does.
+func (l *Log) Admit(ctx context.Context, bytes int) error {
+	sf := l.files
+	select {
+	case sf.turn <- struct{}{}: // one after the other, or two could wait for each other's room
+		defer func() { <-sf.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	sf.keep(int64(bytes))
+	err := l.await(ctx, func() (bool, error) { return sf.hasKept(int64(bytes)) })
+	if err != nil {
+		sf.keep(-int64(bytes))
+	}
+	return err
+}
+
+// Done gives back what Admit has kept: the record was appended, or will not be.
+func (l *Log) Done(bytes int) { l.files.keep(-int64(bytes)) }
+
+// keep keeps so much more of the room.
+func (sf *segmentFiles) keep(bytes int64) {
+	sf.mu.Lock()
+	sf.mu.kept += bytes
+	sf.mu.Unlock()
+	sf.limitPending()
+}
+
+// hasKept tells whether the room that is kept is there, the last bytes of it too. If
+// they could never fit into the next segment, it makes that larger.
+func (sf *segmentFiles) hasKept(bytes int64) (bool, error) {
+	need := bytes + int64(len(sf.opt.Streams))*streamRoom
+	sf.mu.Lock()
+	others := sf.mu.kept - bytes + sf.log.pendingBytes.Load()
+	room, grow := max(sf.mu.left, sf.mu.ahead), need > sf.mu.ahead && need > sf.opt.SegmentBytes-blockBytes
+	sf.mu.Unlock()
+	gate := sf.log.gate.Load()
+	switch {
+	case gate&(gateStalled|gateFailed|gateClosed) != 0:
+		return false, nil
+	case others+need <= room:
+		return true, nil
+	case gate&gateDiskFull != 0:
+		return true, dberr.ErrDiskFull
+	case grow:
+		return sf.grow(need)
+	}
+	return false, nil
+}
+
+// grow makes room for so many bytes in the next segment, if that is prepared. An
+// error says that the disk has none.
+func (sf *segmentFiles) grow(bytes int64) (bool, error) {
+	select {
+	case p := <-sf.prepared:
+		if p.segment == nil {
+			sf.prepared <- p
+			return false, nil // the log is about to fail
+		}
+		size := blockBytes + roundUp(bytes)
+		err := sf.leavesReserve(size - p.segment.size)
+		if err == nil {
+			err = p.segment.file.Preallocate(size)
+		}
+		if err == nil {
+			p.segment.size = size
+		}
+		sf.isAhead(&p)
+		sf.prepared <- p
+		if env.IsDiskFull(err) {
+			err = fmt.Errorf("%w: %w", dberr.ErrDiskFull, err)
+		}
+		if err != nil {
+			return true, fmt.Errorf("the log needs %d bytes for a transaction: %w", size, err)
+		}
+	default:
+	}
+	return false, nil
+}
+
+// leavesReserve returns dberr.ErrDiskFull if so many bytes more would take space
+// that is reserved, and there is a segment to be rid of.
+func (sf *segmentFiles) leavesReserve(bytes int64) error {
 	sf.mu.Lock()
 	shrinkable := len(sf.mu.past) > 0 && sf.mu.activeBytes > 0
 	sf.mu.Unlock()
-	if shrinkable && !sf.reserveIsFree(sf.opt.SegmentBytes) {
+	if shrinkable && !sf.reserveIsFree(bytes) {
 		return fmt.Errorf("%w: what is free is kept for a checkpoint", dberr.ErrDiskFull)
 	}
 	return nil

@@ -250,9 +250,12 @@ func (r *roundReader) find(offset int64, accept func(roundHeader) bool) (h round
 	return h, 0, false, nil
 }
 
-// wasDurable looks behind a round that is not sound for one which says that it
-// was durable.
-func (r *roundReader) wasDurable(offset int64, number RoundNumber) (bool, error) {
+// wasDurable tells whether a round that is not sound was durable: the log is known
+// to reach it, or one behind it says so.
+func (r *roundReader) wasDurable(offset int64, number, reach RoundNumber) (bool, error) {
+	if number <= reach {
+		return true, nil
+	}
 	_, _, ok, err := r.find(offset, func(h roundHeader) bool {
 		return h.nonce == r.nonce && h.synced >= number
 	})

@@ -80,6 +80,7 @@ type segmentFiles struct {
 
 	requests chan SegmentNumber // to the preparer, which has one at a time
 	prepared chan preparation   // its answer
+	turn     chan struct{}      // holds something while Admit waits for room
 	stop     chan struct{}
 	done     chan struct{}
 
@@ -88,7 +89,8 @@ type segmentFiles struct {
 		past        []pastSegment // in order
 		activeBytes int64         // of the segment that is being written, 0 if there is none yet
 		left        int64         // of that, where nothing is written yet
-		ahead       int64         // the size of the prepared segment, 0 if there is none
+		ahead       int64         // likewise of the prepared segment, 0 if there is none
+		kept        int64         // room that Admit keeps for records that are not pending yet
 		spares      []string
 		nextSpare   uint64
 	}
@@ -103,7 +105,7 @@ func newSegmentFiles(l *Log, found *Recovered) (*segmentFiles, error) {
 	sf := &segmentFiles{
 		log: l, opt: &l.opt, found: found,
 		requests: make(chan SegmentNumber, 1), prepared: make(chan preparation, 1),
-		stop: make(chan struct{}), done: make(chan struct{}),
+		turn: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	sf.mu.past = found.segments
 	sf.mu.nextSpare = 1
@@ -270,7 +272,7 @@ func (sf *segmentFiles) takeSpare() (string, error) {
 	sf.mu.Unlock()
 	var err error
 	if made {
-		if err := sf.leavesReserve(); err != nil {
+		if err := sf.leavesReserve(sf.opt.SegmentBytes); err != nil {
 			return "", err
 		}
 		err = sf.makeSpare(name)

@@ -171,6 +171,10 @@ func (s *Stream) yieldNow(g *group) bool {
 	return false
 }
 
+// HasRoom tells whether the log has room for a record of less than AdmitBytes. The
+// stream is locked; so no more are let through at once than there are streams.
+func (s *Stream) HasRoom() bool { return s.log == nil || s.log.gate.Load() == 0 }
+
 // Reserve returns n bytes at the end of the pending batch for one record. The
 // stream is locked. They are the caller's until Appended, and are not part of
 // the batch without it.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/hlc"
 )
@@ -19,8 +20,9 @@ type tail struct {
 
 // findTail reads the last segment to where the log ends: the first round that is
 // not sound. That a crash has left, if the round was still being made durable.
-// If a later round says that it was durable already, it is damage.
-func findTail(r *roundReader) (tail, error) {
+// If a later round says that it was durable already, or the log is known to reach
+// it, it is damage.
+func findTail(r *roundReader, reach RoundNumber) (tail, error) {
 	t := tail{end: blockBytes, round: r.want - 1, watermark: r.watermark, last: r.last}
 	for {
 		err := r.next()
@@ -31,12 +33,14 @@ func findTail(r *roundReader) (tail, error) {
 		case err == nil:
 			t = tail{r.place.offset, r.header.number, r.watermark, r.last, r.header.clean}
 			continue
+		case errors.Is(err, io.EOF) && t.round < reach:
+			return t, r.endsEarly(reach)
 		case errors.Is(err, io.EOF):
 			return t, nil
 		case !isTorn(err):
 			return t, err
 		}
-		durable, findErr := r.wasDurable(t.end, t.round+1)
+		durable, findErr := r.wasDurable(t.end, t.round+1, reach)
 		if findErr != nil {
 			return t, findErr
 		}
@@ -45,6 +49,11 @@ func findTail(r *roundReader) (tail, error) {
 		}
 		return t, nil
 	}
+}
+
+// endsEarly says that there is no room for a round that is known to be durable.
+func (r *roundReader) endsEarly(reach RoundNumber) error {
+	return dberr.Corrupt(r.name, r.place.offset, "the log ends with round %d, but is known to reach round %d", r.want-1, reach)
 }
 
 // openRounds opens a segment for reading its rounds.
@@ -73,7 +82,7 @@ func (c *chain) findTail() (tail, error) {
 	}
 	defer f.Close()
 	defer r.close()
-	t, err := findTail(r)
+	t, err := findTail(r, c.reach.Round)
 	if err != nil {
 		return t, err
 	}

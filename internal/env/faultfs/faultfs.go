@@ -31,7 +31,7 @@ type FS struct {
 	onDisk     map[string]*inode
 	dirsOnDisk map[string]bool
 	pending    []dirOp
-	locks      map[string]bool
+	locks      map[string]int // how many share a lock, -1 if one has it alone
 	usedBytes  int64
 	capacity   int64 // 0 is unlimited
 	faults     faults
@@ -45,7 +45,7 @@ func New(seed uint64) *FS {
 		dirs:       map[string]bool{},
 		onDisk:     map[string]*inode{},
 		dirsOnDisk: map[string]bool{},
-		locks:      map[string]bool{},
+		locks:      map[string]int{},
 		faults:     faults{counts: map[OpKind]int{}},
 	}
 }
@@ -337,36 +337,55 @@ func (f *FS) SyncDir(dir string) error {
 	return nil
 }
 
-// Lock takes a lock file.
+// Lock makes and takes a lock file.
 func (f *FS) Lock(name string) (io.Closer, error) {
+	return f.lock(name, func(name string) error {
+		_, err := f.create(name)
+		return err
+	}, -1)
+}
+
+// LockShared takes a lock file that is there.
+func (f *FS) LockShared(name string) (io.Closer, error) {
+	return f.lock(name, func(name string) error {
+		if f.files[name] == nil {
+			return fs.ErrNotExist
+		}
+		return nil
+	}, 1)
+}
+
+func (f *FS) lock(name string, open func(name string) error, share int) (io.Closer, error) {
 	name = filepath.Clean(name)
 	if err := f.before(Op{Kind: OpLock, Name: name}); err != nil {
 		return nil, pathError("lock", name, err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.locks[name] {
+	if have := f.locks[name]; have < 0 || have > 0 && share < 0 {
 		return nil, fmt.Errorf("%w: %s", dberr.ErrLocked, name)
 	}
-	if _, err := f.create(name); err != nil {
+	if err := open(name); err != nil {
 		return nil, pathError("lock", name, err)
 	}
-	f.locks[name] = true
-	return unlocker{f, name}, nil
+	f.locks[name] += share
+	return &unlocker{fs: f, name: name, share: share}, nil
 }
 
 type unlocker struct {
-	fs   *FS
-	name string
+	fs    *FS
+	name  string
+	share int // 0 when it was given back
 }
 
-func (u unlocker) Close() error {
+func (u *unlocker) Close() error {
 	u.fs.mu.Lock()
 	defer u.fs.mu.Unlock()
-	if !u.fs.locks[u.name] {
+	if u.share == 0 {
 		return pathError("unlock", u.name, fs.ErrClosed)
 	}
-	delete(u.fs.locks, u.name)
+	u.fs.locks[u.name] -= u.share
+	u.share = 0
 	return nil
 }
 
