@@ -149,7 +149,7 @@ func (m *member) serve(ctx context.Context, _ env.NodeID, r *registers.Request) 
 	return &resp, err
 }
 
-// Clients adds clients that send each request to both pilots and take the first
+// AddClients adds clients that send each request to both pilots and take the first
 // answer.
 func (c *Cluster) AddClients(clients, keys int, pause time.Duration) {
 	c.Add(clients, keys, pause, func() registers.Ask {
