@@ -17,7 +17,7 @@ import (
 // Backup writes all data as of now to w. Transactions go on meanwhile. Restore
 // makes a data folder of it.
 func (db *DB) Backup(ctx context.Context, w io.Writer) error {
-	snap, tables, err := db.snapshotAll()
+	snap, tables, err := db.snapshotAll(ctx)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -35,8 +36,9 @@ type catalog struct {
 		sync.RWMutex
 		byName map[string]*Table
 	}
-	// changes are made one at a time.
-	changes sync.Mutex
+	// changes are made one at a time. Nobody waits for a release in there: a
+	// checkpoint has to pass too, and may be what a release needs.
+	changes gatekeeper
 }
 
 func catalogID() occ.TableID { return occ.MakeTableID(catalogNumber, true) }
@@ -99,17 +101,37 @@ func (db *DB) CreateTable(ctx context.Context, name string, kind TableKind) (*Ta
 	case kind != Ordered && kind != Hashed:
 		return nil, fmt.Errorf("godwit: table kind %d is neither Ordered nor Hashed", kind)
 	}
-	db.catalog.changes.Lock()
-	defer db.catalog.changes.Unlock()
-	if _, err := db.Table(name); err == nil {
-		return nil, fmt.Errorf("%w: table %q", ErrExists, name)
+	t, err := db.createTable(ctx, name, kind)
+	if t == nil {
+		return nil, err
 	}
-	if len(db.Tables()) >= tablesMax {
+	// For ErrExists too: it says that the table is there.
+	if werr := db.waitReleased(ctx, t.created, err == nil); werr != nil {
+		return nil, werr
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// createTable executes the creation of a table. With ErrExists it returns the table
+// that is there.
+func (db *DB) createTable(ctx context.Context, name string, kind TableKind) (*Table, error) {
+	if err := db.catalog.changes.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer db.catalog.changes.leave()
+	known, tables := db.catalog.find(name)
+	if known != nil {
+		return known, fmt.Errorf("%w: table %q", ErrExists, name)
+	}
+	if tables >= tablesMax {
 		return nil, fmt.Errorf("%w: there are %d tables already", ErrTooLarge, tablesMax)
 	}
 	var id occ.TableID
 	entry := &Table{name: "catalog", in: db.catalog.table}
-	err := db.Update(ctx, func(tx *Tx) error {
+	ts, _, err := db.update(ctx, func(tx *Tx) error {
 		number := uint32(catalogNumber + 1)
 		switch next, err := tx.Get(entry, catalogNextKey); {
 		case err == nil:
@@ -126,57 +148,56 @@ func (db *DB) CreateTable(ctx context.Context, name string, kind TableKind) (*Ta
 		}
 		return tx.Insert(entry, []byte(name), binary.LittleEndian.AppendUint32(nil, uint32(id)))
 	})
-	if err != nil && !errors.Is(err, ErrOutcomeUnknown) {
+	if err != nil {
 		return nil, err
 	}
-	// With an unknown outcome the table exists all the same, here and now.
-	in, aerr := db.engine.AddTable(id)
-	if aerr != nil {
-		_, rerr := db.removeCatalogEntry(ctx, name)
-		return nil, errors.Join(err, aerr, rerr)
+	in, err := db.engine.AddTable(id)
+	if err != nil {
+		_, rerr := db.removeCatalogEntry(context.WithoutCancel(ctx), name)
+		return nil, errors.Join(err, rerr)
 	}
-	t := &Table{name: name, in: in}
+	t := &Table{name: name, created: ts, in: in}
 	db.catalog.mu.Lock()
 	defer db.catalog.mu.Unlock()
 	db.catalog.mu.byName[name] = t
-	if err != nil {
-		return nil, err
-	}
 	return t, nil
 }
 
-// removeCatalogEntry returns the timestamp of the removal. After
-// ErrOutcomeUnknown it has executed too.
+// removeCatalogEntry executes the removal and returns its timestamp.
 func (db *DB) removeCatalogEntry(ctx context.Context, name string) (hlc.Timestamp, error) {
-	ts, wrote, err := db.update(ctx, func(tx *Tx) error {
+	ts, _, err := db.update(ctx, func(tx *Tx) error {
 		return tx.inner().Delete(db.catalog.table, []byte(name))
 	})
-	if err != nil {
-		return 0, err
-	}
-	return ts, db.waitReleased(ctx, ts, wrote)
+	return ts, err
 }
 
-// Table returns a table, ErrNoTable if there is none of that name.
+// find returns a table, nil if there is none of that name, and how many there are.
+func (c *catalog) find(name string) (*Table, int) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.mu.byName[name], len(c.mu.byName)
+}
+
+// Table returns a table, ErrNoTable if there is none of that name whose creation is
+// released.
 func (db *DB) Table(name string) (*Table, error) {
-	db.catalog.mu.RLock()
-	defer db.catalog.mu.RUnlock()
-	if t := db.catalog.mu.byName[name]; t != nil {
+	if t, _ := db.catalog.find(name); t != nil && t.created <= db.released() {
 		return t, nil
 	}
 	return nil, fmt.Errorf("%w: %q", ErrNoTable, name)
 }
 
-// Tables returns all tables in the order of their names.
+// Tables returns all tables whose creation is released, in the order of their names.
 func (db *DB) Tables() []*Table {
-	db.catalog.mu.RLock()
-	defer db.catalog.mu.RUnlock()
-	all := make([]*Table, 0, len(db.catalog.mu.byName))
-	for _, t := range db.catalog.mu.byName {
-		all = append(all, t)
-	}
-	slices.SortFunc(all, func(a, b *Table) int { return cmp.Compare(a.name, b.name) })
-	return all
+	released := db.released()
+	return slices.DeleteFunc(db.catalog.all(), func(t *Table) bool { return t.created > released })
+}
+
+// all returns all tables in the order of their names.
+func (c *catalog) all() []*Table {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(c.mu.byName), func(a, b *Table) int { return cmp.Compare(a.name, b.name) })
 }
 
 // DropTable removes a table with all that is in it, and returns when that is
@@ -184,21 +205,32 @@ func (db *DB) Tables() []*Table {
 // ErrNoTable; snapshots that are open keep seeing it. Its memory is freed in the
 // background. ErrNoTable if there is none of that name.
 func (db *DB) DropTable(ctx context.Context, name string) error {
-	db.catalog.changes.Lock()
-	defer db.catalog.changes.Unlock()
-	t, err := db.Table(name)
+	ts, err := db.dropTable(ctx, name)
 	if err != nil {
 		return err
 	}
+	return db.waitReleased(ctx, ts, true)
+}
+
+// dropTable executes the removal of a table.
+func (db *DB) dropTable(ctx context.Context, name string) (hlc.Timestamp, error) {
+	if err := db.catalog.changes.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer db.catalog.changes.leave()
+	t, _ := db.catalog.find(name)
+	if t == nil {
+		return 0, fmt.Errorf("%w: %q", ErrNoTable, name)
+	}
 	db.engine.CloseTable(t.in)
 	ts, err := db.removeCatalogEntry(ctx, name)
-	if err != nil && !errors.Is(err, ErrOutcomeUnknown) {
+	if err != nil {
 		db.engine.ReopenTable(t.in)
-		return err
+		return 0, err
 	}
 	db.catalog.mu.Lock()
 	delete(db.catalog.mu.byName, name)
 	db.catalog.mu.Unlock()
 	db.engine.DropTable(t.in, ts)
-	return err
+	return ts, nil
 }

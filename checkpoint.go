@@ -38,11 +38,13 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	if db.store == nil {
 		return errors.New("godwit: a database with DurabilityNone has no checkpoints")
 	}
-	db.checkpointing.Lock()
-	defer db.checkpointing.Unlock()
+	if err := db.checkpointing.enter(ctx); err != nil {
+		return err
+	}
+	defer db.checkpointing.leave()
 	start := time.Now()
 	settles := db.unsettledLogBytes()
-	snap, tables, err := db.snapshotAll()
+	snap, tables, err := db.snapshotAll(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,12 +92,6 @@ func (db *DB) checkpointWhenDue() {
 	if db.opts.CheckpointBytes < 0 {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	db.tasks.Go(func() {
-		<-db.closed
-		cancel()
-	})
 	var failed time.Time
 	tick := time.NewTicker(checkpointPoll)
 	defer tick.Stop()
@@ -107,7 +103,7 @@ func (db *DB) checkpointWhenDue() {
 			if !db.checkpointDue() || time.Since(failed) < checkpointRetry {
 				continue
 			}
-			if err := db.Checkpoint(ctx); err != nil && ctx.Err() == nil {
+			if err := db.Checkpoint(context.Background()); err != nil && !errors.Is(err, ErrClosed) {
 				db.logger.Error("checkpoint failed; the log is kept", "error", err, "again in", checkpointRetry)
 				failed = time.Now()
 			}
@@ -151,15 +147,17 @@ func (db *DB) checkpointReserve() int64 {
 
 // snapshotAll opens a snapshot and returns it with the tables that it sees, the
 // catalog first.
-func (db *DB) snapshotAll() (*occ.Snapshot, []*Table, error) {
+func (db *DB) snapshotAll(ctx context.Context) (*occ.Snapshot, []*Table, error) {
 	// No table comes or goes between the snapshot and the list.
-	db.catalog.changes.Lock()
-	defer db.catalog.changes.Unlock()
+	if err := db.catalog.changes.enter(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer db.catalog.changes.leave()
 	snap, err := db.engine.OpenSnapshot()
 	if err != nil {
 		return nil, nil, err
 	}
-	return snap, append([]*Table{{name: catalogName, in: db.catalog.table}}, db.Tables()...), nil
+	return snap, append([]*Table{{name: catalogName, in: db.catalog.table}}, db.catalog.all()...), nil
 }
 
 // catalogName is the catalog's name in checkpoints. No user's table can have it,
@@ -306,7 +304,7 @@ func (db *DB) newPacer() *pacer {
 	return &pacer{db: db, commits: db.engine.Stats().Commits, last: time.Now()}
 }
 
-// pause is called after every block.
+// pause is called after every block. ErrClosed: Close was called.
 func (p *pacer) pause(ctx context.Context) error {
 	worked := time.Since(p.last)
 	commits := p.db.engine.Stats().Commits
@@ -317,7 +315,13 @@ func (p *pacer) pause(ctx context.Context) error {
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
+		case <-p.db.closed:
 		}
+	}
+	select {
+	case <-p.db.closed:
+		return ErrClosed
+	default:
 	}
 	p.commits, p.last = p.db.engine.Stats().Commits, time.Now()
 	return ctx.Err()

@@ -44,7 +44,7 @@ type DB struct {
 	store   *store   // nil with DurabilityNone
 	catalog catalog
 
-	checkpointing  sync.Mutex // one checkpoint at a time
+	checkpointing  gatekeeper // one checkpoint at a time
 	checkpointRuns atomic.Bool
 	lastCheckpoint atomic.Pointer[checkpoint.Manifest]
 	// checkpointBytes is how much of the running checkpoint is written.
@@ -74,10 +74,8 @@ type DB struct {
 // ErrLocked: the folder is open already. ErrCorrupt: stored data is damaged; the
 // CorruptionError names file and offset, and nothing was changed.
 func Open(dir string, opts *Options) (*DB, error) {
-	if opts != nil {
-		if err := opts.Validate(); err != nil {
-			return nil, err
-		}
+	if err := opts.Validate(); err != nil {
+		return nil, err
 	}
 	o := opts.withDefaults()
 	switch {
@@ -86,11 +84,19 @@ func Open(dir string, opts *Options) (*DB, error) {
 	case o.Durability != DurabilityNone && dir == "":
 		return nil, errors.New("godwit: no folder given")
 	}
-	db := &DB{dir: dir, opts: o, logger: o.Logger, clock: &hlc.Clock{}, closed: make(chan struct{})}
+	db := newDB(dir, o)
 	if err := db.open(); err != nil {
 		return nil, fmt.Errorf("godwit: open %s: %w", dir, err)
 	}
 	return db, nil
+}
+
+func newDB(dir string, o Options) *DB {
+	closed := make(chan struct{})
+	return &DB{
+		dir: dir, opts: o, logger: o.Logger, clock: &hlc.Clock{}, closed: closed,
+		checkpointing: newGatekeeper(closed), catalog: catalog{changes: newGatekeeper(closed)},
+	}
 }
 
 func (db *DB) open() (err error) {
@@ -178,12 +184,16 @@ func (db *DB) maintain() {
 // Close ends the database: it waits for running transactions, makes everything
 // that is executed durable, and returns when no goroutine and no memory of the
 // database is left. Sessions, snapshots and transactions fail with ErrClosed
-// from the moment it is called.
+// from the moment it is called, and so do checkpoints and backups that run. It must
+// not be called from the function of a transaction, which it would wait for.
 func (db *DB) Close() error {
 	db.closing.Do(func() {
 		close(db.closed)
 		db.engine.Close()
 		db.tasks.Wait()
+		// Whoever is in there still works on the folder or on memory.
+		db.checkpointing.await()
+		db.catalog.changes.await()
 		var errs []error
 		if db.log != nil {
 			errs = append(errs, db.log.Close())

@@ -116,6 +116,23 @@ func TestTables(t *testing.T) {
 	}
 }
 
+// As many tables as there may be: making one takes no longer the more there are.
+func TestAllTables(t *testing.T) {
+	db := openDB(t, "", &Options{Durability: DurabilityNone, MemoryLimit: 256 << 20})
+	name := func(i int) string { return fmt.Sprintf("table %d", i) }
+	most := tablesMax / stride(16)
+	for i := range most {
+		mustTable(t, db, name(i), TableKind(1+i%2))
+	}
+	if _, err := db.CreateTable(t.Context(), name(most), Ordered); most == tablesMax && !errors.Is(err, ErrTooLarge) {
+		t.Errorf("one table too many: %v", err)
+	}
+	must(t, db.DropTable(t.Context(), name(7)))
+	if n := len(db.Tables()); most == tablesMax && n != most-1 {
+		t.Errorf("%d tables, want %d", n, most-1)
+	}
+}
+
 func TestCounterFromManyGoroutines(t *testing.T) {
 	for _, durability := range []Durability{DurabilityDisk, DurabilityBackground, DurabilityNone} {
 		t.Run(durability.String(), func(t *testing.T) {

@@ -103,8 +103,12 @@ type Options struct {
 	fs env.FS
 }
 
-// Validate returns all that is wrong with the options, nil if nothing is.
+// Validate returns all that is wrong with the options, nil if nothing is. It may be
+// called on nil, which means all defaults.
 func (o *Options) Validate() error {
+	if o == nil {
+		return nil
+	}
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("godwit: Options."+format, args...)) }
 	if o.Durability < DurabilityDisk || o.Durability > DurabilityNone {

@@ -3,12 +3,16 @@ package godwit
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
 )
 
@@ -98,5 +102,38 @@ func TestProofUselessReserveIsUsed(t *testing.T) {
 			t.Errorf("writes are refused, and %d bytes are free (%v)", free, err)
 		}
 		must(t, db.Close())
+	})
+}
+
+// Close waits for a checkpoint that is being made: whoever opens the folder next has
+// it alone.
+func TestProofCloseWaitsForACheckpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, db, _ := roomy(t, 20)
+		var closed atomic.Bool
+		var wg sync.WaitGroup
+		published := false
+		f.SetHook(func(op faultfs.Op) error {
+			if closed.Load() {
+				t.Errorf("after Close: %v", op)
+			}
+			if op.Kind == faultfs.OpRename && filepath.Base(op.To) == checkpoint.ManifestFile {
+				published = true
+				wg.Go(func() {
+					must(t, db.Close())
+					closed.Store(true)
+				})
+				synctest.Wait()
+			}
+			return nil
+		})
+		must(t, db.Checkpoint(t.Context()))
+		wg.Wait()
+		if !published {
+			t.Error("no checkpoint was published")
+		}
+		if err := db.Checkpoint(t.Context()); !errors.Is(err, ErrClosed) {
+			t.Errorf("a checkpoint after Close: %v", err)
+		}
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env/faultfs"
-	"github.com/godwitdb/godwit/internal/hlc"
 )
 
 // The tests in the files proof_*_test.go are about what the whole database
@@ -65,7 +63,7 @@ func stride(race int) int {
 // smaller than users may have them, so that small tests see many.
 func openBare(dir string, o Options) (*DB, error) {
 	o = o.withDefaults()
-	db := &DB{dir: dir, opts: o, logger: slog.New(slog.DiscardHandler), clock: &hlc.Clock{}, closed: make(chan struct{})}
+	db := newDB(dir, o)
 	if err := db.open(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
@@ -116,7 +114,7 @@ func (c content) diff(got content) string {
 
 // dump returns what the database holds, in hashed tables too.
 func dump(db *DB) (content, error) {
-	snap, tables, err := db.snapshotAll()
+	snap, tables, err := db.snapshotAll(context.Background())
 	if err != nil {
 		return nil, err
 	}

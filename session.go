@@ -35,6 +35,9 @@ func (db *DB) NewSession() (*Session, error) {
 // makes the result final. If fn returns an error, nothing of the transaction
 // has happened, and the timestamp is that of what fn has read.
 func (s *Session) Update(fn func(*Tx) error) (Timestamp, error) {
+	if s.closed.Load() {
+		return 0, ErrClosed
+	}
 	if s.db.log != nil {
 		if err := s.db.log.Throttle(context.Background()); err != nil {
 			return 0, err
@@ -49,6 +52,9 @@ func (s *Session) Update(fn func(*Tx) error) (Timestamp, error) {
 
 // View executes fn as one transaction that only reads.
 func (s *Session) View(fn func(*Tx) error) (Timestamp, error) {
+	if s.closed.Load() {
+		return 0, ErrClosed
+	}
 	tx, err := s.bound.BeginView()
 	if err != nil {
 		return 0, err

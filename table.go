@@ -1,6 +1,9 @@
 package godwit
 
-import "github.com/godwitdb/godwit/internal/occ"
+import (
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/occ"
+)
 
 // TableKind says how a table finds its keys.
 type TableKind uint8
@@ -30,7 +33,10 @@ const TableNameBytesMax = 255
 // the database is closed.
 type Table struct {
 	name string
-	in   *occ.Table
+	// created is the timestamp of the transaction that created the table, 0 if it was
+	// there when the database was opened.
+	created hlc.Timestamp
+	in      *occ.Table
 }
 
 // Name returns the table's name.

@@ -16,7 +16,7 @@ type Tx occ.Tx
 // Range says which keys a scan visits and how.
 type Range struct {
 	// From is the first key, To the one behind the last: From ≤ key < To. A nil
-	// To means to the end.
+	// To means to the end. They may be of any length.
 	From, To []byte
 	// Reverse visits the keys from the largest down.
 	Reverse bool

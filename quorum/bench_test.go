@@ -164,5 +164,5 @@ func TestParkedTaskIsSmall(t *testing.T) {
 	if each > parkedBytesMax {
 		t.Errorf("%d bytes for a parked task", each)
 	}
-	t.Logf("%d bytes for a parked task", each)
+	t.Logf("bar: one parked task | %d bytes | at most %d", each, parkedBytesMax)
 }

@@ -84,7 +84,7 @@ func (l *link) messages() int {
 // send puts a frame into the outbox, or refuses it.
 func (l *link) send(frame []byte, c *call) error {
 	o := &l.e.options
-	if l.messages() >= o.OutboxMessagesMax || l.bytes+len(frame) > o.OutboxBytesMax {
+	if l.messages() >= o.OutboxMessagesMax || l.bytes+len(frame) > o.OutboxBytesMax || l.e.rt.Rare("quorum: outbox full") {
 		l.e.stats.OutboxFull++
 		return ErrOverloaded
 	}
@@ -116,7 +116,15 @@ func (l *link) flush() {
 	if l.state != linkUp || len(l.writing) > 0 || len(l.outbox) == 0 {
 		return
 	}
-	for i := range l.outbox {
+	if l.e.rt.Rare("quorum: connection breaks") {
+		l.drop(ErrConnClosed)
+		return
+	}
+	now := len(l.outbox)
+	if l.e.rt.Rare("quorum: one frame at a time") {
+		now = 1
+	}
+	for i := range now {
 		o := &l.outbox[i]
 		if o.call != nil && o.call.over {
 			l.release(o.frame) // nobody waits for it any more
@@ -127,10 +135,13 @@ func (l *link) flush() {
 		}
 		l.writing = append(l.writing, o.frame)
 	}
-	clear(l.outbox)
-	l.outbox = l.outbox[:0]
+	rest := copy(l.outbox, l.outbox[now:])
+	clear(l.outbox[rest:])
+	l.outbox = l.outbox[:rest]
 	if len(l.writing) > 0 {
 		l.conn.Write(l.writing)
+	} else if rest > 0 {
+		l.flushLater()
 	}
 }
 

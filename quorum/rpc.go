@@ -77,6 +77,7 @@ type Endpoint struct {
 type handler struct {
 	name  string
 	serve func(ctx context.Context, from NodeID, payload []byte, reply []byte) ([]byte, error)
+	empty func(reply bool) Message // to decode a request or a reply
 }
 
 // NewEndpoint returns an Endpoint. known tells which nodes may connect; nil
@@ -234,6 +235,11 @@ func (m Method[Req, Resp]) Handle(e *Endpoint, f func(ctx context.Context, from 
 			return nil, err
 		}
 		return Encode(reply, m.resp(resp)), nil
+	}, func(reply bool) Message {
+		if reply {
+			return m.resp(new(Resp))
+		}
+		return m.req(new(Req))
 	}}
 }
 
@@ -325,7 +331,7 @@ func (e *Endpoint) serve(l *link, f *frame) {
 		e.stats.UnknownMethods++
 		e.answer(l, number, nil, fmt.Errorf("%w %d", ErrUnknownMethod, f.method))
 		return
-	case l.handlers >= e.options.HandlersMax:
+	case l.handlers >= e.options.HandlersMax || e.rt.Rare("quorum: handlers full"):
 		e.stats.HandlersFull++
 		e.answer(l, number, nil, ErrOverloaded)
 		return

@@ -56,6 +56,7 @@ type Runtime struct {
 	info    WaitInfo // what the tracer is shown
 	stats   Stats
 	jobs    int
+	rare    rareHost
 	closed  chan struct{} // closed by Shutdown when all has ended
 }
 
@@ -76,15 +77,18 @@ type Stats struct {
 func NewRuntime(id NodeID, host Host) *Runtime {
 	r := &Runtime{id: id, host: host, now: host.Elapsed(), closed: make(chan struct{})}
 	r.root.rt = r
+	r.rare, _ = host.(rareHost)
 	return r
 }
 
-// Rare tells whether a rarely taken branch is to be taken now. A simulator may
-// say so, to force on what hardly ever happens by itself; nobody else does.
-func (r *Runtime) Rare(name string) bool {
-	h, ok := r.host.(interface{ Rare(name string) bool })
-	return ok && h.Rare(name)
-}
+// rareHost is a host that forces on what hardly ever happens by itself.
+type rareHost interface{ Rare(name string) bool }
+
+// Rare tells whether a rarely taken branch is to be taken now, though nothing
+// demands it: a bound is hit early, a batch is small, a connection breaks. Whatever
+// it leads to has to be right at any time. A simulator may say so; for everybody
+// else it is the test of a pointer.
+func (r *Runtime) Rare(name string) bool { return r.rare != nil && r.rare.Rare(name) }
 
 // Start runs a new Runtime on a goroutine of its own, in the real world. stop
 // cancels its tasks, waits until they have ended, and ends the goroutine.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -27,6 +28,8 @@ type simOptions struct {
 	count    uint64
 	duration time.Duration
 	workers  int
+	less     string
+	shrink   bool
 }
 
 func newSimCommand() *cobra.Command {
@@ -41,11 +44,13 @@ func newSimCommand() *cobra.Command {
 		Short: "Run protocols in the deterministic simulator",
 		Long: `Run seeds of a simulated scenario for a given time, on all cores, and report those
 that fail. One seed is one run: with --seed it is run again, exactly as it was, and
-a transcript of it is printed.
+a transcript of it is printed. With --shrink too, runs of a failing seed are tried
+that have fewer faults, clients and so on; the least that still fails the same way is
+printed instead, with the command that shows it.
 
 Scenarios:
 ` + doc.String(),
-		Example: "  godwit sim --duration 10m\n  godwit sim --scenario raft --seed 42",
+		Example: "  godwit sim --duration 10m\n  godwit sim --scenario raft --seed 42\n  godwit sim --scenario raft --seed 42 --shrink",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i := slices.IndexFunc(scenarios, func(s sim.Scenario) bool { return s.Name == o.scenario })
@@ -55,8 +60,12 @@ Scenarios:
 			if o.workers < 1 {
 				return usageError(fmt.Errorf("--workers has to be at least 1"))
 			}
-			if cmd.Flags().Changed("seed") {
-				return replaySeed(cmd.OutOrStdout(), scenarios[i], o.seed)
+			if seed := cmd.Flags().Changed("seed"); !seed && (o.shrink || o.less != "") {
+				return usageError(errors.New("--shrink and --less need a --seed"))
+			} else if seed && o.shrink {
+				return shrinkSeed(cmd.Context(), cmd.OutOrStdout(), scenarios[i], o)
+			} else if seed {
+				return replaySeed(cmd.OutOrStdout(), scenarios[i], o)
 			}
 			return sweepSeeds(cmd.Context(), cmd.OutOrStdout(), scenarios[i], o)
 		},
@@ -65,6 +74,8 @@ Scenarios:
 	f := cmd.Flags()
 	f.StringVar(&o.scenario, "scenario", scenarios[0].Name, "what to run")
 	f.Uint64Var(&o.seed, "seed", 0, "run this seed alone and print its transcript")
+	f.BoolVar(&o.shrink, "shrink", false, "look for the least of the seed's run that fails, for --duration")
+	f.StringVar(&o.less, "less", "", "run the seed without what --shrink has left out")
 	f.Uint64Var(&o.first, "first", 1, "the first seed")
 	f.Uint64Var(&o.count, "count", 0, "run this many seeds; 0 is no limit")
 	f.DurationVar(&o.duration, "duration", time.Minute, "run seeds for this long")
@@ -73,13 +84,35 @@ Scenarios:
 }
 
 // replaySeed runs one seed with a transcript.
-func replaySeed(out io.Writer, s sim.Scenario, seed uint64) error {
-	r := sim.Replay(s, seed, out)
+func replaySeed(out io.Writer, s sim.Scenario, o simOptions) error {
+	var less sim.Less
+	if o.less != "" {
+		var err error
+		if less, err = sim.ParseLess(o.less); err != nil {
+			return usageError(err)
+		}
+	}
+	r := sim.ReplayLess(s, o.seed, less, out)
 	fmt.Fprintf(out, "seed %d: digest %016x, %d events in %v\n", r.Seed, r.Digest, r.Events, r.Time)
 	if r.Err != nil {
-		return failed(fmt.Errorf("seed %d: %w", seed, r.Err))
+		return failed(fmt.Errorf("seed %d: %w", r.Seed, r.Err))
 	}
 	return nil
+}
+
+// shrinkSeed prints the least of a seed's run that fails.
+func shrinkSeed(ctx context.Context, out io.Writer, s sim.Scenario, o simOptions) error {
+	ctx, cancel := context.WithTimeout(ctx, o.duration)
+	defer cancel()
+	less, r := sim.Shrink(ctx, s, o.seed, func(less sim.Less, r sim.Result) {
+		fmt.Fprintf(out, "%d faults, %d events in %v: %v\n", len(less.Only), r.Events, r.Time, r.Err)
+	})
+	if r.Err == nil {
+		fmt.Fprintf(out, "seed %d does not fail\n", o.seed)
+		return nil
+	}
+	fmt.Fprintf(out, "replay it: godwit sim --scenario %s --seed %d --less '%v'\n", s.Name, o.seed, less)
+	return failed(fmt.Errorf("seed %d: %w", o.seed, r.Err))
 }
 
 // sweepSeeds runs seeds and reports.
@@ -102,7 +135,7 @@ func sweepSeeds(ctx context.Context, out io.Writer, s sim.Scenario, o simOptions
 		simulated += r.Time
 		if r.Err != nil {
 			bad = append(bad, r)
-			fmt.Fprintf(out, "seed %d failed: %v\n  replay it: godwit sim --scenario %s --seed %d\n", r.Seed, r.Err, s.Name, r.Seed)
+			fmt.Fprintf(out, "seed %d failed: %v\n  replay it: godwit sim --scenario %s --seed %d\n  and with --shrink the least of it that fails is looked for first\n", r.Seed, r.Err, s.Name, r.Seed)
 			if len(bad) >= simFailuresMax {
 				cancel()
 			}

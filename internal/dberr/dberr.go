@@ -25,7 +25,7 @@ var (
 	// ErrNotFound: the key does not exist.
 	ErrNotFound = errors.New("godwit: key not found")
 	// ErrExists: Insert found the key present.
-	ErrExists = errors.New("godwit: key exists already")
+	ErrExists = errors.New("godwit: exists already")
 	// ErrNoTable: there is no such table, or it was dropped.
 	ErrNoTable = errors.New("godwit: no such table")
 	// ErrReadOnly: a write in View or in a snapshot.

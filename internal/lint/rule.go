@@ -43,6 +43,7 @@ func Rules() []Rule {
 		{"skip", "a test that does not run proves nothing", checkSkip},
 		{"markers", "what is left to do is done, or is written where work is planned", checkMarkers},
 		{"length", "a file is one idea, short enough to read in one sitting", checkLength},
+		{"codelines", "that protocols written on package quorum are short is a promise", checkCodeLines},
 		{"twins", "each routine in assembly has a twin in Go, for other processors and to test it against", checkTwins},
 	}
 }

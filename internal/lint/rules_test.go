@@ -36,7 +36,24 @@ func TestRules(t *testing.T) {
 		want  []string // "path:line: ", then a part of the message
 	}
 	clock := lines("package p", `import "time"`, "func f() {", "\ttime.Sleep(time.Second)", "}")
+	body := func(n int) string { return strings.Repeat("\tf()\n", n) }
 	tests := []planted{
+		{"codelines", "within the bound", map[string]string{
+			"quorum/raft/a.go":      "// Package raft is short.\npackage raft\n\n/* not\n\ncode */\nfunc f() {\n" + body(897) + "\n\t// nothing\n}\n",
+			"quorum/raft/a_test.go": "package raft\n\nfunc g() {\n" + body(2000) + "}\n",
+		}, nil},
+		{"codelines", "one line too many, in a folder below", map[string]string{
+			"quorum/raft/a.go":     "package raft\n\nfunc f() {\n" + body(894) + "}\n",
+			"quorum/raft/sub/b.go": "package sub\n\nvar x = `\n\n`\n", // a text has the lines that it has
+		}, []string{"quorum/raft: 901 lines of code, more than 900"}},
+		{"codelines", "two statements on a line", map[string]string{
+			"quorum/copilot/a.go": "package copilot\n\nfunc f() {\n" + body(996) + "\tf(); f()\n}\n",
+		}, []string{"quorum/copilot: 1001 lines of code, more than 1000"}},
+		{"codelines", "code elsewhere, and in width", map[string]string{
+			"quorum/raft/a.go":      "package raft\n\nimport _ \"example.org/m/quorum/helper\"\n\nvar x = \"" + strings.Repeat("x", 140) + "\"\n",
+			"quorum/raft/a_test.go": "package raft\n\nimport _ \"example.org/m/quorum/helper\"\n",
+			"quorum/helper/a.go":    "package helper\n",
+		}, []string{"quorum/raft/a.go:3: quorum/raft counts its lines of code, and not those of quorum/helper", "quorum/raft/a.go:5: 150 columns"}},
 		{"layers", "upwards", map[string]string{
 			"internal/index/a.go": lines("package index", `import _ "example.org/m/internal/occ"`),
 			"internal/occ/a.go":   lines("package occ"),

@@ -1,7 +1,6 @@
 package occ
 
 import (
-	"context"
 	"slices"
 	"sync/atomic"
 	"unsafe"
@@ -41,44 +40,6 @@ func (tx *Tx) Commit() (hlc.Timestamp, error) {
 	}
 	tx.wrote = err == nil
 	return ts, err
-}
-
-// enterCommit enters the commit phase of a worker: when no other transaction is
-// favoured, and when the log has room for this one. What executes cannot be undone, so
-// it must not find out later that it cannot be logged. A large transaction has room kept
-// for it: kept is how much.
-//
-// Whoever has room kept and waits for a favour may be waited for by the favoured one,
-// who needs room, too: until the favour lapses.
-func (tx *Tx) enterCommit() (w *Worker, kept int, err error) {
-	log, ctx := tx.engine.log, tx.ctx
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	if bytes := wal.TxHeaderBytes + tx.writes.bytes; log != nil && bytes >= wal.AdmitBytes {
-		if err := log.Admit(ctx, bytes); err != nil {
-			return nil, 0, err
-		}
-		kept = bytes
-	}
-	for err == nil {
-		w = tx.lockWorker()
-		// Inside the commit phase: whoever becomes favoured now waits for its end.
-		favoured := tx.engine.favours.others(tx.retries.turn)
-		if !favoured && (log == nil || kept > 0 || w.stream.HasRoom()) {
-			return w, kept, nil
-		}
-		w.stream.Unlock()
-		if favoured {
-			err = tx.engine.favours.await(ctx)
-		} else {
-			err = log.Throttle(ctx)
-		}
-	}
-	if kept > 0 {
-		log.Done(kept)
-	}
-	return nil, 0, err
 }
 
 // Validate tells whether what the attempt has read so far is one consistent

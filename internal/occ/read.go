@@ -36,6 +36,9 @@ func (tx *Tx) GetMany(t *Table, keys, values [][]byte) error {
 			return err
 		}
 	}
+	if len(keys) == 0 {
+		return tx.enter(t, nil)
+	}
 	if cap(tx.found) < len(keys) {
 		tx.found = make([]index.Found, max(16, len(keys)))
 	}

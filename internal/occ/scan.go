@@ -104,7 +104,8 @@ func (o *ownWrites) next() {
 // from before the scan are seen; of those that it makes while the scan runs,
 // changes to keys that existed are seen.
 func (tx *Tx) Scan(t *Table, r Range, show func(key, value []byte) bool) error {
-	if err := tx.enter(t, r.From); err != nil {
+	// Bounds may be longer than keys: the next one after a longest key is.
+	if err := tx.enter(t, nil); err != nil {
 		return err
 	}
 	if t.tree == nil {

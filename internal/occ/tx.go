@@ -223,11 +223,11 @@ func (tx *Tx) fail(err error) error {
 
 // enter is passed by every operation.
 func (tx *Tx) enter(t *Table, key []byte) error {
-	if tx.err != nil {
-		return tx.err
-	}
 	if tx.mode == modeDone {
 		return ErrTxDone
+	}
+	if tx.err != nil {
+		return tx.err
 	}
 	if len(key) > KeyBytesMax {
 		return fmt.Errorf("%w: key of %d bytes, the longest allowed is %d", ErrTooLarge, len(key), KeyBytesMax)

@@ -1,6 +1,7 @@
 package occ
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -92,6 +93,50 @@ func (b Bound) begin(m mode) (*Tx, error) {
 
 // Drop gives up the transaction for good.
 func (b Bound) Drop() { b.tx.pin.Drop() }
+
+// enterCommit enters the commit phase when no other transaction is favoured and the
+// log has room: what executes cannot be undone, so it must not find out later that it
+// cannot be logged. kept is how much room was kept for it, to be given back (Done).
+// The errors are those of the log and of the context.
+func (tx *Tx) enterCommit() (w *Worker, kept int, err error) {
+	log := tx.engine.log
+	if bytes := wal.TxHeaderBytes + tx.writes.bytes; log != nil && bytes >= wal.AdmitBytes {
+		kept = bytes
+	}
+	for {
+		if kept > 0 {
+			if err := log.Admit(tx.context(), kept); err != nil {
+				return nil, 0, err
+			}
+		}
+		w := tx.lockWorker()
+		// Inside the commit phase: whoever becomes favoured now waits for its end.
+		others := tx.engine.favours.others(tx.retries.turn)
+		if !others && (log == nil || kept > 0 || w.stream.HasRoom()) {
+			return w, kept, nil
+		}
+		w.stream.Unlock()
+		if kept > 0 {
+			log.Done(kept) // who is favoured may need it
+		}
+		if others {
+			err = tx.engine.favours.await(tx.ctx)
+		} else {
+			err = log.Throttle(tx.context())
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+	}
+}
+
+// context returns the transaction's context; that of a session has none.
+func (tx *Tx) context() context.Context {
+	if tx.ctx == nil {
+		return context.Background()
+	}
+	return tx.ctx
+}
 
 // lockWorker locks the stream of a worker: the transaction's own if it is free,
 // else another.

@@ -45,7 +45,7 @@ func (tx *Tx) Delete(t *Table, key []byte) error {
 // DeleteRange removes the keys from ≤ key < to and returns how many there
 // were. A nil bound is no bound.
 func (tx *Tx) DeleteRange(t *Table, from, to []byte) (int, error) {
-	if err := tx.enterWrite(t, from); err != nil {
+	if err := tx.enterWrite(t, nil); err != nil {
 		return 0, err
 	}
 	n := 0

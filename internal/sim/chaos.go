@@ -2,19 +2,26 @@ package sim
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
 )
 
-// Faults is a mix of what goes wrong in a World. Chances of the Chaos are
+// Faults is a mix of what goes wrong in a World. What is not a Link or a Disk are
 // weights: how often each is done in relation to the others; 0 is never.
 type Faults struct {
 	Every time.Duration // the mean time between two faults
+	Brief time.Duration // if not 0, no fault lasts longer
+	// Aim is the share of faults that are for the node that Prey names.
+	Aim float64
 
-	Partition, OneWay, Clog, Reset    float64
-	Crash, PowerLoss, Pause, SlowNode float64
-	Stall, FailSync, Jump, Drift      float64
+	Partition, Isolate, OneWay, Clog, Reset float64
+	Crash, PowerLoss, Pause, SlowNode       float64
+	Stall, FailSync, FullDisk               float64
+	Rot, Misdirect                          float64 // of nodes that are Exposed
+	Jump, Drift                             float64
 
 	Link Link
 	Disk Disk
@@ -23,34 +30,29 @@ type Faults struct {
 // DrawFaults draws a mix of faults: each kind is there in about half of the
 // mixes, so that faults that hide one another show in some.
 func (w *World) DrawFaults() Faults {
-	rng := w.rng
-	weight := func() float64 {
-		if rng.IntN(2) == 0 {
-			return 0
-		}
-		return rng.Float64()
+	// part draws a share of most, of what is there in half of the runs.
+	part := func(name string, most float64) float64 {
+		return most * float64(w.Choose(name, 0, 1)) * w.Draw(name+" weight").Float64()
 	}
-	chance := func(most float64) float64 {
-		if rng.IntN(2) == 0 {
-			return 0
-		}
-		return rng.Float64() * most
+	between := func(name string, low, high time.Duration) time.Duration {
+		return low + time.Duration(w.Draw(name).Int64N(int64(high-low)))
 	}
-	between := func(low, high time.Duration) time.Duration {
-		return low + time.Duration(rng.Int64N(int64(high-low)))
+	return Faults{
+		Every: between("fault every", 100*time.Millisecond, 2*time.Second), Aim: part("aim", 1),
+		Partition: part("partitions", 1), Isolate: part("isolation", 1), OneWay: part("one way", 1),
+		Clog: part("clogs", 1), Reset: part("resets", 1),
+		Crash: part("crashes", 1), PowerLoss: part("power losses", 1), Pause: part("pauses", 1), SlowNode: part("slow nodes", 1),
+		Stall: part("stalls", 1), FailSync: part("failing syncs", 0.25), FullDisk: part("full disks", 0.5),
+		Rot: part("rot", 0.5), Misdirect: part("misdirected writes", 0.5),
+		Jump: part("jumps", 1), Drift: part("drift", 1),
+		Link: Link{DelayMin: between("least delay", 50*time.Microsecond, time.Millisecond),
+			DelayMean: between("mean delay", 50*time.Microsecond, 3*time.Millisecond),
+			Loss:      part("loss", 0.05), Double: part("doubled frames", 0.05), Reorder: part("reordering", 0.1)},
+		Disk: Disk{WriteDelay: between("write delay", 5*time.Microsecond, 100*time.Microsecond),
+			SyncDelay: between("sync delay", 50*time.Microsecond, 5*time.Millisecond),
+			Spread:    1 + part("spread", 3), StallChance: part("disk stalls", 0.002),
+			StallTime: between("stall time", 10*time.Millisecond, time.Second), CrashChance: part("disk crashes", 0.0005)},
 	}
-	f := Faults{
-		Every:     between(100*time.Millisecond, 2*time.Second),
-		Partition: weight(), OneWay: weight(), Clog: weight(), Reset: weight(),
-		Crash: weight(), PowerLoss: weight(), Pause: weight(), SlowNode: weight(),
-		Stall: weight(), FailSync: weight() / 4, Jump: weight(), Drift: weight(),
-		Link: Link{DelayMin: between(50*time.Microsecond, time.Millisecond), DelayMean: between(50*time.Microsecond, 3*time.Millisecond),
-			Loss: chance(0.05), Double: chance(0.05), Reorder: chance(0.1)},
-		Disk: Disk{WriteDelay: between(5*time.Microsecond, 100*time.Microsecond), SyncDelay: between(50*time.Microsecond, 5*time.Millisecond),
-			Spread: 1 + 3*rng.Float64(), StallChance: chance(0.002), StallTime: between(10*time.Millisecond, time.Second),
-			CrashChance: chance(0.0005)},
-	}
-	return f
 }
 
 // String names the mix, for a transcript.
@@ -62,22 +64,38 @@ func (f Faults) plain() any {
 	return plain(f)
 }
 
+// quietLink and quietDisk are what there is when nothing goes wrong.
+func quietLink() Link {
+	return Link{DelayMin: 100 * time.Microsecond, DelayMean: 200 * time.Microsecond}
+}
+func quietDisk() Disk {
+	return Disk{WriteDelay: 20 * time.Microsecond, SyncDelay: 300 * time.Microsecond}
+}
+
 // Chaos applies a mix of faults from now on and returns the way to end it, which
-// also heals: links work, and every node runs and is quick, after a while.
+// also heals: links work, and every node runs and is quick, after a while. Bits
+// that have rotten stay so.
 func (w *World) Chaos(f Faults) (calm func()) {
 	w.Logf("faults: %v", f)
 	w.SetLinks(f.Link)
 	for _, n := range w.victims() {
 		n.Disk = f.Disk
 	}
-	over := false
+	w.chaos = true
 	var next func()
 	next = func() {
-		if over {
-			return
-		}
-		w.inflict(&f)
-		w.After(time.Duration(w.rng.ExpFloat64()*float64(f.Every)), next)
+		w.faults++
+		number, rng := w.faults, w.stream(streamFault+uint64(w.faults))
+		w.After(time.Duration(rng.ExpFloat64()*float64(f.Every)), func() {
+			if !w.chaos {
+				return
+			}
+			if w.less.Only == nil || slices.Contains(w.less.Only, number) {
+				w.Logf("fault %d", number)
+				w.inflict(&f, rng)
+			}
+			next()
+		})
 	}
 	// A node that died of its own disk starts again too.
 	var revive func()
@@ -87,19 +105,19 @@ func (w *World) Chaos(f Faults) (calm func()) {
 				n.Start()
 			}
 		}
-		if !over {
+		if w.chaos {
 			w.After(time.Duration(w.rng.ExpFloat64()*float64(2*time.Second)), revive)
 		}
 	}
-	w.After(time.Duration(w.rng.ExpFloat64()*float64(f.Every)), next)
+	next()
 	w.After(time.Second, revive)
 	return func() {
-		over = true
+		w.chaos = false
 		w.Logf("all faults end")
-		quiet := Link{DelayMin: 100 * time.Microsecond, DelayMean: 200 * time.Microsecond}
-		w.SetLinks(quiet)
+		w.SetLinks(quietLink())
 		for _, n := range w.nodes {
-			n.Disk = Disk{WriteDelay: 20 * time.Microsecond, SyncDelay: 300 * time.Microsecond}
+			n.Disk, n.astray = quietDisk(), false
+			n.fs.SetCapacity(0)
 			n.CPU = time.Microsecond
 			n.SetDrift(1)
 			if n.paused > w.now {
@@ -122,30 +140,46 @@ func (w *World) victims() []*Node {
 	return v
 }
 
-// inflict does one thing.
-func (w *World) inflict(f *Faults) {
-	victims := w.victims()
-	n := victims[w.rng.IntN(len(victims))]
-	other := victims[w.rng.IntN(len(victims))]
-	some := func(most time.Duration) time.Duration {
-		return time.Duration(w.rng.Float64() * w.rng.Float64() * float64(most))
+// apart cuts the nodes that are in a group off from all others.
+func (w *World) apart(in func(*Node) bool) {
+	var group, rest []env.NodeID
+	for _, n := range w.nodes {
+		if in(n) {
+			group = append(group, n.id)
+		} else {
+			rest = append(rest, n.id)
+		}
 	}
+	w.Partition(group, rest)
+}
+
+// inflict does one thing.
+func (w *World) inflict(f *Faults, rng *rand.Rand) {
+	victims := w.victims()
+	n, other := victims[rng.IntN(len(victims))], victims[rng.IntN(len(victims))]
+	if rng.Float64() < f.Aim && w.Prey != nil {
+		if prey := w.Prey(); prey != nil {
+			n = prey
+		}
+	}
+	some := func(most time.Duration) time.Duration {
+		if f.Brief > 0 {
+			most = min(most, f.Brief)
+		}
+		return time.Duration(rng.Float64() * rng.Float64() * float64(most))
+	}
+	reboot := func() { n.Crash(rng.IntN(2) == 0); w.After(some(5*time.Second), n.Start) }
 	actions := []struct {
 		weight float64
 		do     func()
 	}{
 		{f.Partition, func() {
-			var group []env.NodeID
-			var rest []env.NodeID
-			for _, x := range w.nodes {
-				if w.rng.IntN(2) == 0 {
-					group = append(group, x.id)
-				} else {
-					rest = append(rest, x.id)
-				}
-			}
-			w.Partition(group, rest)
+			w.apart(func(*Node) bool { return rng.IntN(2) == 0 })
 			w.After(some(8*time.Second), w.Heal)
+		}},
+		{f.Isolate, func() {
+			w.apart(func(x *Node) bool { return x == n })
+			w.After(some(4*time.Second), w.Heal)
 		}},
 		{f.OneWay, func() {
 			if n != other {
@@ -167,18 +201,22 @@ func (w *World) inflict(f *Faults) {
 			w.Logf("n%d is slow: %v a step", n.id, n.CPU)
 			w.After(some(5*time.Second), func() { n.CPU = time.Microsecond })
 		}},
-		{f.Stall, func() {
-			d := some(3 * time.Second)
-			w.Logf("n%d: the disk stalls for %v", n.id, d)
-			n.disk = max(n.disk, w.now) + d
-		}},
+		{f.Stall, func() { n.StallDisk(some(3 * time.Second)) }},
 		{f.FailSync, func() {
-			n.Disk.FailSync = w.rng.Float64()
+			n.Disk.FailSync = rng.Float64()
+			w.Logf("n%d: syncs fail with a chance of %.2f", n.id, n.Disk.FailSync)
 			w.After(some(time.Second), func() { n.Disk.FailSync = 0 })
 		}},
+		{f.FullDisk, func() {
+			n.FillDisk(int64(rng.IntN(16 << 10)))
+			w.After(some(5*time.Second), func() { n.FillDisk(-1) })
+		}},
+		// Damage shows when the program reads its files again.
+		{f.Rot, func() { n.rot(rng); w.After(some(time.Second), reboot) }},
+		{f.Misdirect, func() { n.Misdirect(); w.After(some(time.Second), reboot) }},
 		{f.Jump, func() { n.JumpClock(some(2*time.Hour) - time.Hour/2) }},
 		{f.Drift, func() {
-			n.SetDrift(0.8 + 0.4*w.rng.Float64())
+			n.SetDrift(0.8 + 0.4*rng.Float64())
 			w.Logf("n%d: the clock runs by %.3f", n.id, n.rate)
 		}},
 	}
@@ -186,7 +224,7 @@ func (w *World) inflict(f *Faults) {
 	for _, a := range actions {
 		total += a.weight
 	}
-	x := w.rng.Float64() * total
+	x := rng.Float64() * total
 	for _, a := range actions {
 		if x -= a.weight; x < 0 {
 			a.do()

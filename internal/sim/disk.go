@@ -1,8 +1,9 @@
 package sim
 
 import (
+	"errors"
 	"io"
-	"io/fs"
+	"math/rand/v2"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
@@ -19,11 +20,12 @@ type Disk struct {
 	StallTime   time.Duration
 	// FailSync is the chance that a sync fails.
 	FailSync float64
-	// Misdirect is the chance that a write goes to another sector.
-	Misdirect float64
 	// CrashChance is the chance that the node loses its power at an operation.
 	CrashChance float64
 }
+
+// ErrSync is why a sync has failed.
+var ErrSync = errors.New("sim: the disk has lost a write")
 
 // fileSystem is the FS of one node from one start to the next crash. Each
 // operation takes its time and then happens, unless the node has crashed by
@@ -72,7 +74,7 @@ func (f *fileSystem) sync() error {
 	f.op(f.n.Disk.SyncDelay)
 	if p := f.n.Disk.FailSync; p > 0 && f.n.w.rng.Float64() < p {
 		f.n.w.Logf("n%d: a sync fails", f.n.id)
-		return fs.ErrInvalid
+		return ErrSync
 	}
 	return nil
 }
@@ -102,7 +104,11 @@ func (f *fileSystem) OpenRead(name string) (env.File, error) {
 	return f.handle(h, name, err)
 }
 
-func (f *fileSystem) Rename(from, to string) error { f.write(); return f.fs.Rename(from, to) }
+func (f *fileSystem) Rename(from, to string) error {
+	f.write()
+	f.n.w.Logf("n%d renames %s to %s", f.n.id, from, to)
+	return f.fs.Rename(from, to)
+}
 
 func (f *fileSystem) Remove(name string) error { f.write(); return f.fs.Remove(name) }
 
@@ -140,15 +146,36 @@ func (h *file) ReadAt(p []byte, at int64) (int, error) { h.fs.write(); return h.
 func (h *file) WriteAt(p []byte, at int64) (int, error) {
 	h.fs.write()
 	n := h.fs.n
-	if chance := n.Disk.Misdirect; chance > 0 && n.w.rng.Float64() < chance {
-		elsewhere := int64(n.w.rng.IntN(8)) * faultfs.SectorBytes
-		n.w.Logf("n%d: a write to %s at %d goes to %d", n.id, h.name, at, elsewhere)
-		at = elsewhere
+	if n.w.out != nil {
+		n.w.Logf("n%d writes %d bytes to %s at %d", n.id, len(p), h.name, at)
+	}
+	if n.astray {
+		n.astray = false
+		elsewhere := n.w.elsewhere(at)
+		n.w.Logf("n%d: the write to %s at %d goes to %d", n.id, h.name, at, elsewhere)
+		if err := h.fs.fs.Misplace(h.name, elsewhere, p); err != nil {
+			return 0, err
+		}
+		return len(p), nil
 	}
 	return h.File.WriteAt(p, at)
 }
 
+// elsewhere draws where a write goes instead of its place: to a sector before it,
+// so that what comes later does not cover it up; one at the beginning of a file
+// to one behind.
+func (w *World) elsewhere(at int64) int64 {
+	if at == 0 {
+		return int64(1+w.rng.IntN(8)) * faultfs.SectorBytes
+	}
+	sectors := (at + faultfs.SectorBytes - 1) / faultfs.SectorBytes
+	return w.rng.Int64N(sectors) * faultfs.SectorBytes
+}
+
 func (h *file) Sync() error {
+	if n := h.fs.n; n.w.out != nil {
+		n.w.Logf("n%d syncs %s", n.id, h.name)
+	}
 	if err := h.fs.sync(); err != nil {
 		// The disk has dropped what was to be synced.
 		h.fs.fs.Fail(faultfs.OpSync, 1, 1, err)
@@ -160,3 +187,40 @@ func (h *file) Preallocate(bytes int64) error { h.fs.write(); return h.File.Prea
 func (h *file) Truncate(bytes int64) error    { h.fs.write(); return h.File.Truncate(bytes) }
 func (h *file) Size() (int64, error)          { h.fs.write(); return h.File.Size() }
 func (h *file) Evict() error                  { h.fs.write(); return h.File.Evict() }
+
+// StallDisk makes the node's disk do nothing for d.
+func (n *Node) StallDisk(d time.Duration) {
+	n.w.Logf("n%d: the disk stalls for %v", n.id, d)
+	n.disk = max(n.disk, n.w.now) + d
+}
+
+// FillDisk leaves room bytes on the node's disk; less than 0 is no limit.
+func (n *Node) FillDisk(room int64) {
+	if room < 0 {
+		n.fs.SetCapacity(0)
+		return
+	}
+	n.w.Logf("n%d: the disk has room for %d bytes", n.id, room)
+	n.fs.SetCapacity(n.fs.UsedBytes() + max(1, room))
+}
+
+// Misdirect makes the next write of a node that is Exposed go to the wrong place,
+// where it is on the disk at once.
+func (n *Node) Misdirect() { n.astray = n.Exposed != nil }
+
+// rot turns over a bit of a node that is Exposed.
+func (n *Node) rot(rng *rand.Rand) {
+	if n.Exposed == nil {
+		return
+	}
+	name, bytes := n.Exposed()
+	if bytes == 0 {
+		return
+	}
+	at, bit := int64(rng.IntN(bytes)), uint(rng.IntN(8))
+	if err := n.fs.FlipBit(name, at, bit); err != nil {
+		n.w.Fail("n%d: no bit can rot: %v", n.id, err)
+		return
+	}
+	n.w.Logf("n%d: bit %d of byte %d of %s rots", n.id, bit, at, name)
+}

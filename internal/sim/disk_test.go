@@ -55,7 +55,7 @@ func TestDiskFaults(t *testing.T) {
 	if _, err := diskJob(t, func(n *Node) { n.Files().SetCapacity(8192) }, writeAndSync); !env.IsDiskFull(err) {
 		t.Errorf("a full disk: %v", err)
 	}
-	n, err := diskJob(t, func(n *Node) { n.Disk.Misdirect = 1 }, writeAndSync)
+	n, err := diskJob(t, func(n *Node) { n.Exposed = func() (string, int) { return "x", 0 }; n.Misdirect() }, writeAndSync)
 	if b, _ := n.Files().ReadFile("x"); err != nil || len(b) >= 1<<16 {
 		t.Errorf("a misdirected write: %v, %d bytes", err, len(b))
 	}

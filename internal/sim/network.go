@@ -142,6 +142,8 @@ type conn struct {
 	unread  int           // bytes that were sent and not received
 	stalled bool          // Written waits for the other side to read
 	sent    uint64        // frames
+	dialled bool
+	asked   map[uint64]uint64 // methods of calls, for transcripts
 }
 
 func (c *conn) node() *Node { return c.net.n }
@@ -171,7 +173,7 @@ func (n *network) crash(silent bool) {
 // Dial implements env.Network.
 func (n *network) Dial(to env.NodeID, r env.Receiver) env.Conn {
 	w := n.n.w
-	c := &conn{net: n, r: r}
+	c := &conn{net: n, r: r, dialled: true}
 	n.conns = append(n.conns, c)
 	peer := w.Node(to)
 	link := w.Link(n.n.id, to)
@@ -279,10 +281,15 @@ func (c *conn) send(link *Link, f []byte) {
 	spared := c.sent == 1
 	check := crc32.ChecksumIEEE(f)
 	w.note(noteWrite, uint64(w.now), uint64(c.node().id)<<32|uint64(c.other.node().id), uint64(check))
+	lost := link.Blocked || !spared && link.Loss > 0 && w.rng.Float64() < link.Loss
 	if w.out != nil {
-		w.Logf("n%d -> n%d: %d bytes, check %08x", c.node().id, c.other.node().id, len(f), check)
+		fate := ""
+		if lost {
+			fate = "LOST "
+		}
+		w.Logf("n%d -> n%d %s%s", c.node().id, c.other.node().id, fate, c.describe(f))
 	}
-	if link.Blocked || !spared && link.Loss > 0 && w.rng.Float64() < link.Loss {
+	if lost {
 		w.inOrder(w.now, func() { c.read(len(f)) })
 		return
 	}
@@ -308,6 +315,9 @@ func (c *conn) arrive(f []byte, bytes int) {
 		return
 	}
 	w.note(noteReceive, uint64(w.now), uint64(other.node().id), uint64(len(f)))
+	if w.out != nil {
+		w.Logf("n%d <- n%d %s", other.node().id, c.node().id, c.describe(f))
+	}
 	other.tell(func() {
 		if len(f) > 1 && w.rng.IntN(16) == 0 { // as if it came in two pieces
 			cut := 1 + w.rng.IntN(len(f)-1)

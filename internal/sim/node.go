@@ -20,9 +20,15 @@ type Node struct {
 	rt   *quorum.Runtime
 	host *host
 	net  *network
+	// endpoint serves other nodes, if transcripts are told.
+	endpoint *quorum.Endpoint
 	// Immune nodes are no part of what is tried: Chaos spares them, though not
 	// their links.
 	Immune bool
+	// Exposed, if set, names a file and how many bytes of its beginning may rot: a
+	// part in which the program promises to notice damage. Only on nodes that have
+	// it bits rot and writes go to the wrong place.
+	Exposed func() (name string, bytes int)
 	// Faults.
 	Disk   Disk
 	CPU    time.Duration // that one step of the program takes
@@ -30,6 +36,7 @@ type Node struct {
 	busy   time.Duration // until when
 	fs     *faultfs.FS
 	disk   time.Duration // until when it is busy
+	astray bool          // the next write goes to the wrong place
 	jobs   []*job        // that have not ended
 	job    *job          // that runs
 
@@ -46,7 +53,7 @@ type Node struct {
 // makes Endpoints on n.Network and tasks on n.Runtime.
 func (w *World) AddNode(id env.NodeID, boot func(*Node)) *Node {
 	n := &Node{w: w, id: id, boot: boot, rate: 1, fs: faultfs.New(w.rng.Uint64()), CPU: time.Microsecond}
-	n.Disk = Disk{WriteDelay: 20 * time.Microsecond, SyncDelay: 300 * time.Microsecond}
+	n.Disk = quietDisk()
 	w.nodes = append(w.nodes, n)
 	return n
 }

@@ -144,6 +144,7 @@ func TestDigestsAreTheSameInAnotherProcess(t *testing.T) {
 	if len(distinct) != int(count) {
 		t.Errorf("%d different runs of %d", len(distinct), count)
 	}
+	t.Logf("bar: seeds with the same digest in two processes | %d of %d | 1,000", len(distinct), count)
 }
 
 func TestTranscriptsAreTheSame(t *testing.T) {
@@ -231,6 +232,26 @@ func TestPowerLossLosesWhatWasNotSynced(t *testing.T) {
 			t.Errorf("power lost %v: %d boots, lost %d times", power, boots, lost)
 		}
 	}
+}
+
+// TestBars measures the simulator's speed; see the one of package quorum.
+func TestBars(t *testing.T) {
+	d, tries := 100*time.Millisecond, 1
+	if os.Getenv("GODWIT_BARS") != "" {
+		d, tries = 10*time.Second, 5
+	}
+	var best float64
+	for range tries {
+		w := New(1, nil)
+		done := 0
+		began := time.Now()
+		if err := gossip(w, false, d, &done); err != nil {
+			t.Fatal(err)
+		}
+		best = max(best, float64(w.Events())/time.Since(began).Seconds())
+		w.Close()
+	}
+	t.Logf("bar: simulator, one core | %.0f events/s | at least 500,000", best)
 }
 
 func BenchmarkEvents(b *testing.B) {

@@ -1,9 +1,6 @@
 package sim
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // SlowFault makes one node slow.
 type SlowFault struct {
@@ -29,14 +26,4 @@ func SlowFaults() []SlowFault {
 		{"paused", func(n *Node) { n.Pause(long) }},
 		{"stopped", func(n *Node) { n.Crash(false) }},
 	}
-}
-
-// Speed is what clients got.
-type Speed struct {
-	PerSecond float64
-	P50, P99  time.Duration
-}
-
-func (s Speed) String() string {
-	return fmt.Sprintf("%.0f/s, p50 %v, p99 %v", s.PerSecond, s.P50.Round(time.Microsecond), s.P99.Round(time.Microsecond))
 }

@@ -27,16 +27,7 @@ type Result struct {
 
 // Replay runs one seed. transcript, if not nil, is written what happens.
 func Replay(s Scenario, seed uint64, transcript io.Writer) Result {
-	w := New(seed, transcript)
-	err := s.Run(w)
-	if w.failed != nil {
-		err = w.failed // what happened first explains the rest
-	} else if err != nil {
-		w.Fail("%w", err)
-	}
-	r := Result{Seed: seed, Digest: w.digest, Events: w.events, Time: w.now, Err: err}
-	w.Close()
-	return r
+	return ReplayLess(s, seed, Less{}, transcript)
 }
 
 // Sweep runs seeds from first up, on as many goroutines as workers says, until

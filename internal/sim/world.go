@@ -14,16 +14,25 @@ import (
 
 // World is a cluster in simulation. It is used by one goroutine.
 type World struct {
-	seed   uint64
-	rng    *rand.Rand
-	now    time.Duration
-	queue  []event // a heap
-	seq    uint64
-	nodes  []*Node
-	links  map[[2]env.NodeID]*Link
-	link   Link // of links that nothing is said about
-	rare   map[string]bool
-	out    io.Writer // of the transcript; nil for none
+	seed  uint64
+	rng   *rand.Rand
+	now   time.Duration
+	queue []event // a heap
+	seq   uint64
+	nodes []*Node
+	links map[[2]env.NodeID]*Link
+	link  Link // of links that nothing is said about
+	// What configures the run, and what Shrink has taken away from it.
+	less    Less
+	choices []choice
+	faults  int            // that there were
+	chaos   bool           // there are more
+	rare    map[string]int // every how many times branches are taken
+	out     io.Writer      // of the transcript; nil for none
+	// Prey, if set, returns the node that matters most now: faults aim at it.
+	Prey func() *Node
+	// Show, if set, says what bytes in a message are, for transcripts, or nothing.
+	Show   func([]byte) string
 	failed error
 	digest uint64
 	events uint64
@@ -50,9 +59,9 @@ func (e *event) before(o *event) bool {
 
 // New returns an empty World. transcript, if not nil, is written what happens.
 func New(seed uint64, transcript io.Writer) *World {
-	w := &World{seed: seed, rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), out: transcript,
-		links: map[[2]env.NodeID]*Link{}, rare: map[string]bool{}, digest: 14695981039346656037}
-	w.link = Link{DelayMin: 100 * time.Microsecond, DelayMean: 200 * time.Microsecond}
+	w := &World{seed: seed, rng: rand.New(rand.NewPCG(seed, streamRun)), out: transcript,
+		links: map[[2]env.NodeID]*Link{}, rare: map[string]int{}, digest: 14695981039346656037}
+	w.link = quietLink()
 	return w
 }
 
@@ -79,13 +88,6 @@ func (w *World) Fail(format string, args ...any) {
 	if w.failed == nil {
 		w.failed = fmt.Errorf(format, args...)
 		w.Logf("FAILED: %v", w.failed)
-	}
-}
-
-// Logf writes a line of the transcript, if there is one.
-func (w *World) Logf(format string, args ...any) {
-	if w.out != nil {
-		fmt.Fprintf(w.out, "%12.6f %s\n", w.now.Seconds(), fmt.Sprintf(format, args...))
 	}
 }
 
@@ -215,15 +217,4 @@ func (w *World) Close() {
 		}
 	}
 	w.queue = nil
-}
-
-// Rare tells whether a rarely taken branch is to be taken now. Whether it is
-// ever taken in this World, the seed draws for each name.
-func (w *World) Rare(name string) bool {
-	on, ok := w.rare[name]
-	if !ok {
-		on = w.rng.IntN(4) == 0
-		w.rare[name] = on
-	}
-	return on && w.rng.IntN(8) == 0
 }

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -136,6 +137,27 @@ func TestRoundOutOfOrder(t *testing.T) {
 		if err != nil || (found.Watermark == hlc.Max) != believed {
 			t.Fatalf("%d rounds are left out: watermark %d, %v", skipped, found.Watermark, err)
 		}
+		expect(t, got, all)
+	}
+}
+
+// TestRoundOfAnyLength: a length that cannot be is no reason to panic.
+func TestRoundOfAnyLength(t *testing.T) {
+	f, all := writtenLog(t, 15, false)
+	c, err := loadChain(f, testDir, testID, Reach{}, 0, func(err error) { t.Fatal(err) })
+	must(t, err)
+	end, err := c.findTail()
+	must(t, err)
+	s := &c.segments[len(c.segments)-1]
+	for _, bytes := range []int64{math.MaxInt64, math.MaxInt64 - blockBytes, math.MaxInt64 - end.end, s.size - end.end + 1} {
+		g := f.Clone()
+		rewrite(t, g, s.name, func(b []byte) []byte {
+			h := roundHeader{bytes: bytes, number: end.round + 1, nonce: s.header.nonce, watermark: hlc.Max, synced: end.round, epoch: 1}
+			h.put(b[end.end:], placeIn(testID, s.header.number).at(end.end))
+			return b
+		})
+		_, got, err := recoverAll(g, 0)
+		must(t, err)
 		expect(t, got, all)
 	}
 }

@@ -113,7 +113,7 @@ func (r *roundReader) next() error {
 		return torn(r.name, at, "round %d is of an earlier life of the segment", h.number)
 	case h.number != r.want:
 		return torn(r.name, at, "round %d where round %d belongs", h.number, r.want)
-	case roundUp(h.bytes) > r.end-at:
+	case h.bytes > r.end-at || roundUp(h.bytes) > r.end-at: // the first against an overflow
 		return torn(r.name, at, "round %d of %d bytes where %d are left", h.number, h.bytes, r.end-at)
 	case h.watermark < r.watermark:
 		return dberr.Corrupt(r.name, at, "the watermark of round %d goes back from %d to %d", h.number, r.watermark, h.watermark)

@@ -9,12 +9,14 @@
 // Append after Open there has to be a Replace, so what a crash has left behind
 // the last good record is gone for good.
 //
-// Each batch begins with a record of the journal's own that says how long the
-// file was when it was last synced; that of a new file says how long it was when
-// it got its name. What is unreadable below that was damaged, and not just never
-// written. Damage to the last batch alone cannot be told from a crash, so that
-// when nothing more comes for a while an empty batch follows, which says that the
-// one before is complete.
+// The file begins with a record of the journal's own that says how long the file
+// was when it got its name, and each batch behind that with one that says where
+// in the file it begins, which is how much of it was synced before. So what is
+// unreadable below a batch was damaged, and not just never written; and a batch
+// that lies anywhere else than it says was written to the wrong place. Damage to
+// the last batch alone cannot be told from a crash, so that when nothing more
+// comes for a while an empty batch follows, which says that the one before is
+// complete.
 package journal
 
 import (
@@ -42,11 +44,13 @@ const (
 	headBytes      = 8
 	recordBytesMax = 64 << 20
 
-	// The first byte of a record.
-	kindBatch = 1 // of the journal: eight bytes, the synced length
-	kindData  = 2
+	// The first byte of a record. Those of the journal have two numbers: one that
+	// was drawn for the file, so that no data looks like them, and what is said here.
+	kindFile  = 1 // the length of the file when it got its name
+	kindBatch = 2 // where in the file the batch begins
+	kindData  = 3
 
-	batchBytes = headBytes + 1 + 8 // of a record of kindBatch
+	markBytes = headBytes + 1 + 16 // of a record of the journal
 
 	// sealAfter is how long the last batch waits for another one.
 	sealAfter = 200 * time.Millisecond
@@ -63,6 +67,8 @@ type Journal struct {
 	file    env.File
 	number  uint64 // of the file
 	size    uint64
+	salt    uint64 // the number drawn for the file
+	draw    func() uint64
 	pending []byte // put, and not being written
 	rewrite bool   // pending is a new file
 	sealed  bool   // the file says itself how long it is
@@ -73,7 +79,7 @@ type Journal struct {
 // Open reads the records of the journal in a folder, which is made if it is not
 // there.
 func Open(ctx context.Context, files env.FS, dir string) (*Journal, [][]byte, error) {
-	j := &Journal{files: files, dir: dir,
+	j := &Journal{files: files, dir: dir, draw: quorum.RuntimeOf(ctx).Host().Uint64,
 		put: quorum.NewWatermark(ctx, "journal put", 0), durable: quorum.NewWatermark(ctx, "journal durable", 0)}
 	j.durable.Behind(quorum.KindDisk, 1, 1)
 	records, err := quorum.Blocking(ctx, quorum.KindDisk, "journal load", j.load).Wait(ctx)
@@ -112,9 +118,11 @@ func appendRecord(b []byte, kind byte, data func([]byte) []byte) []byte {
 	return b
 }
 
-// appendBatch appends the record that says how long the file is for certain.
-func appendBatch(b []byte, synced uint64) []byte {
-	return appendRecord(b, kindBatch, func(b []byte) []byte { return binary.LittleEndian.AppendUint64(b, synced) })
+// appendMark appends a record of the journal's own.
+func appendMark(b []byte, kind byte, salt, at uint64) []byte {
+	return appendRecord(b, kind, func(b []byte) []byte {
+		return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, salt), at)
+	})
 }
 
 // readRecord returns the record at the beginning of b, kind first, and its
@@ -132,27 +140,45 @@ func readRecord(b []byte) (record []byte, n int, ok bool) {
 	if crc32.Checksum(record, table) != binary.LittleEndian.Uint32(b[4:]) {
 		return nil, 0, false
 	}
-	return record, n, record[0] == kindData || record[0] == kindBatch && n == batchBytes
+	return record, n, record[0] == kindData || record[0] <= kindBatch && n == markBytes
+}
+
+// readMark returns what a record of the journal says.
+func readMark(record []byte) (salt, at uint64) {
+	return binary.LittleEndian.Uint64(record[1:]), binary.LittleEndian.Uint64(record[9:])
 }
 
 // Run writes what is put until ctx ends or the disk fails. One task runs it.
 func (j *Journal) Run(ctx context.Context) error {
+	rt := quorum.RuntimeOf(ctx)
 	for {
+		idle := sealAfter
+		if rt.Rare("journal: seal at once") {
+			idle = 0
+		}
 		more := j.put.Reached(j.durable.Value() + 1)
 		if j.file == nil || j.sealed {
 			if err := quorum.Wait(ctx, more); err != nil {
 				return err
 			}
-		} else if err := quorum.WaitFor(ctx, more, sealAfter); err != nil && !errors.Is(err, quorum.ErrTimeout) {
+		} else if err := quorum.WaitFor(ctx, more, idle); err != nil && !errors.Is(err, quorum.ErrTimeout) {
 			return err
 		}
+		if rt.Rare("journal: the batch waits for more") {
+			if err := quorum.Sleep(ctx, 5*time.Millisecond); err != nil {
+				return err
+			}
+		}
 		upTo, b, rewrite := j.put.Value(), j.pending, j.rewrite
+		if rewrite {
+			j.salt = j.draw()
+		}
 		j.pending, j.rewrite, j.sealed = nil, false, len(j.pending) == 0 || j.rewrite
 		job := quorum.Disk(ctx, "journal write", func() error {
 			if rewrite {
 				return j.create(b)
 			}
-			b = append(appendBatch(nil, j.size), b...)
+			b = append(appendMark(nil, kindBatch, j.salt, j.size), b...)
 			if _, err := j.file.WriteAt(b, int64(j.size)); err != nil {
 				return err
 			}
@@ -174,7 +200,7 @@ func (j *Journal) name(number uint64) string {
 
 // create writes a new file and drops the old ones. In a job.
 func (j *Journal) create(b []byte) error {
-	b = append(appendBatch(nil, batchBytes+uint64(len(b))), b...)
+	b = append(appendMark(nil, kindFile, j.salt, markBytes+uint64(len(b))), b...)
 	next := j.name(j.number + 1)
 	f, err := j.files.Create(next + tmpSuffix)
 	if err != nil {
@@ -216,11 +242,8 @@ func (j *Journal) load() ([][]byte, error) {
 		return nil, err
 	}
 	for _, name := range names {
-		number, ok := strings.CutPrefix(name, prefix)
-		if n, err := strconv.ParseUint(number, 10, 64); ok && err == nil {
-			j.number = max(j.number, n)
-		}
-		if ok && !strings.HasSuffix(name, tmpSuffix) { // a .tmp is written over
+		if number, ok := numberOf(name); ok { // a .tmp has none: it is written over
+			j.number = max(j.number, number)
 			j.stale = append(j.stale, filepath.Join(j.dir, name))
 		}
 	}
@@ -240,41 +263,73 @@ func (j *Journal) load() ([][]byte, error) {
 	if _, err := f.ReadAt(b, 0); err != nil {
 		return nil, err
 	}
-	records, good, err := parse(b)
+	records, good, _, err := parse(b)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s at %d", err, j.name(j.number), good)
 	}
 	return records, nil
 }
 
-// parse returns the records of a file, and how many of its bytes are good. What
-// comes behind these must be what a crash can leave.
-func parse(b []byte) (records [][]byte, good int, err error) {
-	var synced uint64
+// numberOf returns the number in a file's name.
+func numberOf(name string) (uint64, bool) {
+	number, ok := strings.CutPrefix(filepath.Base(name), prefix)
+	n, err := strconv.ParseUint(number, 10, 64)
+	return n, ok && err == nil
+}
+
+// parse returns the records of a file, how many of its bytes are good, and how
+// many of these had to be there, whatever a crash took. What comes behind the good
+// ones must be what a crash can leave.
+func parse(b []byte) (records [][]byte, good, certain int, err error) {
+	first, n, ok := readRecord(b)
+	if !ok || first[0] != kindFile {
+		return nil, 0, 0, ErrCorrupt // a file gets its name when its beginning is synced
+	}
+	salt, length := readMark(first)
+	good, certain = n, int(min(length, uint64(len(b)+1)))
 	for good < len(b) {
 		r, n, ok := readRecord(b[good:])
-		if !ok || good == 0 && r[0] != kindBatch {
+		if !ok {
 			break
 		}
 		if r[0] == kindData {
 			records = append(records, r[1:])
-		} else if at := binary.LittleEndian.Uint64(r[1:]); good == 0 {
-			synced = at
-		} else if at != uint64(good) {
-			return nil, good, ErrCorrupt // it was written for another place
+		} else if s, at := readMark(r); r[0] != kindBatch || s != salt || at != uint64(good) {
+			return nil, good, 0, ErrCorrupt // it was written for another place
+		} else {
+			certain = good
 		}
 		good += n
 	}
-	if good == 0 {
-		return nil, 0, ErrCorrupt // a file gets its name when its beginning is synced
-	}
 	for i := good + 1; i < len(b); i++ {
 		if r, _, ok := readRecord(b[i:]); ok && r[0] == kindBatch {
-			synced = max(synced, binary.LittleEndian.Uint64(r[1:]))
+			if s, _ := readMark(r); s == salt {
+				return nil, good, 0, ErrCorrupt // what is below was synced, or it was written for another place
+			}
 		}
 	}
-	if synced > uint64(good) {
-		return nil, good, ErrCorrupt
+	if good < certain {
+		return nil, good, 0, ErrCorrupt
 	}
-	return records, good, nil
+	return records, good, certain, nil
+}
+
+// Newest returns which of the names is that of the file that Open reads, if there
+// is one.
+func Newest(names []string) (newest string, ok bool) {
+	var highest uint64
+	for _, name := range names {
+		if n, isJournal := numberOf(name); isJournal && (!ok || n > highest) {
+			newest, highest, ok = name, n, true
+		}
+	}
+	return newest, ok
+}
+
+// Covered returns how many bytes of a journal's file have to be there, whatever a
+// crash takes: Open finds damage to any of them. It is 0 for a file that is
+// damaged already. It is for those who damage files to see what happens.
+func Covered(file []byte) int {
+	_, _, certain, _ := parse(file)
+	return certain
 }

@@ -150,7 +150,7 @@ func TestRottenBitsAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lastBatch := len(content) - batchBytes - (headBytes + 2)
+	lastBatch := len(content) - markBytes - (headBytes + 2)
 	for at := range content {
 		damaged := files.Clone()
 		if err := damaged.FlipBit(name, int64(at), uint(at)); err != nil {
@@ -201,7 +201,7 @@ func TestIdleJournalIsSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for at := range len(content) - batchBytes {
+	for at := range len(content) - markBytes {
 		damaged := files.Clone()
 		if err := damaged.FlipBit(name, int64(at), uint(at)); err != nil {
 			t.Fatal(err)
@@ -212,25 +212,60 @@ func TestIdleJournalIsSealed(t *testing.T) {
 	}
 }
 
-// A batch that was written over an earlier one is damage, though it is readable.
+// read opens the journal on a disk that holds this file and returns its numbers.
+func read(t *testing.T, files *faultfs.FS, name string, content []byte) (numbers []uint64, err error) {
+	t.Helper()
+	files = files.Clone()
+	if err := files.WriteFile(name, content); err != nil {
+		t.Fatal(err)
+	}
+	err = session(t, files, func(_ context.Context, _ *Journal, r []uint64) { numbers = r })
+	return numbers, err
+}
+
+// The last batch, written anywhere else than at its place, is found: also over all
+// that is before it, and behind a gap where it should be.
 func TestMisplacedBatchIsFound(t *testing.T) {
 	files, name := write(t)
 	content, err := files.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	size := batchBytes + headBytes + 2 // of a batch of one number
-	first := len(content) - 9*size
-	for i := range 8 {
-		moved := bytes.Clone(content)
-		copy(moved[first+i*size:], content[len(content)-size:])
-		damaged := files.Clone()
-		if err := damaged.WriteFile(name, moved); err != nil {
-			t.Fatal(err)
+	place := Covered(content)
+	for _, batch := range [][]byte{
+		content[place:],
+		append(bytes.Clone(content[place:]), bytes.Repeat(appendRecord(nil, kindData, func(b []byte) []byte { return append(b, 1) }), 99)...),
+	} {
+		for at := range len(content) + 100 {
+			if at == place {
+				continue
+			}
+			misplaced := make([]byte, max(place, at+len(batch)))
+			copy(misplaced, content[:place])
+			copy(misplaced[at:], batch)
+			if got, err := read(t, files, name, misplaced); !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("the last batch at %d instead of %d: %v, %v", at, place, got, err)
+			}
 		}
-		if err := session(t, damaged, func(context.Context, *Journal, []uint64) {}); !errors.Is(err, ErrCorrupt) {
-			t.Errorf("the last batch in place of batch %d: %v", i, err)
-		}
+	}
+	// The beginning of a file elsewhere.
+	if got, err := read(t, files, name, append(make([]byte, 512), content...)); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a file that begins at 512: %v, %v", got, err)
+	}
+}
+
+// Nothing that is put into a journal is taken for a record of the journal itself.
+func TestDataIsNotTakenForABatch(t *testing.T) {
+	files, name := write(t)
+	content, err := files.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := appendMark(nil, kindBatch, 1, 1<<20)
+	last := appendRecord(nil, kindData, func(b []byte) []byte { return append(append(b, 0xff), forged...) })
+	last = last[:len(last)-1] // a crash took the rest
+	if got, err := read(t, files, name, append(content, last...)); err != nil || len(got) != 10 {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 
@@ -256,21 +291,21 @@ func TestFailingSync(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	b := appendRecord(appendBatch(nil, batchBytes+headBytes+4), kindData, func(b []byte) []byte { return append(b, "one"...) })
-	b = appendBatch(b, uint64(len(b)))
+	b := appendRecord(appendMark(nil, kindFile, 7, markBytes+headBytes+4), kindData, func(b []byte) []byte { return append(b, "one"...) })
+	b = appendMark(b, kindBatch, 7, uint64(len(b)))
 	b = appendRecord(b, kindData, func(b []byte) []byte { return append(b, "two"...) })
 	f.Add(b)
 	f.Add(b[:len(b)-1])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		records, good, err := parse(b)
-		if good > len(b) || err == nil && good == 0 {
-			t.Fatal(good, err)
+		records, good, certain, err := parse(b)
+		if good > len(b) || certain > good || err == nil && certain == 0 {
+			t.Fatal(good, certain, err)
 		}
 		if err != nil {
 			return
 		}
-		again, n, err := parse(bytes.Clone(b[:good]))
-		if err != nil || n != good || len(again) != len(records) {
+		again, n, same, err := parse(bytes.Clone(b[:good]))
+		if err != nil || n != good || same != certain || len(again) != len(records) {
 			t.Fatalf("%d records of %d bytes are %d of %d, %v", len(records), good, len(again), n, err)
 		}
 	})

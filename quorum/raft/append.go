@@ -74,7 +74,7 @@ func (n *Node) replicate(ctx context.Context, p *peer) error {
 	for {
 		seen, now := n.work.Value(), n.rt.Elapsed()
 		window := windowMax
-		if p.probing {
+		if p.probing || n.rt.Rare("raft: one request at a time") {
 			window = 1 // until an answer says where its log matches
 		}
 		due := p.next <= n.log.last() || p.asked < n.round || now-p.sent >= n.options.Heartbeat
@@ -129,7 +129,7 @@ func (n *Node) exchange(ctx context.Context, p *peer) {
 func (n *Node) request(p *peer) func(context.Context) (*appendResp, error) {
 	prev := min(p.next-1, n.log.last())
 	prevTerm, ok := n.log.term(prev)
-	if !ok {
+	if !ok || n.rt.Rare("raft: snapshot instead of entries") {
 		p.probing = true
 		req := &snapshotReq{n.term, n.log.snapshot}
 		return func(ctx context.Context) (*appendResp, error) {
@@ -149,7 +149,7 @@ func (n *Node) request(p *peer) func(context.Context) (*appendResp, error) {
 
 // kth returns the highest value that a majority of the voters has reached.
 func (n *Node) kth(value func(*peer) uint64) uint64 {
-	var all []uint64
+	all := make([]uint64, 0, 8)
 	for _, id := range n.voters() {
 		all = append(all, value(n.peers[id]))
 	}
@@ -205,7 +205,7 @@ func (n *Node) handleAppend(ctx context.Context, from quorum.NodeID, req *append
 			n.log.truncate(index)
 			n.failProposals(index, ErrDropped)
 		}
-		n.log.entries = append(n.log.entries, e)
+		n.log.append(e)
 		n.journal.Append(&record{kind: recordEntry, index: index, entry: e})
 	}
 	resp, err := n.answer(ctx, req.term, &appendResp{ok: true, next: end + 1})

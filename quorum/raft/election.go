@@ -31,6 +31,9 @@ func (n *Node) roles(ctx context.Context) error {
 // expectLeader gives a leader an election timeout to be heard of.
 func (n *Node) expectLeader() {
 	d := n.options.ElectionTimeout
+	if n.rt.Rare("raft: early election") {
+		d /= 10
+	}
 	n.election.Reset(d + time.Duration(n.rt.Host().Uint64()%uint64(d)))
 }
 
@@ -46,7 +49,7 @@ func (n *Node) observe(term uint64) bool {
 func (n *Node) stepDown(term uint64, leader quorum.NodeID) {
 	if n.role != Follower {
 		n.options.Logf("term %d: no %v any more, term %d", n.term, n.role, term)
-		n.role = Follower
+		n.role, n.leader = Follower, 0
 		n.deposed.Set(struct{}{})
 		n.failProposals(n.commit.Value()+1, ErrUnknown)
 		n.expectLeader()
@@ -63,7 +66,7 @@ func (n *Node) stepDown(term uint64, leader quorum.NodeID) {
 // campaign asks for the others' votes, and before that whether they would give
 // them. With a transfer the leader itself wants the election.
 func (n *Node) campaign(ctx context.Context, transfer bool) (won bool, err error) {
-	if !transfer {
+	if !transfer && !n.rt.Rare("raft: no pre-vote") {
 		if won, err = n.poll(ctx, voteReq{term: n.term + 1, pre: true}); !won {
 			return false, err
 		}
@@ -119,11 +122,9 @@ func (n *Node) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq)
 	}
 	n.observe(req.term)
 	granted := upToDate && (n.vote == 0 || n.vote == from)
-	if granted && n.vote == 0 {
+	if granted {
 		n.vote = from
 		n.saveState()
-	}
-	if granted {
 		n.expectLeader()
 	}
 	if err := n.journal.Sync(ctx); err != nil {
@@ -155,9 +156,8 @@ func (n *Node) lead(ctx context.Context) error {
 				heard++
 			}
 		}
-		if heard <= len(n.voters())/2 {
+		if heard <= len(n.voters())/2 || n.rt.Rare("raft: leader steps down") {
 			n.stepDown(n.term, 0)
-			n.leader = 0
 		}
 	}
 }

@@ -9,7 +9,22 @@ import (
 // log is the log in memory: a snapshot and the entries behind it.
 type log struct {
 	snapshot snapshot
-	entries  []Entry // the first has index snapshot.index+1
+	entries  []Entry  // the first has index snapshot.index+1
+	configs  []placed // those among the entries, which would be too many to look through
+}
+
+// placed is the configuration of an entry.
+type placed struct {
+	index  uint64
+	voters []quorum.NodeID
+}
+
+// append puts an entry behind the others.
+func (l *log) append(e Entry) {
+	l.entries = append(l.entries, e)
+	if c := (config{}); e.Kind == KindConfig && quorum.Decode(e.Data, &c) == nil {
+		l.configs = append(l.configs, placed{l.last(), c.voters})
+	}
 }
 
 func (l *log) last() uint64 { return l.snapshot.index + uint64(len(l.entries)) }
@@ -34,7 +49,10 @@ func (l *log) lastTerm() uint64 {
 }
 
 // truncate drops the entries from index i on.
-func (l *log) truncate(i uint64) { l.entries = slices.Clip(l.entries[:i-l.snapshot.index-1]) }
+func (l *log) truncate(i uint64) {
+	l.entries = slices.Clip(l.entries[:i-l.snapshot.index-1])
+	l.configs = slices.DeleteFunc(l.configs, func(c placed) bool { return c.index >= i })
+}
 
 // from returns entries from index i on, as many as fit.
 func (l *log) from(i uint64, entriesMax, bytesMax int) []Entry {
@@ -55,8 +73,9 @@ func (l *log) from(i uint64, entriesMax, bytesMax int) []Entry {
 func (l *log) compact(s snapshot) {
 	if t, ok := l.term(s.index); ok && t == s.term {
 		l.entries = slices.Clone(l.entries[s.index-l.snapshot.index:])
+		l.configs = slices.DeleteFunc(l.configs, func(c placed) bool { return c.index <= s.index })
 	} else {
-		l.entries = nil
+		l.entries, l.configs = nil, nil
 	}
 	l.snapshot = s
 }
@@ -64,12 +83,9 @@ func (l *log) compact(s snapshot) {
 // voters returns who votes according to the log up to index i, and where that
 // is said.
 func (l *log) voters(i uint64) (voters []quorum.NodeID, at uint64) {
-	for ; i > l.snapshot.index; i-- {
-		if e := l.at(i); e.Kind == KindConfig {
-			var c config
-			if quorum.Decode(e.Data, &c) == nil {
-				return c.voters, i
-			}
+	for _, c := range slices.Backward(l.configs) {
+		if c.index <= i {
+			return c.voters, c.index
 		}
 	}
 	return l.snapshot.voters, l.snapshot.index

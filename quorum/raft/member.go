@@ -9,33 +9,32 @@ import (
 
 // Add makes a node a voter: one at a time, so that majorities overlap (§4.1).
 func (n *Node) Add(ctx context.Context, id quorum.NodeID) error {
-	voters := n.voters()
-	if slices.Contains(voters, id) {
-		return nil
-	}
-	return n.reconfigure(ctx, append(slices.Clone(voters), id))
+	return n.reconfigure(ctx, append(slices.Clone(n.voters()), id))
 }
 
 // Remove takes a node's vote away. A leader that removes itself leads until the
 // others know.
 func (n *Node) Remove(ctx context.Context, id quorum.NodeID) error {
-	voters := slices.DeleteFunc(slices.Clone(n.voters()), func(v quorum.NodeID) bool { return v == id })
-	if len(voters) == len(n.voters()) {
-		return nil
-	}
-	return n.reconfigure(ctx, voters)
+	return n.reconfigure(ctx, slices.DeleteFunc(slices.Clone(n.voters()), func(v quorum.NodeID) bool { return v == id }))
 }
 
 func (n *Node) reconfigure(ctx context.Context, voters []quorum.NodeID) error {
-	if n.role != Leader || n.transferring {
+	slices.Sort(voters)
+	voters = slices.Compact(voters)
+	switch _, at := n.log.voters(n.log.last()); {
+	case len(voters) == len(n.voters()):
+		return nil // it is so already
+	case len(voters) == 0:
+		return ErrLastVoter
+	case voters[0] == 0:
+		return quorum.ErrUnknownNode
+	case n.role != Leader || n.transferring:
 		return ErrNotLeader
-	}
 	// The last change has to be committed, and an entry of this term: a majority
 	// of the old members may otherwise not know of it.
-	if _, at := n.log.voters(n.log.last()); at > n.commit.Value() || n.commit.Value() < n.first || len(voters) == 0 {
+	case at > n.commit.Value() || n.commit.Value() < n.first:
 		return ErrBusy
 	}
-	slices.Sort(voters)
 	result := n.propose(ctx, Entry{n.term, KindConfig, quorum.Encode(nil, &config{voters})})
 	n.follow(voters) // a configuration counts from when it is in the log
 	n.advance()

@@ -108,20 +108,13 @@ type methods struct {
 	timeout  quorum.Method[timeoutReq, appendResp]
 }
 
-// The numbers of the methods on the wire.
-const (
-	methodVote uint16 = iota + 1
-	methodAppend
-	methodSnapshot
-	methodTimeout
-)
-
+// serve names the methods, with their numbers on the wire, and handles them.
 func (n *Node) serve() {
 	n.methods = methods{
-		quorum.NewMethod[voteReq, voteResp](methodVote, "raft vote"),
-		quorum.NewMethod[appendReq, appendResp](methodAppend, "raft append"),
-		quorum.NewMethod[snapshotReq, appendResp](methodSnapshot, "raft snapshot"),
-		quorum.NewMethod[timeoutReq, appendResp](methodTimeout, "raft timeout"),
+		quorum.NewMethod[voteReq, voteResp](1, "raft vote"),
+		quorum.NewMethod[appendReq, appendResp](2, "raft append"),
+		quorum.NewMethod[snapshotReq, appendResp](3, "raft snapshot"),
+		quorum.NewMethod[timeoutReq, appendResp](4, "raft timeout"),
 	}
 	n.methods.vote.Handle(n.endpoint, n.handleVote)
 	n.methods.append.Handle(n.endpoint, n.handleAppend)

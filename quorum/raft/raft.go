@@ -74,6 +74,8 @@ var (
 	ErrUnknown = errors.New("raft: outcome unknown")
 	// ErrBusy: a change of membership is under way, or the leader is new.
 	ErrBusy = errors.New("raft: a change is under way")
+	// ErrLastVoter: without the node that is to be removed there is no cluster.
+	ErrLastVoter = errors.New("raft: the last voter stays")
 )
 
 // Role is what a node is.
@@ -128,14 +130,13 @@ type Node struct {
 // must not listen yet. The result is won when the node works, and lost with what
 // stopped it then.
 func Start(ctx context.Context, e *quorum.Endpoint, files env.FS, machine StateMachine, o Options) (*Node, error) {
-	rt := quorum.RuntimeOf(ctx)
-	n := &Node{id: rt.Node(), rt: rt, endpoint: e, machine: machine, options: o.withDefaults(), proposals: map[uint64]*quorum.Value[[]byte]{}}
-	n.log = &log{snapshot: snapshot{voters: o.Voters}}
-	var records [][]byte
-	var err error
-	if n.journal, records, err = journal.Open(ctx, files, o.Dir); err != nil {
+	j, records, err := journal.Open(ctx, files, o.Dir)
+	if err != nil {
 		return nil, err
 	}
+	rt := quorum.RuntimeOf(ctx)
+	n := &Node{id: rt.Node(), rt: rt, endpoint: e, machine: machine, options: o.withDefaults(),
+		journal: j, log: &log{snapshot: snapshot{voters: o.Voters}}, proposals: map[uint64]*quorum.Value[[]byte]{}}
 	if err := n.restore(records); err != nil {
 		return nil, err
 	}
@@ -214,7 +215,7 @@ func (n *Node) propose(ctx context.Context, e Entry) *quorum.Value[[]byte] {
 
 // add appends an entry to the leader's log.
 func (n *Node) add(e Entry) uint64 {
-	n.log.entries = append(n.log.entries, e)
+	n.log.append(e)
 	n.journal.Append(&record{kind: recordEntry, index: n.log.last(), entry: e})
 	n.kick()
 	return n.log.last()

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/godwitdb/godwit/quorum"
@@ -57,9 +59,52 @@ func TestMatches(t *testing.T) {
 	}
 }
 
+// The voters are those that looking through all entries would find.
+func TestVotersOfALog(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	l := &log{snapshot: snapshot{voters: []quorum.NodeID{99}}}
+	find := func(i uint64) ([]quorum.NodeID, uint64) {
+		for ; i > l.snapshot.index; i-- {
+			var c config
+			if e := l.at(i); e.Kind == KindConfig && quorum.Decode(e.Data, &c) == nil {
+				return c.voters, i
+			}
+		}
+		return l.snapshot.voters, l.snapshot.index
+	}
+	for step := range quorum.NodeID(5000) {
+		span := l.last() - l.snapshot.index
+		switch i := l.snapshot.index + random.Uint64N(span+1); random.IntN(12) {
+		case 0:
+			l.truncate(i + 1)
+		case 1:
+			voters, _ := find(i)
+			term, _ := l.term(i)
+			l.compact(snapshot{index: i, term: term, voters: voters})
+		case 2: // of another log
+			l.compact(snapshot{index: i, term: 1 << 20, voters: []quorum.NodeID{step}})
+		case 3, 4:
+			l.append(Entry{uint64(step), KindConfig, quorum.Encode(nil, &config{[]quorum.NodeID{step, step + 1}})})
+		default:
+			l.append(Entry{Term: uint64(step)})
+		}
+		for i := l.snapshot.index; i <= l.last(); i++ {
+			voters, at := l.voters(i)
+			if want, wantAt := find(i); at != wantAt || !slices.Equal(voters, want) {
+				t.Fatalf("step %d: voters at %d are %v of %d, want %v of %d", step, i, voters, at, want, wantAt)
+			}
+		}
+	}
+}
+
 func TestLog(t *testing.T) {
-	l := &log{snapshot: snapshot{voters: []quorum.NodeID{1}}, entries: entries(1, 1, 2, 3)}
-	l.entries[1] = Entry{1, KindConfig, quorum.Encode(nil, &config{[]quorum.NodeID{1, 2}})}
+	l := &log{snapshot: snapshot{voters: []quorum.NodeID{1}}}
+	for i, e := range entries(1, 1, 2, 3) {
+		if i == 1 {
+			e = Entry{1, KindConfig, quorum.Encode(nil, &config{[]quorum.NodeID{1, 2}})}
+		}
+		l.append(e)
+	}
 	if v, at := l.voters(1); len(v) != 1 || at != 0 {
 		t.Error(v, at)
 	}
@@ -110,6 +155,9 @@ func FuzzMessages(f *testing.F) {
 	f.Add(byte(2), quorum.Encode(nil, &snapshotReq{1, snapshot{2, 3, []quorum.NodeID{1, 2, 3}, []byte("data")}}))
 	f.Add(byte(3), quorum.Encode(nil, &appendResp{1, true, 2}))
 	f.Add(byte(4), quorum.Encode(nil, &record{kind: recordEntry, index: 1, entry: Entry{1, KindNoop, nil}}))
+	f.Add(byte(5), quorum.Encode(nil, &voteResp{term: 1, granted: true}))
+	f.Add(byte(6), quorum.Encode(nil, &timeoutReq{term: 1}))
+	f.Add(byte(7), quorum.Encode(nil, &config{voters: []quorum.NodeID{1, 2}}))
 	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
 		messages := []func() quorum.Message{
 			func() quorum.Message { return new(voteReq) },
@@ -117,7 +165,10 @@ func FuzzMessages(f *testing.F) {
 			func() quorum.Message { return new(snapshotReq) },
 			func() quorum.Message { return new(appendResp) },
 			func() quorum.Message { return new(record) },
-		}[kind%5]
+			func() quorum.Message { return new(voteResp) },
+			func() quorum.Message { return new(timeoutReq) },
+			func() quorum.Message { return new(config) },
+		}[kind%8]
 		m, again := messages(), messages()
 		if quorum.Decode(b, m) != nil {
 			return
@@ -127,4 +178,33 @@ func FuzzMessages(f *testing.F) {
 			t.Fatalf("%+v comes back as %+v, %v", m, again, err)
 		}
 	})
+}
+
+// What a majority has reached, against counting.
+func TestMajorityHasReached(t *testing.T) {
+	for seed := range uint64(2000) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		n := &Node{log: &log{}, peers: map[quorum.NodeID]*peer{}}
+		for i := range 1 + rng.IntN(7) {
+			id := quorum.NodeID(i + 1)
+			n.log.snapshot.voters = append(n.log.snapshot.voters, id)
+			n.peers[id] = &peer{match: uint64(rng.IntN(5))}
+		}
+		n.peers[99] = &peer{match: 9} // who has no vote does not count
+		var want uint64
+		for index := range uint64(6) {
+			have := 0
+			for _, id := range n.voters() {
+				if n.peers[id].match >= index {
+					have++
+				}
+			}
+			if 2*have > len(n.voters()) {
+				want = index
+			}
+		}
+		if got := n.kth(func(p *peer) uint64 { return p.match }); got != want {
+			t.Fatalf("%d voters: %d, want %d", len(n.voters()), got, want)
+		}
+	}
 }

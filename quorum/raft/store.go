@@ -69,7 +69,7 @@ func (n *Node) restore(records [][]byte) error {
 			n.term, n.vote = r.term, r.vote
 		case r.kind == recordEntry && r.index > n.log.snapshot.index && r.index <= n.log.last()+1:
 			n.log.truncate(r.index)
-			n.log.entries = append(n.log.entries, r.entry)
+			n.log.append(r.entry)
 		default:
 			return fmt.Errorf("%w: record %d of kind %d", journal.ErrCorrupt, i, r.kind)
 		}

@@ -96,7 +96,7 @@ func (n *inode) crash(rng *rand.Rand, keep float64) *inode {
 		}
 	}
 	c := newInode()
-	c.data, c.disk = data, slices.Clone(data)
+	c.data, c.disk, c.damaged = data, slices.Clone(data), n.damaged
 	return c
 }
 
@@ -138,7 +138,7 @@ func (f *FS) Clone() *FS {
 
 func (n *inode) clone() *inode {
 	c := newInode()
-	c.data, c.disk = slices.Clone(n.data), slices.Clone(n.disk)
+	c.data, c.disk, c.damaged = slices.Clone(n.data), slices.Clone(n.disk), n.damaged
 	for s, versions := range n.dirty {
 		c.dirty[s] = slices.Clone(versions)
 	}

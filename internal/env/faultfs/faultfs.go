@@ -118,6 +118,7 @@ func (f *FS) Create(name string) (env.File, error) {
 		return nil, pathError("create", name, err)
 	}
 	f.truncate(node, 0)
+	node.damaged = false
 	return f.handle(node, name, true), nil
 }
 

@@ -376,6 +376,49 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// Damage is on the disk whatever a crash takes, also where something was written
+// and not synced, and goes with the file.
+func TestDamageOutlastsCrashes(t *testing.T) {
+	for seed := range uint64(50) {
+		f := New(seed)
+		h := create(t, f, "a")
+		write(t, h, 0, fill('x', 3))
+		must(t, h.Sync())
+		must(t, f.SyncDir("."))
+		for i := range 6 { // more versions than are kept
+			write(t, h, SectorBytes, bytes.Repeat([]byte{byte('a' + i)}, 10))
+		}
+		if f.Damaged("a") {
+			t.Fatal("damaged by writes")
+		}
+		clone := f.Clone()
+		must(t, f.FlipBit("a", SectorBytes+100, 0))
+		must(t, f.Misplace("a", 2*SectorBytes+7, []byte("elsewhere")))
+		must(t, f.Misplace("a", 4*SectorBytes, []byte("behind")))
+		if synced, err := f.Synced("a"); err != nil || synced[SectorBytes] != 'x' || string(synced[4*SectorBytes:]) != "behind" {
+			t.Fatalf("%q, %v", synced, err)
+		}
+		if clone = clone.Crash(rng(seed)); clone.Damaged("a") {
+			t.Fatal("a clone is damaged with the original")
+		}
+		if got, _ := clone.ReadFile("a"); got[SectorBytes+100] != 'x' {
+			t.Fatal("a clone has the damage of the original")
+		}
+		must(t, f.Rename("a", "b"))
+		must(t, f.SyncDir("."))
+		f = f.Crash(rng(seed)).Clone()
+		got, err := f.ReadFile("b")
+		must(t, err)
+		if !f.Damaged("b") || got[SectorBytes+100] != 'x'^1 || string(got[2*SectorBytes+7:2*SectorBytes+16]) != "elsewhere" ||
+			string(got[4*SectorBytes:]) != "behind" {
+			t.Fatalf("seed %d: %q", seed, got)
+		}
+		if create(t, f, "b"); f.Damaged("b") {
+			t.Fatal("a new file is damaged")
+		}
+	}
+}
+
 func TestHookMayCrash(t *testing.T) {
 	f := New(1)
 	var kinds []OpKind

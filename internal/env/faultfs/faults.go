@@ -148,11 +148,50 @@ func (f *FS) FlipBit(name string, offset int64, bit uint) error {
 	if node == nil || offset >= int64(len(node.data)) {
 		return pathError("flip", name, fs.ErrNotExist)
 	}
-	node.data[offset] ^= 1 << (bit % 8)
-	if offset < int64(len(node.disk)) {
-		node.disk[offset] ^= 1 << (bit % 8)
+	node.damage(offset, func(b []byte) { b[0] ^= 1 << (bit % 8) })
+	return nil
+}
+
+// Misplace writes to a file as a disk does that takes one place for another: past
+// all that is remembered for a crash.
+func (f *FS) Misplace(name string, offset int64, p []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	node := f.files[filepath.Clean(name)]
+	if node == nil {
+		return pathError("misplace", name, fs.ErrNotExist)
+	}
+	end := offset + int64(len(p))
+	if end > int64(len(node.data)) {
+		f.truncate(node, end)
+	}
+	if grow := int(end) - len(node.disk); grow > 0 {
+		node.disk = append(node.disk, make([]byte, grow)...)
+	}
+	for i, x := range p {
+		node.damage(offset+int64(i), func(b []byte) { b[0] = x })
 	}
 	return nil
+}
+
+// Damaged tells whether FlipBit or Misplace has changed a file since it was made.
+// Crashes and other names make no difference.
+func (f *FS) Damaged(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	node := f.files[filepath.Clean(name)]
+	return node != nil && node.damaged
+}
+
+// Synced returns what is on the disk of a file for sure.
+func (f *FS) Synced(name string) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	node := f.files[filepath.Clean(name)]
+	if node == nil {
+		return nil, pathError("read", name, fs.ErrNotExist)
+	}
+	return slices.Clone(node.disk), nil
 }
 
 // ReadFile returns what a file holds.

@@ -25,6 +25,7 @@ type inode struct {
 	// in data. lost has those whose Sync has failed.
 	dirty, lost    map[int64][][]byte
 	names, handles int
+	damaged        bool
 }
 
 func newInode() *inode {
@@ -63,6 +64,23 @@ func (n *inode) touch(from, to int64) {
 			versions = versions[max(0, len(versions)-versionsMax):]
 		}
 		n.dirty[s] = versions
+	}
+}
+
+// damage changes the byte at an offset wherever it is kept.
+func (n *inode) damage(offset int64, change func([]byte)) {
+	n.damaged = true
+	for _, b := range [][]byte{n.data, n.disk} {
+		if offset < int64(len(b)) {
+			change(b[offset:])
+		}
+	}
+	s, in := offset/SectorBytes, offset%SectorBytes
+	for _, versions := range [][][]byte{n.dirty[s], n.lost[s]} {
+		for i, b := range versions {
+			versions[i] = slices.Clone(b) // a clone of the file has it too
+			change(versions[i][in:])
+		}
 	}
 }
 

@@ -45,6 +45,7 @@ func NewCluster(w *sim.World, members int, o copilot.Options) *Cluster {
 	c := &Cluster{Clients: registers.NewClients(w), Copilot: o, world: w, members: map[env.NodeID]*member{},
 		pilots: map[uint64][2]env.NodeID{}, log: registers.NewLog(w)}
 	c.log.Once = true
+	w.Show = registers.Show
 	for i := range members {
 		c.all = append(c.all, env.NodeID(i+1))
 	}
@@ -104,6 +105,7 @@ func (c *Cluster) boot(n *sim.Node) {
 	m := &member{cluster: c, node: n, store: c.log.NewStore(n)}
 	m.endpoint = quorum.NewEndpoint(n.Runtime(), n.Network(), c.Network, nil)
 	c.members[n.ID()] = m
+	n.Serves(m.endpoint)
 	files := n.FS()
 	if c.Tracer != nil {
 		n.Runtime().Trace(c.Tracer)

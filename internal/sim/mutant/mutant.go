@@ -24,38 +24,52 @@ type Mutant struct {
 	Name  string
 	File  string // from the module's root
 	Edits []string
-	// Seed is where the search begins: the mistake was found there, and is again
+	// Seed, if not 0, is tried first: the mistake was found there, and is again
 	// unless the simulation has changed meanwhile.
 	Seed uint64
 }
 
-// seedEnv tells the victim where its search begins.
-const seedEnv = "GODWIT_MUTANT_SEED"
+// seedEnv tells the victim which seed it tries first, and onlyEnv that it tries no
+// other.
+const (
+	seedEnv = "GODWIT_MUTANT_SEED"
+	onlyEnv = "GODWIT_MUTANT_ONLY"
+)
 
 // found is in front of what the victim says.
-const found = "the mistake is found: "
+const found = "the mistake is found by seed "
 
 // Victim calls look with seeds, and fails the test with what it returns first.
 // It tries a lot of them if there is a mutant, and few if there is none.
 func Victim(t *testing.T, few, many uint64, look func(seed uint64) error) {
 	t.Helper()
-	first, count := uint64(1), few
+	count := few
+	try := func(seed uint64) {
+		if err := look(seed); err != nil {
+			t.Fatalf("%s%d: %v", found, seed, err)
+		}
+	}
 	if s := os.Getenv(seedEnv); s != "" {
-		var err error
-		if first, err = strconv.ParseUint(s, 10, 64); err != nil {
+		hint, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if hint > 0 {
+			try(hint)
+		}
+		if os.Getenv(onlyEnv) != "" {
+			return
 		}
 		count = many
 	}
-	for seed := first; seed < first+count; seed++ {
-		if err := look(seed); err != nil {
-			t.Fatalf("%sseed %d: %v", found, seed, err)
-		}
+	for seed := uint64(1); seed <= count; seed++ {
+		try(seed)
 	}
 }
 
 // Find demands that the test named victim, of the package in the working folder,
-// finds each mutant. root is the module's folder.
+// finds each mutant, and does not find anything in the protocol as it is with the
+// same seed. root is the module's folder.
 func Find(t *testing.T, root, victim string, mutants []Mutant) {
 	t.Helper()
 	root, err := filepath.Abs(root)
@@ -66,15 +80,22 @@ func Find(t *testing.T, root, victim string, mutants []Mutant) {
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
 			binary := build(t, root, &m)
-			cmd := exec.CommandContext(t.Context(), binary, "-test.run", "^"+victim+"$")
-			cmd.Env = append(os.Environ(), seedEnv+"="+strconv.FormatUint(m.Seed, 10))
-			out, err := cmd.CombinedOutput()
+			try := func(binary, seed, only string) ([]byte, error) {
+				cmd := exec.CommandContext(t.Context(), binary, "-test.run", "^"+victim+"$")
+				cmd.Env = append(os.Environ(), seedEnv+"="+seed, onlyEnv+"="+only)
+				return cmd.CombinedOutput()
+			}
+			out, err := try(binary, strconv.FormatUint(m.Seed, 10), "")
 			_, what, ok := strings.Cut(string(out), found)
 			if err == nil || !ok {
 				t.Fatalf("it is not found: %v\n%s", err, out)
 			}
 			what, _, _ = strings.Cut(what, "\n")
-			t.Log(what[:min(len(what), 160)])
+			t.Log("seed " + what[:min(len(what), 160)])
+			seed, _, _ := strings.Cut(what, ":")
+			if out, err := try(os.Args[0], seed, "only"); err != nil {
+				t.Errorf("without the mistake seed %s fails too: %v\n%s", seed, err, out)
+			}
 		})
 	}
 }

@@ -32,18 +32,21 @@ type Cluster struct {
 	members map[env.NodeID]*member
 	leaders map[uint64]env.NodeID // by term
 	log     *registers.Log
-	unread  error // the damage that a member found on its disk
+	// What became of members that ended by themselves.
+	refused map[env.NodeID]error // their disks are damaged
+	full    int                  // times that a disk was full
 }
 
 // NewCluster adds members and starts them. Of those, voters vote from the
 // beginning.
 func NewCluster(w *sim.World, members, voters int, o raft.Options) *Cluster {
 	c := &Cluster{Clients: registers.NewClients(w), Raft: o, world: w, log: registers.NewLog(w),
-		members: map[env.NodeID]*member{}, leaders: map[uint64]env.NodeID{}}
+		members: map[env.NodeID]*member{}, leaders: map[uint64]env.NodeID{}, refused: map[env.NodeID]error{}}
 	for i := range members {
 		c.all = append(c.all, env.NodeID(i+1))
 	}
 	c.first = slices.Clone(c.all[:voters])
+	w.Show = registers.Show
 	return c
 }
 
@@ -72,10 +75,48 @@ func (c *Cluster) watch() {
 	c.world.After(5*time.Millisecond, c.watch)
 }
 
-// ended judges why a member's program has ended by itself.
+// journalOf returns the name of the file from which a member takes its state when
+// it starts.
+func journalOf(n *sim.Node) string {
+	name, _ := journal.Newest(n.Files().Names())
+	return name
+}
+
+// expose lets the disks of some members be damaged, where a journal finds it.
+func (c *Cluster) expose(disks int) {
+	for _, i := range c.world.Draw("exposed").Perm(len(c.all))[:disks] {
+		n := c.world.Node(c.all[i])
+		n.Exposed = func() (string, int) {
+			name := journalOf(n)
+			synced, err := n.Files().Synced(name)
+			if err != nil {
+				return "", 0 // it has never started
+			}
+			return name, journal.Covered(synced)
+		}
+	}
+}
+
+// started is called when a member has taken its state from its disk, and before
+// it says anything to others: from a damaged disk it must not.
+func (c *Cluster) started(n *sim.Node) {
+	if name := journalOf(n); n.Files().Damaged(name) {
+		c.world.Fail("n%d works with %s, which is damaged", n.ID(), name)
+	}
+	delete(c.refused, n.ID())
+}
+
+// ended judges why a member's program has ended by itself: there has to be a
+// reason, and if the disk is damaged it is really.
 func (c *Cluster) ended(n *sim.Node, err error) {
-	if errors.Is(err, journal.ErrCorrupt) {
-		c.unread = fmt.Errorf("n%d: %w", n.ID(), err)
+	switch {
+	case errors.Is(err, journal.ErrCorrupt) && n.Files().Damaged(journalOf(n)):
+		c.refused[n.ID()] = err
+	case env.IsDiskFull(err):
+		c.full++
+	case errors.Is(err, sim.ErrSync):
+	default:
+		c.world.Fail("n%d ends without a reason: %v", n.ID(), err)
 	}
 }
 
@@ -144,7 +185,7 @@ func (c *Cluster) Settle(within time.Duration) error {
 		s := leader.Status()
 		for _, id := range s.Voters {
 			m := c.members[id]
-			if !m.node.Up() || m.raft == nil || m.raft.Status().Applied != s.Last {
+			if !c.lost(id) && (!m.node.Up() || m.raft == nil || m.raft.Status().Applied != s.Last) {
 				return false
 			}
 		}
@@ -164,11 +205,16 @@ func (c *Cluster) Settle(within time.Duration) error {
 		}
 		return fmt.Errorf("liveness: the members do not agree within %v%s", within, states)
 	}
-	voters := c.Leader().Status().Voters
-	for _, id := range voters[1:] {
-		if a, b := c.members[voters[0]].store, c.members[id].store; !maps.Equal(a.Values, b.Values) {
-			return fmt.Errorf("n%d and n%d hold different values", voters[0], id)
+	leader := c.members[c.Leader().Status().Leader]
+	for _, id := range leader.raft.Status().Voters {
+		if m := c.members[id]; !c.lost(id) && !maps.Equal(leader.store.Values, m.store.Values) {
+			return fmt.Errorf("n%d and n%d hold different values", leader.node.ID(), id)
 		}
 	}
 	return nil
+}
+
+// lost tells whether a member stays away because its disk is damaged.
+func (c *Cluster) lost(id env.NodeID) bool {
+	return c.refused[id] != nil && c.members[id].raft == nil
 }

@@ -26,6 +26,7 @@ func (c *Cluster) boot(n *sim.Node) {
 	m := &member{cluster: c, node: n, store: c.log.NewStore(n)}
 	m.endpoint = quorum.NewEndpoint(n.Runtime(), n.Network(), c.Network, nil)
 	c.members[n.ID()] = m
+	n.Serves(m.endpoint)
 	files := n.FS()
 	if c.Tracer != nil {
 		n.Runtime().Trace(c.Tracer)
@@ -42,6 +43,7 @@ func (c *Cluster) boot(n *sim.Node) {
 		var err error
 		m.raft, err = raft.Start(ctx, m.endpoint, files, m.store, o)
 		if err == nil {
+			c.started(n)
 			registers.Method().Handle(m.endpoint, m.serve)
 			m.endpoint.Listen()
 			err = m.raft.Run(ctx)

@@ -179,14 +179,13 @@ func TestDamagedJournal(t *testing.T) {
 	victim := leader%3 + 1
 	n := c.world.Node(victim)
 	n.Crash(false)
-	files := n.Files()
-	if err := files.FlipBit(files.Names()[len(files.Names())-1], 200, 3); err != nil {
+	if err := n.Files().FlipBit(journalOf(n), 200, 3); err != nil {
 		t.Fatal(err)
 	}
 	n.Start()
 	c.pass(t, time.Second)
-	if n.Up() || c.unread == nil {
-		t.Errorf("the node works with a damaged journal: %v", c.unread)
+	if n.Up() || c.refused[victim] == nil {
+		t.Errorf("the node works with a damaged journal: %v", c.refused[victim])
 	}
 	before := c.Succeeded()
 	c.pass(t, time.Second)

@@ -59,3 +59,27 @@ func TestFaults(t *testing.T) {
 		return
 	}
 }
+
+// Members whose disks are damaged stay away, members whose disks are full come
+// back when there is room, and the others get on with it.
+func TestDamagedAndFullDisks(t *testing.T) {
+	refused, full := 0, 0
+	s := sim.Scenario{Name: "raft, with damaged disks", Run: func(w *sim.World) error {
+		mix := w.DrawFaults()
+		mix.Every = 300 * time.Millisecond
+		mix.Crash, mix.PowerLoss, mix.Rot, mix.Misdirect, mix.FullDisk = 1, 1, 2, 2, 1
+		c, err := faults(w, mix)
+		refused += len(c.refused)
+		full += c.full
+		return err
+	}}
+	for seed := uint64(1); seed <= *seedCount; seed++ {
+		if r := sim.Replay(s, seed, nil); r.Err != nil {
+			t.Errorf("seed %d: %v", seed, r.Err)
+		}
+	}
+	t.Logf("%d disks were damaged, one was full %d times", refused, full)
+	if refused < int(*seedCount/10) || full < int(*seedCount/5) {
+		t.Error("that is too few to prove something")
+	}
+}

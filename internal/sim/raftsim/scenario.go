@@ -14,52 +14,80 @@ import (
 func Scenarios() []sim.Scenario {
 	return []sim.Scenario{
 		{Name: "raft", Doc: "Raft under a mix of faults that each seed draws; clients' reads and writes are linearizable", Run: Faults},
+		{Name: "raft-hunt", Doc: "Raft with frequent faults, most of them for its leader: what is rare in the other shows sooner", Run: Hunt},
 	}
+}
+
+// Hunt is Faults with more of what takes a leader away while its entries are on
+// their way: short terms, slow links, small batches.
+func Hunt(w *sim.World) error {
+	mix := w.DrawFaults()
+	mix.Every = time.Duration(50+w.Draw("every").IntN(250)) * time.Millisecond
+	mix.Aim = 0.7
+	mix.Isolate, mix.PowerLoss = mix.Isolate+1, mix.PowerLoss+0.5
+	mix.Brief = time.Duration(100+w.Draw("brief").IntN(900)) * time.Millisecond
+	mix.Link.DelayMean = time.Duration(1+w.Draw("delay").IntN(15)) * time.Millisecond
+	_, err := faults(w, mix)
+	return err
 }
 
 // Faults is a cluster under a mix of faults.
 func Faults(w *sim.World) error {
-	rng := w.Rand()
-	members := []int{3, 3, 3, 5, 5}[rng.IntN(5)]
+	_, err := faults(w, w.DrawFaults())
+	return err
+}
+
+// faults runs a cluster under a mix of faults and judges it.
+func faults(w *sim.World, mix sim.Faults) (*Cluster, error) {
+	members := 3 + 2*w.Choose("five members", 0, 1)
 	voters := members
-	changes := rng.IntN(2) == 0
+	changes := w.Choose("changes", 0, 1) == 1
 	if changes && members == 5 {
 		voters = 3 // the others join
 	}
 	o := raft.Options{
-		ElectionTimeout: time.Duration(100+rng.IntN(400)) * time.Millisecond,
-		BatchEntriesMax: 1 + rng.IntN(64),
-		SnapshotEntries: 8 << rng.IntN(6),
+		ElectionTimeout: time.Duration(w.Choose("election timeout in ms", 100, 500)) * time.Millisecond,
+		BatchEntriesMax: w.Choose("entries in a batch", 1, 64),
+		SnapshotEntries: 8 << w.Choose("snapshots are rare", 0, 5),
 	}
 	c := NewCluster(w, members, voters, o)
 	c.Wander = true
-	c.Network = quorum.Options{OutboxMessagesMax: 64 << rng.IntN(5), OutboxBytesMax: 1 << 20}
+	c.Network = quorum.Options{OutboxMessagesMax: 64 << w.Choose("outbox", 0, 4), OutboxBytesMax: 1 << 20}
 	c.Start()
-	c.AddClients(2+rng.IntN(6), 1+rng.IntN(4), time.Duration(1+rng.IntN(60))*time.Millisecond)
+	c.AddClients(w.Choose("clients", 1, 7), w.Choose("keys", 1, 4), time.Duration(w.Choose("pause in ms", 1, 60))*time.Millisecond)
 	if changes {
 		c.change()
+	} else {
+		// A damaged disk is lost. A minority may be, as long as nobody else leaves.
+		c.expose(w.Choose("exposed disks", 0, (members-1)/2))
 	}
-	calm := w.Chaos(w.DrawFaults())
+	w.Prey = c.prey
+	calm := w.Chaos(mix)
 	// A request that comes twice may be refused the second time and carried out
 	// the first: then the answer says nothing. Between members all has to be able
 	// to come twice.
 	for _, id := range c.all {
 		w.Link(registers.MachinesFrom, id).Double = 0
 	}
-	if err := w.Run(time.Duration(5+rng.IntN(15)) * time.Second); err != nil {
-		return err
+	if err := w.Run(time.Duration(w.Choose("seconds", 1, 20)) * time.Second); err != nil {
+		return c, err
 	}
 	calm()
 	if err := w.Run(2 * time.Second); err != nil {
-		return err
+		return c, err
 	}
 	if err := c.Settle(time.Minute); err != nil {
-		return err
+		return c, err
 	}
-	if c.unread != nil {
-		return c.unread // nothing has damaged a disk
+	return c, c.Check()
+}
+
+// prey returns the node that leads.
+func (c *Cluster) prey() *sim.Node {
+	if leader := c.Leader(); leader != nil {
+		return c.members[leader.Status().Leader].node
 	}
-	return c.Check()
+	return nil
 }
 
 // change changes who leads and who votes, again and again.

@@ -1,7 +1,8 @@
 package realslow
 
 import (
-	"sync"
+	"math"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -9,84 +10,83 @@ import (
 	"github.com/godwitdb/godwit/quorum"
 )
 
-// Machine is a node that can be made slow.
-type Machine struct {
-	ID      env.NodeID
-	Runtime *quorum.Runtime
-
-	loop *env.Loop
-	tcp  *env.TCP
-	done chan struct{} // closed when the loop has ended
-
-	// How slow it is, in nanoseconds; anybody writes, the machine reads.
-	step atomic.Int64 // before each round of the loop
-	sync atomic.Int64 // before each sync
-	link atomic.Int64 // before what is sent goes out, and before what came is taken
-
-	pausing sync.Once
-	resume  chan struct{} // closed at the end of a pause
+// Slowness is how slow a machine is. The zero value is as fast as it can be.
+type Slowness struct {
+	// Share is how much of a processor it has; 0 is no bound.
+	Share float64
+	// Sync is how long a sync takes, beside the disk's own time.
+	Sync time.Duration
+	// Link is how long all that is sent and received takes more, each way.
+	Link time.Duration
 }
 
-// newMachine returns a node at its address in addrs, which its loop serves.
-func newMachine(id env.NodeID, addrs map[env.NodeID]string) (*Machine, error) {
-	m := &Machine{ID: id, loop: env.NewLoop(), done: make(chan struct{}), resume: make(chan struct{})}
-	m.Runtime = quorum.NewRuntime(id, m.loop)
-	var err error
-	if m.tcp, err = env.ListenTCP(m.loop, addrs, addrs[id]); err != nil {
-		return nil, err
-	}
+// machine is a node that can be made slow.
+type machine struct {
+	runtime *quorum.Runtime
+	loop    *env.Loop
+	tcp     *env.TCP
+
+	// How slow it is; anybody writes, the machine reads.
+	share      atomic.Uint64 // a float64
+	sync, link atomic.Int64  // nanoseconds
+}
+
+// newMachine returns a node that is found at a listener, and runs its loop.
+func newMachine(id env.NodeID, addrs map[env.NodeID]string, l net.Listener, s Slowness) *machine {
+	m := &machine{loop: env.NewLoop()}
+	m.runtime = quorum.NewRuntime(id, m.loop)
+	m.tcp = env.NewTCP(m.loop, addrs, l)
+	m.slow(s)
 	go func() {
-		defer close(m.done)
+		var b budget
 		m.loop.Run(func() time.Duration {
-			time.Sleep(time.Duration(m.step.Load()))
-			return m.Runtime.Poll()
+			b.wait(math.Float64frombits(m.share.Load()), m.loop.Elapsed())
+			return m.runtime.Poll()
 		})
 	}()
-	return m, nil
+	return m
 }
 
-// Network returns the machine's way to the others.
-func (m *Machine) Network() env.Network { return &network{m.tcp, m} }
-
-// Files returns the machine's disk.
-func (m *Machine) Files() env.FS { return &files{env.OS(), m} }
-
-// SlowLoop makes each round of the loop begin late.
-func (m *Machine) SlowLoop(d time.Duration) { m.step.Store(int64(d)) }
-
-// SlowSync makes each sync take longer.
-func (m *Machine) SlowSync(d time.Duration) { m.sync.Store(int64(d)) }
-
-// SlowLink makes all that is sent and received late, each way.
-func (m *Machine) SlowLink(d time.Duration) { m.link.Store(int64(d)) }
-
-// Pause stops the loop until the machine is stopped.
-func (m *Machine) Pause() {
-	m.pausing.Do(func() { m.loop.Post(func() { <-m.resume }) })
+// slow says how slow the machine is from now on.
+func (m *machine) slow(s Slowness) {
+	m.share.Store(math.Float64bits(s.Share))
+	m.sync.Store(int64(s.Sync))
+	m.link.Store(int64(s.Link))
 }
 
-// Stop ends all that the machine does. It may be called twice.
-func (m *Machine) Stop() {
-	m.SlowLoop(0)
-	m.SlowSync(0)
-	m.pausing.Do(func() {}) // not any more
-	select {
-	case <-m.resume:
-	default:
-		close(m.resume)
+// network returns the machine's way to the others.
+func (m *machine) network() env.Network { return &network{m.tcp, m} }
+
+// files returns the machine's disk.
+func (m *machine) files() env.FS { return &files{env.OS(), m} }
+
+// budget holds a process to a share of a processor by holding up its loop.
+type budget struct {
+	at, used time.Duration // of the last call
+	credit   time.Duration // of processor time
+}
+
+// burst is how much processor time may be saved up. It also makes up for sleeps
+// that take longer than they should.
+const burst = 200 * time.Microsecond
+
+// wait returns when the process may go on.
+func (b *budget) wait(share float64, now time.Duration) {
+	if share == 0 {
+		return
 	}
-	m.loop.Post(func() {
-		m.tcp.Close()
-		m.Runtime.Shutdown(m.loop.Stop)
-	})
-	<-m.done
-	m.tcp.Wait()
+	used := processorTime()
+	b.credit = min(burst, b.credit+time.Duration(share*float64(now-b.at))-(used-b.used))
+	b.at, b.used = now, used
+	if b.credit < 0 {
+		time.Sleep(time.Duration(float64(-b.credit) / share))
+	}
 }
 
 // files is a disk whose syncs are slow.
 type files struct {
 	env.FS
-	m *Machine
+	m *machine
 }
 
 func (f *files) wait() { time.Sleep(time.Duration(f.m.sync.Load())) }
@@ -114,92 +114,4 @@ type file struct {
 func (f *file) Sync() error {
 	f.files.wait()
 	return f.File.Sync()
-}
-
-// network delays what goes through a Network.
-type network struct {
-	env.Network
-	m *Machine
-}
-
-func (n *network) Dial(to env.NodeID, r env.Receiver) env.Conn {
-	c := &conn{m: n.m, r: r}
-	c.inner = n.Network.Dial(to, c)
-	return c
-}
-
-func (n *network) Listen(accept func(env.Conn) env.Receiver) {
-	n.Network.Listen(func(inner env.Conn) env.Receiver {
-		c := &conn{m: n.m, inner: inner}
-		c.r = accept(c)
-		return c
-	})
-}
-
-// conn is a connection whose writes and reads wait their time, in order.
-type conn struct {
-	m      *Machine
-	inner  env.Conn
-	r      env.Receiver
-	queue  []func() // what waits; the first has the running timer's turn next
-	closed bool
-}
-
-// later runs f when its time has come, after what waits already.
-func (c *conn) later(f func()) {
-	d := time.Duration(c.m.link.Load())
-	if d == 0 && len(c.queue) == 0 {
-		f()
-		return
-	}
-	c.queue = append(c.queue, f)
-	time.AfterFunc(d, func() {
-		c.m.loop.Post(func() {
-			next := c.queue[0]
-			c.queue = c.queue[1:]
-			if !c.closed {
-				next()
-			}
-		})
-	})
-}
-
-// Write implements env.Conn.
-func (c *conn) Write(frames [][]byte) {
-	if c.m.link.Load() == 0 && len(c.queue) == 0 {
-		c.inner.Write(frames)
-		return
-	}
-	kept := append([][]byte(nil), frames...) // the slice is the caller's
-	c.later(func() { c.inner.Write(kept) })
-}
-
-// Close implements env.Conn.
-func (c *conn) Close() {
-	c.closed = true
-	c.inner.Close()
-}
-
-// Connected implements env.Receiver.
-func (c *conn) Connected() { c.later(func() { c.r.Connected() }) }
-
-// Received implements env.Receiver.
-func (c *conn) Received(data []byte) {
-	if c.m.link.Load() == 0 && len(c.queue) == 0 {
-		c.r.Received(data)
-		return
-	}
-	kept := append([]byte(nil), data...)
-	c.later(func() { c.r.Received(kept) })
-}
-
-// Written implements env.Receiver.
-func (c *conn) Written() { c.r.Written() }
-
-// Closed implements env.Receiver.
-func (c *conn) Closed(err error) {
-	if !c.closed {
-		c.closed = true
-		c.r.Closed(err)
-	}
 }

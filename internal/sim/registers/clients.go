@@ -115,11 +115,5 @@ func (c *Clients) Succeeded() int { return len(c.Latencies) }
 // Speed returns what clients got in d, which has passed since Latencies were
 // cleared; ok is false if they got nothing.
 func (c *Clients) Speed(d time.Duration) (s sim.Speed, ok bool) {
-	all := slices.Clone(c.Latencies)
-	slices.Sort(all)
-	n := len(all)
-	if n == 0 {
-		return s, false
-	}
-	return sim.Speed{PerSecond: float64(n) / d.Seconds(), P50: all[n/2], P99: all[n*99/100]}, true
+	return sim.NewSpeed(slices.Clone(c.Latencies), d), len(c.Latencies) > 0
 }

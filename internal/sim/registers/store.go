@@ -1,6 +1,7 @@
 package registers
 
 import (
+	"fmt"
 	"hash/crc32"
 	"maps"
 	"slices"
@@ -23,6 +24,15 @@ func (m *Request) Fields(c *quorum.Coder) {
 	c.Bool(&m.Write)
 	c.Uint(&m.Key)
 	c.Uint(&m.Value)
+}
+
+// Show says what a command is, for transcripts.
+func Show(b []byte) string {
+	var r Request
+	if quorum.Decode(b, &r) != nil || r.Client == 0 {
+		return ""
+	}
+	return fmt.Sprintf("(client %d, request %d: register %d = %d)", r.Client, r.Seq, r.Key, r.Value)
 }
 
 // Response answers a Request.

@@ -79,7 +79,8 @@ func readLine(lines *term.Terminal, in *os.File) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if width, height, err := term.GetSize(fd); err == nil {
+	// A terminal that does not know its size, as in a container, says 0.
+	if width, height, err := term.GetSize(fd); err == nil && width > 0 {
 		_ = lines.SetSize(width, height) // too small a terminal keeps its default
 	}
 	line, err := lines.ReadLine()

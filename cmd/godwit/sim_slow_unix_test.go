@@ -1,0 +1,29 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestMain makes the test's binary a member's process if it is asked to be one.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "sim" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestSimSlowOnSockets(t *testing.T) {
+	code, out, errs := runSim("slow", "--rounds", "1", "--run", "20ms", "--sockets", "--leader=false", "--faults", "slow disk,stopped", "--dir", t.TempDir())
+	if code != exitOK || !strings.Contains(out, "none            none") || !strings.Contains(out, "follower        slow disk") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+	code, out, errs = runSim("slow", "--run", "20ms", "--sockets", "--pause", "200ms", "--dir", t.TempDir())
+	if code != exitOK || !strings.Contains(out, "caught up in") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+}
