@@ -21,6 +21,11 @@ const (
 	checkpointPoll = 100 * time.Millisecond
 	// checkpointRetry is how long to wait after one that failed.
 	checkpointRetry = 10 * time.Second
+	// openingsMax is how many segments there may be beside those that CheckpointBytes
+	// fill. Each opening that writes begins one, and recovery looks into all: many
+	// short ones would pile up files that hold next to nothing. Often enough to keep
+	// them few, seldom enough that an opening that writes a checkpoint is an exception.
+	openingsMax = 64
 	// checkpointShareOfData: as space gets scarce, a checkpoint is made when the
 	// log has this part of the data's size, or when the disk is full.
 	checkpointShareOfData = 4
@@ -115,7 +120,7 @@ func (db *DB) checkpointWhenDue() {
 // grown, or because its space is needed.
 func (db *DB) checkpointDue() bool {
 	unsettled := db.unsettledLogBytes()
-	if unsettled >= db.opts.CheckpointBytes {
+	if unsettled >= db.opts.CheckpointBytes || db.manyOpenings() {
 		return true
 	}
 	if db.log.Stats().Segments < 2 {
@@ -132,6 +137,23 @@ func (db *DB) checkpointDue() bool {
 	}
 	free, err := db.store.fs.FreeBytes(db.dir)
 	return err == nil && free < reserve+2*max(db.opts.LogSegmentBytes, reserve/checkpointShareOfData)
+}
+
+// manyOpenings tells whether the log has too many segments for its size.
+func (db *DB) manyOpenings() bool {
+	most := db.opts.CheckpointBytes/db.opts.LogSegmentBytes + openingsMax
+	return int64(db.log.Stats().Segments) > most
+}
+
+// settleOpenings makes a checkpoint if there were too many openings since the last
+// one. Nobody may stay long enough for one in the background.
+func (db *DB) settleOpenings() {
+	if db.opts.CheckpointBytes < 0 || !db.manyOpenings() {
+		return
+	}
+	if err := db.Checkpoint(context.Background()); err != nil {
+		db.logger.Error("checkpoint failed; the log is kept", "error", err)
+	}
 }
 
 // checkpointReserve returns how much of the disk the log has to leave free: what

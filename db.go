@@ -143,6 +143,7 @@ func (db *DB) open() (err error) {
 	}
 	db.tasks.Go(db.maintain)
 	if db.store != nil {
+		db.settleOpenings()
 		db.tasks.Go(db.checkpointWhenDue)
 	}
 	return nil

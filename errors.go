@@ -42,6 +42,9 @@ var (
 	ErrCorrupt = dberr.ErrCorrupt
 	// ErrClosed: the database, session or snapshot is closed.
 	ErrClosed = dberr.ErrClosed
+	// ErrSessionBusy: a Session was used from a function that it runs. The
+	// transaction of that function is not affected.
+	ErrSessionBusy = errors.New("godwit: the session is running a transaction, and has one at a time")
 	// ErrOutcomeUnknown: the transaction executed, but it is not known whether
 	// it is durable, because the context ended or the log failed first. It may
 	// or may not be there after a crash.

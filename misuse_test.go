@@ -2,6 +2,7 @@ package godwit
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 )
@@ -44,6 +45,90 @@ func TestUseAfterTheEnd(t *testing.T) {
 	if err := (*Options)(nil).Validate(); err != nil {
 		t.Errorf("no options: %v", err)
 	}
+}
+
+// A session has one transaction: a second one inside it would end the first.
+func TestSessionInsideItself(t *testing.T) {
+	db := memDB(t)
+	table := mustTable(t, db, "t", Ordered)
+	s, err := db.NewSession()
+	must(t, err)
+	put := func(tx *Tx, key string) error { return tx.Put(table, []byte(key), nil) }
+	get := func(key string) error {
+		return db.View(t.Context(), func(tx *Tx) error {
+			_, err := tx.Get(table, []byte(key))
+			return err
+		})
+	}
+	for name, inner := range map[string]func(func(*Tx) error) (Timestamp, error){"Update": s.Update, "View": s.View} {
+		_, err = s.Update(func(tx *Tx) error {
+			must(t, put(tx, name+" before"))
+			if _, err := inner(func(*Tx) error { t.Errorf("%s ran", name); return nil }); !errors.Is(err, ErrSessionBusy) {
+				t.Errorf("%s inside: %v", name, err)
+			}
+			return put(tx, name+" behind")
+		})
+		if err != nil || get(name+" before") != nil || get(name+" behind") != nil {
+			t.Errorf("the transaction around %s: %v", name, err)
+		}
+		_, err = s.View(func(tx *Tx) error {
+			if _, err := inner(func(*Tx) error { return nil }); !errors.Is(err, ErrSessionBusy) {
+				t.Errorf("%s inside View: %v", name, err)
+			}
+			_, err := tx.Get(table, []byte(name+" before"))
+			return err
+		})
+		if err != nil {
+			t.Errorf("the view around %s: %v", name, err)
+		}
+	}
+	// A panic does not leave the session busy.
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = s.Update(func(*Tx) error { panic("of the test") })
+	}()
+	_, err = s.Update(func(tx *Tx) error { return put(tx, "after a panic") })
+	must(t, err)
+}
+
+// What a transaction can reach is not freed while it runs, though its function has
+// closed the session.
+func TestSessionClosedInsideItself(t *testing.T) {
+	db := memDB(t)
+	table := mustTable(t, db, "t", Hashed)
+	s, err := db.NewSession()
+	must(t, err)
+	value := make([]byte, 16<<10) // in a block of its own, which is freed when it is replaced
+	_, err = s.Update(func(tx *Tx) error {
+		s.Close()
+		if _, err := s.View(func(*Tx) error { return nil }); !errors.Is(err, ErrClosed) {
+			t.Errorf("a view in a closed session: %v", err)
+		}
+		before := db.arena.LiveBytes()
+		const replaced = 1000
+		for range replaced {
+			must(t, db.Update(t.Context(), func(tx *Tx) error { return tx.Put(table, []byte("other"), value) }))
+		}
+		if got := db.arena.LiveBytes() - before; got < replaced*int64(len(value)) {
+			t.Errorf("of %d values that the transaction could read %d bytes are left", replaced, got)
+		}
+		return tx.Put(table, []byte("own"), nil)
+	})
+	must(t, err)
+	must(t, db.View(t.Context(), func(tx *Tx) error {
+		_, err := tx.Get(table, []byte("own"))
+		return err
+	}))
+	s.Close()
+	if _, err := s.Update(func(*Tx) error { return nil }); !errors.Is(err, ErrClosed) {
+		t.Errorf("an update in a closed session: %v", err)
+	}
+	eventually(t, func() error { // the session's pin is gone
+		if live := db.arena.LiveBytes(); live > 1<<20 {
+			return fmt.Errorf("%d bytes are left behind the end", live)
+		}
+		return nil
+	})
 }
 
 // A scan goes on behind a key with that key and a zero byte as its bound, behind

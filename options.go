@@ -53,6 +53,8 @@ const (
 	DefaultLogSegmentBytes = 64 << 20
 	// MinMemoryLimit is the smallest Options.MemoryLimit.
 	MinMemoryLimit = arena.MinLimitBytes
+	// MaxMemoryLimit is the largest: 16 TiB.
+	MaxMemoryLimit = arena.MaxLimitBytes
 	// MaxWorkers bounds Options.Workers.
 	MaxWorkers = 256
 
@@ -78,15 +80,16 @@ type Options struct {
 	SyncInterval time.Duration
 	// MemoryLimit bounds the memory of the data, in bytes: records, indexes,
 	// and versions kept for snapshots. Not counted are the buffers of running
-	// transactions and of the log. Default: three quarters of the machine's
-	// memory.
+	// transactions and of the log. From 16 MiB to 16 TiB, default three quarters of
+	// the machine's memory.
 	MemoryLimit int64
 	// Workers is how many transactions can be in their commit phase at once.
 	// Default GOMAXPROCS.
 	Workers int
 	// CheckpointBytes is how much log may be written before a checkpoint is
 	// made by itself, in bytes. It bounds the log on disk and the time of
-	// recovery. Default 1 GiB, negative: never.
+	// recovery. Open makes one too, once in many times, so that short runs do not
+	// pile up files. Default 1 GiB, negative: never.
 	CheckpointBytes int64
 	// LogSegmentBytes is the size of the log's files, which are allocated ahead.
 	// Those that a checkpoint sets free are used again: the log keeps the disk that it
@@ -117,8 +120,8 @@ func (o *Options) Validate() error {
 	if o.SyncInterval != 0 && (o.SyncInterval < minSyncInterval || o.SyncInterval > maxSyncInterval) {
 		bad("SyncInterval is %v, allowed are %v to %v", o.SyncInterval, minSyncInterval, maxSyncInterval)
 	}
-	if o.MemoryLimit != 0 && o.MemoryLimit < MinMemoryLimit {
-		bad("MemoryLimit is %d bytes, the least is %d", o.MemoryLimit, MinMemoryLimit)
+	if o.MemoryLimit != 0 && (o.MemoryLimit < MinMemoryLimit || o.MemoryLimit > MaxMemoryLimit) {
+		bad("MemoryLimit is %d bytes, allowed are %d to %d", o.MemoryLimit, MinMemoryLimit, int64(MaxMemoryLimit))
 	}
 	if o.Workers < 0 || o.Workers > MaxWorkers {
 		bad("Workers is %d, allowed are 1 to %d", o.Workers, MaxWorkers)
@@ -141,7 +144,7 @@ func (o *Options) withDefaults() Options {
 	if c.MemoryLimit == 0 {
 		c.MemoryLimit = fallbackMemoryLimit
 		if m := machineMemoryBytes(); m > 0 {
-			c.MemoryLimit = max(MinMemoryLimit, m/defaultMemoryShareDen*defaultMemoryShareNum)
+			c.MemoryLimit = min(max(MinMemoryLimit, m/defaultMemoryShareDen*defaultMemoryShareNum), MaxMemoryLimit)
 		}
 	}
 	if c.Workers == 0 {

@@ -2,7 +2,6 @@ package godwit
 
 import (
 	"context"
-	"sync/atomic"
 
 	"github.com/godwitdb/godwit/internal/occ"
 )
@@ -12,10 +11,11 @@ import (
 // executed: results must not be shown to anybody before Released has reached
 // the timestamp that came with them.
 type Session struct {
-	db     *DB
-	bound  occ.Bound
-	closed atomic.Bool
-	spins  uint64 // conflicts so far
+	db      *DB
+	bound   occ.Bound
+	running bool // a transaction, which has the bound
+	closed  bool
+	spins   uint64 // conflicts so far
 }
 
 // Timestamp is a transaction's place in the serial order: the larger, the
@@ -34,10 +34,13 @@ func (db *DB) NewSession() (*Session, error) {
 // Update executes fn as one transaction. It returns the timestamp whose release
 // makes the result final. If fn returns an error, nothing of the transaction
 // has happened, and the timestamp is that of what fn has read.
+//
+// ErrSessionBusy: it was called from a function that the session runs.
 func (s *Session) Update(fn func(*Tx) error) (Timestamp, error) {
-	if s.closed.Load() {
-		return 0, ErrClosed
+	if err := s.begin(); err != nil {
+		return 0, err
 	}
+	defer s.end()
 	if s.db.log != nil {
 		if err := s.db.log.Throttle(context.Background()); err != nil {
 			return 0, err
@@ -51,10 +54,13 @@ func (s *Session) Update(fn func(*Tx) error) (Timestamp, error) {
 }
 
 // View executes fn as one transaction that only reads.
+//
+// ErrSessionBusy: it was called from a function that the session runs.
 func (s *Session) View(fn func(*Tx) error) (Timestamp, error) {
-	if s.closed.Load() {
-		return 0, ErrClosed
+	if err := s.begin(); err != nil {
+		return 0, err
 	}
+	defer s.end()
 	tx, err := s.bound.BeginView()
 	if err != nil {
 		return 0, err
@@ -66,6 +72,26 @@ func (s *Session) View(fn func(*Tx) error) (Timestamp, error) {
 	s.spins++
 	at, err := s.db.viewNewSnapshot(context.Background(), fn)
 	return Timestamp(at), err
+}
+
+// begin takes the session for a transaction: it has only one, which a second would
+// take from the first. end must follow if there is no error.
+func (s *Session) begin() error {
+	switch {
+	case s.closed:
+		return ErrClosed
+	case s.running:
+		return ErrSessionBusy
+	}
+	s.running = true
+	return nil
+}
+
+func (s *Session) end() {
+	s.running = false
+	if s.closed {
+		s.bound.Drop()
+	}
 }
 
 func (s *Session) run(tx *occ.Tx, fn func(*Tx) error, attemptsMax int) (Timestamp, error) {
@@ -81,9 +107,14 @@ func (s *Session) Released() Timestamp { return Timestamp(s.db.released()) }
 // Conflicts returns how many attempts of the session had to be run again.
 func (s *Session) Conflicts() uint64 { return s.spins }
 
-// Close ends the session.
+// Close ends the session. Called from a function that the session runs, it lets that
+// transaction go on to its end.
 func (s *Session) Close() {
-	if !s.closed.Swap(true) {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	if !s.running {
 		s.bound.Drop()
 	}
 }

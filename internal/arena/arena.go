@@ -21,6 +21,10 @@ const (
 	// MinLimitBytes is the smallest limit of an arena: every size class of
 	// every worker's cache needs a span to start with.
 	MinLimitBytes = 16 << 20
+	// MaxLimitBytes is the largest. The addresses for it are a fraction of those that a
+	// program can have, 2^47 on common processors, and the tables for it, which grow
+	// with the limit and not with its use, do not get out of hand.
+	MaxLimitBytes = 16 << 40
 
 	spanBytes = 64 << 10
 	// overdraftDivisor: caches with Overdraft set may go beyond the limit by
@@ -76,16 +80,13 @@ type central struct {
 // New reserves address space for limit bytes of objects. Memory is taken from
 // the operating system as it is used.
 func New(limit int64) (*Arena, error) {
-	if limit < MinLimitBytes {
-		return nil, fmt.Errorf("arena: limit of %d bytes is below the least of %d", limit, MinLimitBytes)
+	if limit < MinLimitBytes || limit > MaxLimitBytes {
+		return nil, fmt.Errorf("arena: limit of %d bytes, allowed are %d to %d", limit, MinLimitBytes, int64(MaxLimitBytes))
 	}
 	// Large objects need their pages in a row: room to spare keeps
 	// fragmentation of addresses from looking like a lack of memory.
 	room := limit + limit/4 + limit/overdraftDivisor + 64<<20
 	room = (room + chunkBytes - 1) &^ (chunkBytes - 1)
-	if room >= 1<<RefBits {
-		return nil, fmt.Errorf("arena: limit of %d bytes is above the largest of %d", limit, int64(1)<<(RefBits-1))
-	}
 	m, err := reserve(int(room) + chunkBytes)
 	if err != nil {
 		return nil, fmt.Errorf("arena: reserve %d bytes of address space: %w", room, err)

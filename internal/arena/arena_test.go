@@ -187,7 +187,7 @@ func checkFigures(t *testing.T, a *Arena, s *shadow) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	for _, limit := range []int64{-1, 0, MinLimitBytes - 1, 1 << RefBits} {
+	for _, limit := range []int64{-1, 0, MinLimitBytes - 1, MaxLimitBytes + 1, 1 << RefBits} {
 		if a, err := New(limit); err == nil {
 			t.Errorf("an arena of %d bytes is made", limit)
 			_ = a.Close()

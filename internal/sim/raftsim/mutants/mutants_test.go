@@ -97,7 +97,7 @@ func slow() []mutant.Mutant {
 // TestSlowVictim fails if the fail-slow checker finds something in a cluster with
 // a slow node.
 func TestSlowVictim(t *testing.T) {
-	faults := raftsim.SlowFaults()
+	faults := sim.SlowFaults()
 	mutant.Victim(t, 1, uint64(len(faults)), func(seed uint64) error {
 		rec := quorum.NewRecorder()
 		f := faults[int(seed)%len(faults)]
