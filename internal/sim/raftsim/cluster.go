@@ -138,18 +138,18 @@ func (c *Cluster) Leader() *raft.Node {
 // AddClients adds clients that ask the member that answered last, and look for the
 // leader if it does not lead.
 func (c *Cluster) AddClients(clients, keys int, pause time.Duration) {
-	any := func() env.NodeID { return c.all[c.world.Rand().IntN(len(c.all))] }
+	anyone := func() env.NodeID { return c.all[c.world.Rand().IntN(len(c.all))] }
 	c.Add(clients, keys, pause, func() registers.Ask {
-		target := any()
+		target := anyone()
 		return func(ctx context.Context, e *quorum.Endpoint, r *registers.Request) (*registers.Response, bool, error) {
 			if c.Wander && c.world.Rand().IntN(8) == 0 {
-				target = any()
+				target = anyone()
 			}
 			resp, err := registers.Method().Call(ctx, e, target, r)
 			if err == nil && len(resp.Ask) > 0 {
 				target = resp.Ask[0]
 			} else if err != nil || !resp.Done {
-				target = any()
+				target = anyone()
 			}
 			return resp, err == nil || registers.Definite(err), err
 		}
