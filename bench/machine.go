@@ -13,27 +13,59 @@ type Machine struct {
 	OS         string `json:"os"`
 	Arch       string `json:"arch"`
 	Go         string `json:"go"`
-	// Commit is the revision that the binary was built from, "" if it does not
-	// know; Modified says that there were changes beside it.
-	Commit   string `json:"commit,omitempty"`
+	Build
+}
+
+// Build is what a binary knows about its sources.
+type Build struct {
+	// Version is that of the module godwit, "(devel)" for a build from a checkout
+	// that has none.
+	Version string `json:"version"`
+	// Commit is the revision; Modified says that there were changes beside it.
+	// Programs that "go run" builds are not told, nor are tests.
+	Commit   string `json:"commit"`
 	Modified bool   `json:"modified,omitempty"`
+}
+
+// unknown is a Version or Commit that the binary does not know.
+const unknown = "unknown"
+
+// ThisBuild describes the binary that runs now.
+func ThisBuild() Build {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = new(debug.BuildInfo)
+	}
+	return buildOf(info)
+}
+
+// modulePath is the module whose version counts. In other modules' binaries it
+// is a dependency.
+const modulePath = "github.com/godwitdb/godwit"
+
+func buildOf(info *debug.BuildInfo) Build {
+	b := Build{Version: unknown, Commit: unknown}
+	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
+		if m.Path == modulePath && m.Version != "" {
+			b.Version = m.Version
+		}
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Commit = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
+		}
+	}
+	return b
 }
 
 // ThisMachine describes the machine and the build that run now.
 func ThisMachine() Machine {
-	m := Machine{
+	return Machine{
 		CPU: cpuModel(), Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
 		OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(),
+		Build: ThisBuild(),
 	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			switch s.Key {
-			case "vcs.revision":
-				m.Commit = s.Value
-			case "vcs.modified":
-				m.Modified = s.Value == "true"
-			}
-		}
-	}
-	return m
 }

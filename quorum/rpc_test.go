@@ -302,6 +302,45 @@ func TestDroppedCallsAreNotSent(t *testing.T) {
 	})
 }
 
+// A message beyond the bound is an error of its call, both ways, and costs nobody
+// else the connection.
+func TestOversizedMessages(t *testing.T) {
+	p := newPair(Options{FrameBytesMax: 1000})
+	p.play(t, func(ctx context.Context) {
+		large := NewMethod[echoReq, echoResp](2, "large")
+		large.Handle(p.server, func(context.Context, NodeID, *echoReq) (*echoResp, error) {
+			return &echoResp{Text: strings.Repeat("x", 1000)}, nil
+		})
+		other := p.echo.Start(ctx, p.client, 2, &echoReq{Text: "other", Delay: 500})
+		_, err := p.echo.Call(ctx, p.client, 2, &echoReq{Text: strings.Repeat("x", 1000)})
+		wantErr(t, err, ErrBadFrame)
+		var remote *RemoteError
+		if _, err = large.Call(ctx, p.client, 2, &echoReq{}); !errors.As(err, &remote) {
+			t.Error(err)
+		}
+		_, err = other.Wait(ctx)
+		wantErr(t, err, nil)
+		if p.served != 1 || len(p.server.accepted) != 1 {
+			t.Errorf("%d served, %d connections", p.served, len(p.server.accepted))
+		}
+	})
+}
+
+// A reply to a call that was given up is counted and dropped.
+func TestStragglersAreDropped(t *testing.T) {
+	p := newPair(Options{})
+	p.play(t, func(ctx context.Context) {
+		reply := p.echo.Start(ctx, p.client, 2, &echoReq{Delay: 1000})
+		wantErr(t, WaitFor(ctx, reply, 100*time.Millisecond), ErrTimeout)
+		reply.Drop()
+		wantErr(t, reply.Err(), ErrLost)
+		wantErr(t, Sleep(ctx, 2*time.Second), nil)
+		if s := p.client.Stats(); p.served != 1 || s.LateReplies != 1 || reply.Get() != nil {
+			t.Errorf("%d served, %+v, %v", p.served, s, reply.Get())
+		}
+	})
+}
+
 func TestHandlersAreBounded(t *testing.T) {
 	p := newPair(Options{HandlersMax: 3})
 	p.play(t, func(ctx context.Context) {
@@ -382,6 +421,13 @@ func TestBadBytesCloseTheConnection(t *testing.T) {
 			}
 			if s := p.server.Stats(); s.BadFrames != 1 || len(p.server.accepted) != 0 || p.served != 0 {
 				t.Errorf("%s: %+v, %d connections", name, s, len(p.server.accepted))
+			}
+			strangers := uint64(0)
+			if name == "unknown node" || name == "node zero" || name == "other cluster" {
+				strangers = 1
+			}
+			if n := p.server.Stats().UnknownNodes; n != strangers {
+				t.Errorf("%s: %d unknown nodes", name, n)
 			}
 			_, err := p.echo.Call(ctx, p.client, 2, &echoReq{})
 			wantErr(t, err, nil) // others are served

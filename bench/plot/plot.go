@@ -277,17 +277,23 @@ type canvas interface {
 	io.WriterTo
 }
 
-// save writes the panels, one above the other, in both formats.
-func save(base string, panels ...*plot.Plot) error {
+// Files are the names of what Timeline and Compare write for a base.
+func Files(base string) (png, svg string) {
 	if ext := filepath.Ext(base); ext == ".svg" || ext == ".png" {
 		base = strings.TrimSuffix(base, ext)
 	}
+	return base + ".png", base + ".svg"
+}
+
+// save writes the panels, one above the other, in both formats.
+func save(base string, panels ...*plot.Plot) error {
+	png, svg := Files(base)
 	height := panelHeight * vg.Length(len(panels))
 	image := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(chartWidth, height), vgimg.UseDPI(144))}
-	if err := write(base+".png", image, panels); err != nil {
+	if err := write(png, image, panels); err != nil {
 		return err
 	}
-	return write(base+".svg", vgsvg.New(chartWidth, height), panels)
+	return write(svg, vgsvg.New(chartWidth, height), panels)
 }
 
 func write(name string, c canvas, panels []*plot.Plot) error {

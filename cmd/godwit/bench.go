@@ -64,12 +64,20 @@ func newBenchCommand() *cobra.Command {
   godwit bench tpcc --threads 2 --duration 30s --durability disk --dir data
   godwit bench ycsb++ --table hash --json hash.json
   godwit bench compare ordered.json hash.json --plot both`
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError(fmt.Errorf("unknown workload %q; godwit bench --help lists them", args[0]))
+		}
+		return nil
+	}
 	cmd.AddCommand(newTPCCCommand(), newYCSBCommand(), newYCSBPlusPlusCommand(), newCompareCommand())
 	return cmd
 }
 
-// flags declares the flags of o on a workload's command.
+// flags declares the flags of o on a workload's command, which checks them before
+// it does anything else.
 func (o *benchOptions) flags(cmd *cobra.Command) {
+	cmd.PreRunE = func(*cobra.Command, []string) error { return o.validate() }
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "workers of the database, and sessions with --api procedures")
@@ -92,6 +100,46 @@ func (o *benchOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.json, "json", "", "write the result to this file")
 	f.StringVar(&o.plot, "plot", "", "draw the run over time: files of this name with .svg and .png")
 	f.StringVar(&o.cpuProfile, "cpu-profile", "", "write a processor profile of the run, without load and check, to this file")
+}
+
+// validate reports what would otherwise be refused under another name, or only
+// after the run.
+func (o *benchOptions) validate() error {
+	if o.threads < 1 {
+		return usageError(fmt.Errorf("--threads is %d, not at least 1", o.threads))
+	}
+	if o.goroutines < 1 {
+		return usageError(fmt.Errorf("--goroutines is %d, not at least 1", o.goroutines))
+	}
+	png, svg := "", ""
+	if o.plot != "" {
+		png, svg = plot.Files(o.plot)
+	}
+	for _, file := range []struct{ flag, name string }{{"--json", o.json}, {"--plot", png}, {"--plot", svg}, {"--cpu-profile", o.cpuProfile}} {
+		if err := writable(file.name); err != nil {
+			return usageError(fmt.Errorf("%s: %w", file.flag, err))
+		}
+	}
+	return nil
+}
+
+// writable reports why a file could not be written, "" being none. It leaves
+// what there is as it is: the run may yet fail.
+func writable(name string) error {
+	if name == "" {
+		return nil
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err == nil {
+		return errors.Join(f.Close(), os.Remove(name))
+	}
+	if !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	if f, err = os.OpenFile(name, os.O_WRONLY, 0); err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // sessions is how many goroutines run transactions.

@@ -97,6 +97,46 @@ func TestBenchYCSB(t *testing.T) {
 	}
 }
 
+// A wrong command line is refused by the name of what is wrong, before a run that
+// would be lost.
+func TestBenchNamesWhatIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	missing := filepath.Join(dir, "missing", "r")
+	kept := filepath.Join(dir, "kept.json")
+	if err := os.WriteFile(kept, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "r.svg"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		want string
+		args []string
+	}{
+		{"--threads is 0", []string{"bench", "--threads", "0"}},
+		{"--threads is -1", []string{"bench", "ycsb", "--threads", "-1"}},
+		{"--goroutines is 0", []string{"bench", "tpcc", "--api", "public", "--goroutines", "0"}},
+		{"unknown workload \"nope\"", []string{"bench", "nope"}},
+		{"--json: open " + missing, []string{"bench", "ycsb++", "--json", missing}},
+		{"--json: open " + dir, []string{"bench", "ycsb", "--json", dir}},
+		{"--plot: open " + missing + ".png", []string{"bench", "tpcc", "--plot", missing}},
+		{"--plot: open " + filepath.Join(dir, "r.svg"), []string{"bench", "tpcc", "--json", kept, "--plot", filepath.Join(dir, "r.png")}},
+		{"--cpu-profile: open " + missing, []string{"bench", "tpcc", "--json", filepath.Join(dir, "new.json"), "--cpu-profile", missing}},
+	} {
+		// A run that begins, and so a late refusal, says that it loads.
+		args := append(test.args, "--duration", "10ms", "--warmup", "0s", "--durability", "none", "--memory", "64")
+		code, out, errs := execute(t, args...)
+		if code != exitUsage || !strings.HasPrefix(errs, "godwit: "+test.want) {
+			t.Errorf("%v: exit code %d, no %q\n%s%s", test.args, code, test.want, out, errs)
+		}
+	}
+	if text, err := os.ReadFile(kept); err != nil || string(text) != "{}" {
+		t.Errorf("an earlier result was changed to %q, %v", text, err)
+	}
+	expectMissing(t, filepath.Join(dir, "new.json"))
+	expectMissing(t, filepath.Join(dir, "r.png"))
+}
+
 func TestBenchUsage(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x.json")
 	if err := os.WriteFile(file, []byte(`{"schema": 99}`), 0o600); err != nil {

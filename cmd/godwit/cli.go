@@ -66,6 +66,7 @@ func cli(cmd *cobra.Command, db *godwit.DB, dir string, commands []string, forma
 	buffered := bufio.NewWriter(cmd.OutOrStdout())
 	s := shell.New(store{db}, buffered)
 	s.Format = format
+	s.Flush = func() { _ = buffered.Flush() } // the last one returns the first error
 	var err error
 	if commands != nil {
 		err = s.Run(ctx, "-e", strings.NewReader(strings.Join(commands, "\n")))

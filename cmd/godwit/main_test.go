@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -82,6 +85,39 @@ func TestCLI(t *testing.T) {
 	}
 	if code != exitOK {
 		t.Errorf("stats: exit code %d", code)
+	}
+}
+
+// A program that reads what a line has printed before it sends the next is not
+// kept waiting.
+func TestCLIAnswersEachLine(t *testing.T) {
+	lines, in := io.Pipe()
+	out, printed := io.Pipe()
+	ended := make(chan int, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	go func() {
+		code := run(ctx, []string{"cli", filepath.Join(t.TempDir(), "data"), "--memory=64"}, lines, printed, printed)
+		_ = printed.Close()
+		ended <- code
+	}()
+	if _, err := io.WriteString(in, "create t\nput t k v\n"); err != nil {
+		t.Fatal(err)
+	}
+	answers := bufio.NewReader(out)
+	for range 3 {
+		if _, err := io.WriteString(in, "get t k\n"); err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := answers.ReadString('\n'); answer != "\"v\"\n" {
+			t.Fatalf("answer %q, %v", answer, err)
+		}
+	}
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code := <-ended; code != exitOK {
+		t.Errorf("exit code %d", code)
 	}
 }
 

@@ -13,11 +13,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/copilotsim"
 	"github.com/godwitdb/godwit/internal/sim/raftsim"
 )
 
 // simFailuresMax is how many failing seeds a run looks for before it ends.
 const simFailuresMax = 10
+
+// everyScenario is what --scenario names by default.
+const everyScenario = "all"
 
 // simOptions are the flags of the command.
 type simOptions struct {
@@ -33,7 +37,7 @@ type simOptions struct {
 
 func newSimCommand() *cobra.Command {
 	var o simOptions
-	scenarios := raftsim.Scenarios()
+	scenarios := append(raftsim.Scenarios(), copilotsim.Scenarios()...)
 	var doc strings.Builder
 	for _, s := range scenarios {
 		fmt.Fprintf(&doc, "  %-10s %s\n", s.Name, s.Doc)
@@ -41,7 +45,7 @@ func newSimCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Run protocols in the deterministic simulator",
-		Long: `Run seeds of a simulated scenario for a given time, on all cores, and report those
+		Long: `Run seeds of the simulated scenarios for a given time, on all cores, and report those
 that fail. One seed is one run: with --seed it is run again, exactly as it was, and
 a transcript of it is printed. With --shrink too, runs of a failing seed are tried
 that have fewer faults, clients and so on; the least that still fails the same way is
@@ -53,7 +57,7 @@ Scenarios:
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i := slices.IndexFunc(scenarios, func(s sim.Scenario) bool { return s.Name == o.scenario })
-			if i < 0 {
+			if i < 0 && o.scenario != everyScenario {
 				return usageError(fmt.Errorf("there is no scenario %q", o.scenario))
 			}
 			if o.workers < 1 {
@@ -61,17 +65,22 @@ Scenarios:
 			}
 			if seed := cmd.Flags().Changed("seed"); !seed && (o.shrink || o.less != "") {
 				return usageError(errors.New("--shrink and --less need a --seed"))
+			} else if seed && i < 0 {
+				return usageError(errors.New("--seed needs the --scenario that it is of"))
 			} else if seed && o.shrink {
 				return shrinkSeed(cmd.Context(), cmd.OutOrStdout(), scenarios[i], o)
 			} else if seed {
 				return replaySeed(cmd.OutOrStdout(), scenarios[i], o)
 			}
-			return sweepSeeds(cmd.Context(), cmd.OutOrStdout(), scenarios[i], o)
+			if i >= 0 {
+				scenarios = scenarios[i : i+1]
+			}
+			return sweepAll(cmd.Context(), cmd.OutOrStdout(), scenarios, o)
 		},
 	}
 	cmd.AddCommand(newSlowCommand())
 	f := cmd.Flags()
-	f.StringVar(&o.scenario, "scenario", scenarios[0].Name, "what to run")
+	f.StringVar(&o.scenario, "scenario", everyScenario, "what to run; all of them share --duration")
 	f.Uint64Var(&o.seed, "seed", 0, "run this seed alone and print its transcript")
 	f.BoolVar(&o.shrink, "shrink", false, "look for the least of the seed's run that fails, for --duration")
 	f.StringVar(&o.less, "less", "", "run the seed without what --shrink has left out")
@@ -114,7 +123,19 @@ func shrinkSeed(ctx context.Context, out io.Writer, s sim.Scenario, o simOptions
 	return failed(fmt.Errorf("seed %d: %w", o.seed, r.Err))
 }
 
-// sweepSeeds runs seeds and reports.
+// sweepAll runs seeds of one scenario after the other, each for its share of the
+// time, also after one that fails.
+func sweepAll(ctx context.Context, out io.Writer, scenarios []sim.Scenario, o simOptions) error {
+	o.duration /= time.Duration(len(scenarios))
+	var errs []error
+	for _, s := range scenarios {
+		fmt.Fprintf(out, "%s\n", s.Name)
+		errs = append(errs, sweepSeeds(ctx, out, s, o))
+	}
+	return failed(errors.Join(errs...))
+}
+
+// sweepSeeds runs seeds of one scenario and reports.
 func sweepSeeds(ctx context.Context, out io.Writer, s sim.Scenario, o simOptions) error {
 	ctx, cancel := context.WithTimeout(ctx, o.duration)
 	defer cancel()
@@ -146,7 +167,7 @@ func sweepSeeds(ctx context.Context, out io.Writer, s sim.Scenario, o simOptions
 	})
 	status()
 	if len(bad) > 0 {
-		return failed(fmt.Errorf("%d of %d seeds failed", len(bad), seeds))
+		return fmt.Errorf("%s: %d of %d seeds failed", s.Name, len(bad), seeds)
 	}
 	return nil
 }

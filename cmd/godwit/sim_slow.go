@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/copilotsim"
 	"github.com/godwitdb/godwit/internal/sim/raftsim"
 	"github.com/godwitdb/godwit/internal/sim/realslow"
 	"github.com/godwitdb/godwit/quorum"
@@ -73,7 +74,7 @@ processor, and the rows without a fault tell how much of a difference is none.`,
 	f.DurationVar(&o.run, "run", time.Second, "the length of one run")
 	f.Uint64Var(&o.seed, "seed", 1, "of the first simulated round")
 	f.StringVar(&o.dir, "dir", "", "where the nodes keep their files (a folder in the system's temporary one)")
-	f.StringVar(&o.protocol, "protocol", "raft", "what runs on the sockets")
+	f.StringVar(&o.protocol, "protocol", "raft", "raft, or without --sockets copilot")
 	f.StringSliceVar(&o.faults, "faults", nil, "the faults to run (all)")
 	f.Float64Var(&o.share, "share", 0, "of a processor for each member on sockets; 0 is no bound")
 	f.DurationVar(&o.sync, "sync", 0, "how long each sync on sockets takes, beside the disk's own time")
@@ -111,33 +112,53 @@ func (o *slowOptions) wanted(fault string) bool {
 	return len(o.faults) == 0 || slices.Contains(o.faults, fault)
 }
 
-// simulatedCases are all cases in simulation.
-func simulatedCases(o slowOptions) []*slowCase {
+// simulated is a protocol in simulation: its nodes by what they are, those that lead
+// first.
+type simulated struct {
+	nodes   []string
+	leaders int
+	measure func(seed uint64, f sim.SlowFault, node int, d time.Duration, tracer quorum.Tracer) (sim.Speed, error)
+}
+
+// simulatedProtocols are those that can be simulated, by name.
+func simulatedProtocols() map[string]simulated {
+	return map[string]simulated{
+		"raft":    {[]string{"leader", "follower", "other follower"}, 1, raftsim.MeasureSlowNode},
+		"copilot": {[]string{"leader 1", "leader 2", "third"}, 2, copilotsim.MeasureSlow},
+	}
+}
+
+// simulatedCases are all cases of a protocol in simulation.
+func simulatedCases(o slowOptions) ([]*slowCase, error) {
+	p, ok := simulatedProtocols()[o.protocol]
+	if !ok {
+		return nil, usageError(fmt.Errorf("there is no protocol %q", o.protocol))
+	}
 	healthy := map[int]sim.Speed{} // by round
 	var cases []*slowCase
-	for node, name := range []string{"leader", "follower", "other follower"} {
-		if node == 0 && !o.leader {
+	for node, name := range p.nodes {
+		if node < p.leaders && !o.leader {
 			continue
 		}
-		for _, f := range raftsim.SlowFaults() {
+		for _, f := range sim.SlowFaults() {
 			if !o.wanted(f.Name) {
 				continue
 			}
 			cases = append(cases, &slowCase{node: name, fault: f.Name, measure: func(_ context.Context, round int) (realslow.Pair, error) {
 				seed := o.seed + uint64(round)
 				if _, ok := healthy[round]; !ok {
-					s, err := raftsim.MeasureSlowNode(seed, raftsim.SlowFault{}, 0, o.run, nil)
+					s, err := p.measure(seed, sim.SlowFault{}, 0, o.run, nil)
 					if err != nil {
 						return realslow.Pair{}, err
 					}
 					healthy[round] = s
 				}
-				s, err := raftsim.MeasureSlowNode(seed, f, node, o.run, nil)
+				s, err := p.measure(seed, f, node, o.run, nil)
 				return realslow.Pair{Healthy: realslow.Part{Speed: healthy[round]}, Faulty: realslow.Part{Speed: s}}, err
 			}})
 		}
 	}
-	return cases
+	return cases, nil
 }
 
 // slowTrial is how a protocol is measured on real sockets.
@@ -195,8 +216,13 @@ const pauseEntries = 1 << 16
 
 // compareSlow runs all cases in alternation and prints how they compare.
 func compareSlow(ctx context.Context, out io.Writer, o slowOptions) error {
-	cases := simulatedCases(o)
-	if o.sockets {
+	var cases []*slowCase
+	if !o.sockets {
+		var err error
+		if cases, err = simulatedCases(o); err != nil {
+			return err
+		}
+	} else {
 		dir, err := os.MkdirTemp(o.dir, "godwit-slow-")
 		if err != nil {
 			return failed(err)
@@ -222,7 +248,7 @@ func compareSlow(ctx context.Context, out io.Writer, o slowOptions) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if err != nil && (o.sockets || c.node != "leader") { // of a simulated leader it may be none at all
+			if err != nil && (o.sockets || !strings.HasPrefix(c.node, "leader")) { // of a simulated leader it may be none at all
 				return failed(fmt.Errorf("%s of %s: %w", c.fault, c.node, err))
 			}
 			c.runs = append(c.runs, p)

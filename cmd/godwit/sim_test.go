@@ -3,8 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/sim"
 )
 
 func runSim(args ...string) (code int, out, errs string) {
@@ -20,12 +25,45 @@ func TestSimRunsSeeds(t *testing.T) {
 	}
 }
 
+// All scenarios run, one that fails does not keep the next from its share of the
+// time, and the failure is told.
+func TestSimRunsAllScenarios(t *testing.T) {
+	broken := errors.New("planted")
+	scenario := func(name string, err error) sim.Scenario {
+		return sim.Scenario{Name: name, Run: func(*sim.World) error { return err }}
+	}
+	var out bytes.Buffer
+	o := simOptions{first: 1, count: 2, workers: 1, duration: time.Minute}
+	err := sweepAll(t.Context(), &out, []sim.Scenario{scenario("one", nil), scenario("two", broken), scenario("three", nil)}, o)
+	if err == nil || err.Error() != "two: 2 of 2 seeds failed" {
+		t.Errorf("error %v", err)
+	}
+	for _, name := range []string{"one", "two", "three"} {
+		if !strings.Contains("\n"+out.String(), "\n"+name+"\n") {
+			t.Errorf("%s did not run:\n%s", name, out.String())
+		}
+	}
+	if got := strings.Count(out.String(), ": 2 seeds,"); got != 3 {
+		t.Errorf("%d of 3 scenarios ran 2 seeds:\n%s", got, out.String())
+	}
+
+	// The time is for all of them together.
+	began := time.Now()
+	o.count, o.duration = 0, time.Second
+	if err := sweepAll(t.Context(), io.Discard, []sim.Scenario{scenario("one", nil), scenario("two", nil), scenario("three", nil)}, o); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took < o.duration || took > 2*o.duration+o.duration/2 {
+		t.Errorf("took %v, not %v", took, o.duration)
+	}
+}
+
 func TestSimReplaysASeed(t *testing.T) {
-	code, out, errs := runSim("--seed", "4")
+	code, out, errs := runSim("--scenario", "raft", "--seed", "4")
 	if code != exitOK || !strings.Contains(out, "n1 starts") || !strings.Contains(out, "seed 4: digest ") {
 		t.Errorf("exit code %d\n%.500s\n%s", code, out, errs)
 	}
-	if _, again, _ := runSim("--seed", "4"); again != out {
+	if _, again, _ := runSim("--scenario", "raft", "--seed", "4"); again != out {
 		t.Error("the second transcript is not that of the first run")
 	}
 }
@@ -33,11 +71,11 @@ func TestSimReplaysASeed(t *testing.T) {
 // Without most of its faults a seed is another run; one that does not fail has
 // nothing to shrink.
 func TestSimLess(t *testing.T) {
-	code, out, errs := runSim("--seed", "4", "--less", "clients=1, seconds=2, faults=1")
+	code, out, errs := runSim("--scenario", "raft", "--seed", "4", "--less", "clients=1, seconds=2, faults=1")
 	if code != exitOK || !strings.Contains(out, "clients: 1\n") || !strings.Contains(out, "seconds: 2\n") || strings.Contains(out, " fault 2\n") {
 		t.Errorf("exit code %d\n%.500s\n%s", code, out, errs)
 	}
-	code, out, errs = runSim("--seed", "4", "--shrink")
+	code, out, errs = runSim("--scenario", "raft", "--seed", "4", "--shrink")
 	if code != exitOK || !strings.Contains(out, "seed 4 does not fail") {
 		t.Errorf("exit code %d\n%.500s\n%s", code, out, errs)
 	}
@@ -45,7 +83,7 @@ func TestSimLess(t *testing.T) {
 
 func TestSimRefusesWhatItDoesNotKnow(t *testing.T) {
 	for _, args := range [][]string{{"--scenario", "none"}, {"--workers", "0"}, {"extra"}, {"slow", "--rounds", "0"},
-		{"--shrink"}, {"--seed", "1", "--less", "clients"}} {
+		{"--shrink"}, {"--scenario", "raft", "--seed", "1", "--less", "clients"}, {"--seed", "1"}} {
 		if code, _, errs := runSim(args...); code != exitUsage || errs == "" {
 			t.Errorf("%v: exit code %d, %q", args, code, errs)
 		}

@@ -3,7 +3,8 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
+
+	"github.com/godwitdb/godwit/bench"
 
 	"github.com/spf13/cobra"
 )
@@ -22,26 +23,10 @@ func newVersionCommand() *cobra.Command {
 
 // version describes the build: the version, the commit, Go and the machine.
 func version() string {
-	number, commit := "unknown", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		if info.Main.Version != "" {
-			number = info.Main.Version
-		}
-		var revision, modified string
-		for _, s := range info.Settings {
-			switch s.Key {
-			case "vcs.revision":
-				revision = s.Value
-			case "vcs.modified":
-				modified = s.Value
-			}
-		}
-		if revision != "" {
-			commit = ", commit " + revision[:min(12, len(revision))]
-			if modified == "true" {
-				commit += " and changes"
-			}
-		}
+	b := bench.ThisBuild()
+	commit := b.Commit[:min(12, len(b.Commit))]
+	if b.Modified {
+		commit += " and changes"
 	}
-	return fmt.Sprintf("godwit %s%s, %s, %s/%s", number, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("godwit %s, commit %s, %s, %s/%s", b.Version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

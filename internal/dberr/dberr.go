@@ -33,7 +33,7 @@ var (
 	// ErrTooLarge: a key, a value or a transaction is beyond its limit.
 	ErrTooLarge = errors.New("godwit: too large")
 	// ErrNoOrder: a range operation on a hashed table.
-	ErrNoOrder = errors.New("godwit: the table is hashed and has no order")
+	ErrNoOrder = errors.New("godwit: the table is hashed and has no order; make it Ordered for scans and ranges")
 	// ErrClosed: the database, session or snapshot is closed.
 	ErrClosed = errors.New("godwit: closed")
 	// ErrTxDone: a Tx was used after its function returned.

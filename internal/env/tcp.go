@@ -168,6 +168,11 @@ func (t *TCP) Listen(accept func(Conn) Receiver) {
 
 // Close implements Network.
 func (t *TCP) Close() {
+	// First, so that a peer whose connection ends does not get another one, to lose
+	// a request in it.
+	if t.listener != nil {
+		_ = t.listener.Close() // nobody can connect any more, whatever it says
+	}
 	t.mu.Lock()
 	t.mu.closed = true
 	for c := range t.mu.conns {
@@ -176,9 +181,6 @@ func (t *TCP) Close() {
 	}
 	t.mu.Unlock()
 	t.hangUp()
-	if t.listener != nil {
-		_ = t.listener.Close() // nobody can connect any more, whatever it says
-	}
 }
 
 // Wait waits until nothing of a closed TCP runs any more. Not on the loop.

@@ -14,6 +14,7 @@ import (
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/record"
+	"github.com/godwitdb/godwit/internal/wal"
 )
 
 // get returns what a transaction of its own reads.
@@ -605,7 +606,7 @@ func TestForeignLocksAreNotTakenForOnesOwn(t *testing.T) {
 	}
 	must(t, tx.Put(table, []byte("b"), []byte("new")))
 	must(t, tx.Put(table, []byte("b"), []byte("newer")))
-	if want := len("b") + len("newer"); tx.writes.bytes != want {
+	if want := wal.WriteBytes(len("b"), len("newer")); tx.writes.bytes != want {
 		t.Errorf("the transaction writes %d bytes, %d are counted", want, tx.writes.bytes)
 	}
 	free := atomic.LoadUint64(word)

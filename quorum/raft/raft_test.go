@@ -155,6 +155,9 @@ func FuzzMessages(f *testing.F) {
 	f.Add(byte(2), quorum.Encode(nil, &snapshotReq{1, snapshot{2, 3, []quorum.NodeID{1, 2, 3}, []byte("data")}}))
 	f.Add(byte(3), quorum.Encode(nil, &appendResp{1, true, 2}))
 	f.Add(byte(4), quorum.Encode(nil, &record{kind: recordEntry, index: 1, entry: Entry{1, KindNoop, nil}}))
+	f.Add(byte(5), quorum.Encode(nil, &voteResp{term: 1, granted: true}))
+	f.Add(byte(6), quorum.Encode(nil, &timeoutReq{term: 1}))
+	f.Add(byte(7), quorum.Encode(nil, &config{voters: []quorum.NodeID{1, 2}}))
 	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
 		messages := []func() quorum.Message{
 			func() quorum.Message { return new(voteReq) },
@@ -162,7 +165,10 @@ func FuzzMessages(f *testing.F) {
 			func() quorum.Message { return new(snapshotReq) },
 			func() quorum.Message { return new(appendResp) },
 			func() quorum.Message { return new(record) },
-		}[kind%5]
+			func() quorum.Message { return new(voteResp) },
+			func() quorum.Message { return new(timeoutReq) },
+			func() quorum.Message { return new(config) },
+		}[kind%8]
 		m, again := messages(), messages()
 		if quorum.Decode(b, m) != nil {
 			return

@@ -46,7 +46,7 @@ func TestWorkloads(t *testing.T) {
 				}
 				t.Run(fmt.Sprintf("%v,%s,%s", d, api, w.Name()), func(t *testing.T) {
 					e := open(t, d, api)
-					r, err := bench.Measure(t.Context(), e, w, bench.Config{Sessions: 3, Duration: 60 * time.Millisecond}, nil)
+					r, err := bench.Measure(t.Context(), e, w, bench.Config{Sessions: 3, Duration: 200 * time.Millisecond}, nil)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/registers"
 	"github.com/godwitdb/godwit/quorum"
 	"github.com/godwitdb/godwit/quorum/raft"
 )
@@ -67,7 +68,7 @@ func (c *Cluster) awaitLeader(t *testing.T, not env.NodeID) env.NodeID {
 
 func TestMembership(t *testing.T) {
 	c := ready(t, 5, 3, raft.Options{SnapshotEntries: 50})
-	c.Clients(4, 4, time.Millisecond)
+	c.AddClients(4, 4, time.Millisecond)
 	c.pass(t, 2*time.Second) // so that who joins needs a snapshot
 	leader := c.awaitLeader(t, 0)
 	for id := env.NodeID(4); id <= 5; id++ {
@@ -152,7 +153,7 @@ func TestLeaderCutOff(t *testing.T) {
 		t.Errorf("it still leads: %+v", s)
 	}
 	next := c.awaitLeader(t, old)
-	write := &request{Client: 1, Seq: 1, Write: true, Key: 1, Value: 1}
+	write := &registers.Request{Client: 1, Seq: 1, Write: true, Key: 1, Value: 1}
 	err := c.do(t, next, func(ctx context.Context, n *raft.Node) error {
 		_, err := n.Propose(ctx, quorum.Encode(nil, write))
 		return err
@@ -172,7 +173,7 @@ func TestLeaderCutOff(t *testing.T) {
 // A damaged journal keeps its node away; the others go on.
 func TestDamagedJournal(t *testing.T) {
 	c := ready(t, 3, 3, raft.Options{})
-	c.Clients(4, 4, time.Millisecond)
+	c.AddClients(4, 4, time.Millisecond)
 	c.pass(t, time.Second)
 	leader := c.awaitLeader(t, 0)
 	victim := leader%3 + 1

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/registers"
 	"github.com/godwitdb/godwit/quorum"
 	"github.com/godwitdb/godwit/quorum/raft"
 )
@@ -53,7 +54,7 @@ func faults(w *sim.World, mix sim.Faults) (*Cluster, error) {
 	c.Wander = true
 	c.Network = quorum.Options{OutboxMessagesMax: 64 << w.Choose("outbox", 0, 4), OutboxBytesMax: 1 << 20}
 	c.Start()
-	c.Clients(w.Choose("clients", 1, 7), w.Choose("keys", 1, 4), time.Duration(w.Choose("pause in ms", 1, 60))*time.Millisecond)
+	c.AddClients(w.Choose("clients", 1, 7), w.Choose("keys", 1, 4), time.Duration(w.Choose("pause in ms", 1, 60))*time.Millisecond)
 	if changes {
 		c.change()
 	} else {
@@ -66,7 +67,7 @@ func faults(w *sim.World, mix sim.Faults) (*Cluster, error) {
 	// the first: then the answer says nothing. Between members all has to be able
 	// to come twice.
 	for _, id := range c.all {
-		w.Link(clientsFrom, id).Double = 0
+		w.Link(registers.MachinesFrom, id).Double = 0
 	}
 	if err := w.Run(time.Duration(w.Choose("seconds", 1, 20)) * time.Second); err != nil {
 		return c, err
@@ -92,7 +93,7 @@ func (c *Cluster) prey() *sim.Node {
 // change changes who leads and who votes, again and again.
 func (c *Cluster) change() {
 	rng := c.world.Rand()
-	if leader := c.Leader(); leader != nil && !c.stopped {
+	if leader := c.Leader(); leader != nil && !c.Stopped() {
 		m := c.members[leader.Status().Leader]
 		id := c.all[rng.IntN(len(c.all))]
 		what := rng.IntN(3)

@@ -11,33 +11,6 @@ import (
 	"github.com/godwitdb/godwit/quorum/raft"
 )
 
-// SlowFault makes one node slow.
-type SlowFault struct {
-	Name    string
-	Inflict func(n *sim.Node)
-}
-
-// SlowFaults returns the ways in which a node is slow, each from the time on at
-// which it is inflicted.
-func SlowFaults() []SlowFault {
-	const long = time.Hour
-	return []SlowFault{
-		{"slow CPU", func(n *sim.Node) { n.CPU = time.Millisecond }},
-		{"slow disk", func(n *sim.Node) { n.Disk.SyncDelay = 100 * time.Millisecond }},
-		{"slow link", func(n *sim.Node) {
-			w := n.World()
-			for _, other := range w.Nodes() {
-				if other != n {
-					w.Link(n.ID(), other.ID()).DelayMin = 50 * time.Millisecond
-					w.Link(other.ID(), n.ID()).DelayMin = 50 * time.Millisecond
-				}
-			}
-		}},
-		{"paused", func(n *sim.Node) { n.Pause(long) }},
-		{"stopped", func(n *sim.Node) { n.Crash(false) }},
-	}
-}
-
 // Excuses are the waits for their own disk that members may do without a limit.
 func Excuses() []quorum.Excuse {
 	return []quorum.Excuse{
@@ -61,13 +34,13 @@ var errNoLeader = errors.New("raftsim: no leader")
 // MeasureSlow returns the speed of three members for a time, one of which, not
 // the leader, has a fault from the beginning; a fault without Inflict is none.
 // tracer sees the members' waits.
-func MeasureSlow(seed uint64, fault SlowFault, d time.Duration, tracer quorum.Tracer) (sim.Speed, error) {
+func MeasureSlow(seed uint64, fault sim.SlowFault, d time.Duration, tracer quorum.Tracer) (sim.Speed, error) {
 	return MeasureSlowNode(seed, fault, 1, d, tracer)
 }
 
 // MeasureSlowNode is MeasureSlow with the fault at a node: 0 is the leader, 1 and
 // 2 are the followers.
-func MeasureSlowNode(seed uint64, fault SlowFault, node int, d time.Duration, tracer quorum.Tracer) (sim.Speed, error) {
+func MeasureSlowNode(seed uint64, fault sim.SlowFault, node int, d time.Duration, tracer quorum.Tracer) (sim.Speed, error) {
 	w := sim.New(seed, nil)
 	defer w.Close()
 	// A local network. With much more variance the healthy cluster is faster
@@ -83,7 +56,7 @@ func MeasureSlowNode(seed uint64, fault SlowFault, node int, d time.Duration, tr
 	if !w.RunUntil(10*time.Second, func() bool { return c.Leader() != nil }) {
 		return sim.Speed{}, errNoLeader
 	}
-	c.Clients(slowClients, 1000, 0)
+	c.AddClients(slowClients, 1000, 0)
 	if err := w.Run(100 * time.Millisecond); err != nil {
 		return sim.Speed{}, err
 	}
@@ -97,8 +70,9 @@ func MeasureSlowNode(seed uint64, fault SlowFault, node int, d time.Duration, tr
 	if err := w.Run(d); err != nil {
 		return sim.Speed{}, err
 	}
-	if len(c.Latencies) == 0 {
-		return sim.Speed{}, errNoLeader
+	s, ok := c.Speed(d)
+	if !ok {
+		return s, errNoLeader
 	}
-	return sim.NewSpeed(c.Latencies, d), nil
+	return s, nil
 }

@@ -16,11 +16,11 @@ func TestSlowFollower(t *testing.T) {
 		lossMax = 0.03 // of throughput
 		riseMax = 0.08 // of p99
 	)
-	d, faults := time.Second, SlowFaults()
+	d, faults := time.Second, sim.SlowFaults()
 	if testing.Short() || slowdown > 1 {
 		d, faults = 300*time.Millisecond, faults[3:4]
 	}
-	healthy, err := MeasureSlow(1, SlowFault{}, d, nil)
+	healthy, err := MeasureSlow(1, sim.SlowFault{}, d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestSlowFollower(t *testing.T) {
 
 // The waits of a run with faults show no slowness that propagates.
 func TestNoFalseAlarm(t *testing.T) {
-	for _, f := range SlowFaults() {
+	for _, f := range sim.SlowFaults() {
 		rec := quorum.NewRecorder()
 		if _, err := MeasureSlow(2, f, 100*time.Millisecond/slowdown, rec); err != nil {
 			t.Fatal(err)
@@ -70,7 +70,7 @@ func TestMemoryBehindAStoppedFollower(t *testing.T) {
 	if !w.RunUntil(10*time.Second, func() bool { return c.Leader() != nil }) {
 		t.Fatal("no leader")
 	}
-	c.Clients(1, 10, 50*time.Millisecond)
+	c.AddClients(1, 10, 50*time.Millisecond)
 	leader := c.Leader()
 	id := leader.Status().Leader
 	stopped := env.NodeID(1)

@@ -17,7 +17,7 @@ const lineBytesMax = 4*64<<20 + 64<<10
 // a transaction that is open at the end is an error.
 func (s *Shell) Run(ctx context.Context, name string, script io.Reader) error {
 	number := 0
-	failed := eachLine(ctx, script, func(line string) error {
+	failed := s.eachLine(ctx, script, func(line string) error {
 		number++
 		return s.Execute(ctx, line)
 	})
@@ -36,7 +36,7 @@ var errUnread = errors.New("cannot be read")
 
 // eachLine calls f for each line until it fails, or until ctx ends, also while
 // a line is waited for: then a goroutine stays behind with the read.
-func eachLine(ctx context.Context, script io.Reader, f func(string) error) error {
+func (s *Shell) eachLine(ctx context.Context, script io.Reader, f func(string) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	lines := make(chan string)
@@ -59,20 +59,35 @@ func eachLine(ctx context.Context, script io.Reader, f func(string) error) error
 		}
 		unread <- err
 	}()
-	for {
+	// next is false when there is no line, for the reason that it returns.
+	next := func() (line string, ok bool, err error) {
 		select {
-		case line, ok := <-lines:
-			if !ok {
-				if err := <-unread; err != nil {
-					return fmt.Errorf("%w: %w", errUnread, err)
-				}
-				return ctx.Err()
+		case line, ok = <-lines:
+		default:
+			if s.Flush != nil {
+				s.Flush()
 			}
-			if err := f(line); err != nil {
-				return err
+			select {
+			case line, ok = <-lines:
+			case <-ctx.Done():
+				return "", false, ctx.Err()
 			}
-		case <-ctx.Done():
-			return ctx.Err()
+		}
+		if ok {
+			return line, true, nil
+		}
+		if err := <-unread; err != nil {
+			return "", false, fmt.Errorf("%w: %w", errUnread, err)
+		}
+		return "", false, ctx.Err()
+	}
+	for {
+		line, ok, err := next()
+		if !ok {
+			return err
+		}
+		if err := f(line); err != nil {
+			return err
 		}
 	}
 }

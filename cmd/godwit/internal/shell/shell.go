@@ -14,6 +14,9 @@ import (
 type Shell struct {
 	// Format is how keys and values are printed.
 	Format Format
+	// Flush, if set, is called before a script's next line is waited for, so that
+	// who sends a line after reading what the last one printed gets to read it.
+	Flush func()
 
 	store  Store
 	out    io.Writer

@@ -45,9 +45,6 @@ func wrong() []mutant.Mutant {
 		{Name: "a read without asking who follows", File: raftGo, Seed: 724, Edits: []string{
 			"	if err := n.untilDeposed(ctx, n.confirmed.Reached(n.round)); err != nil {\n		return err\n	}\n", "",
 		}},
-		{Name: "the leader's own disk does not count", File: appendGo, Seed: 1031, Edits: []string{
-			"		if err := n.journal.Durable().Wait(ctx, put); err != nil {\n			return err\n		}\n		p.match = last\n", "		p.match = last\n",
-		}},
 		{Name: "half is a majority", File: appendGo, Seed: 2, Edits: []string{"return all[(len(all)-1)/2]", "return all[len(all)/2]"}},
 		{Name: "a damaged journal is taken for one cut off by a crash", File: journalGo, Seed: 13, Edits: []string{
 			"	if good < certain {\n", "	if good < 0 {\n", "r[0] == kindBatch {\n			if s", "r[0] > kindData {\n			if s",
@@ -97,7 +94,7 @@ func slow() []mutant.Mutant {
 // TestSlowVictim fails if the fail-slow checker finds something in a cluster with
 // a slow node.
 func TestSlowVictim(t *testing.T) {
-	faults := raftsim.SlowFaults()
+	faults := sim.SlowFaults()
 	mutant.Victim(t, 1, uint64(len(faults)), func(seed uint64) error {
 		rec := quorum.NewRecorder()
 		f := faults[int(seed)%len(faults)]

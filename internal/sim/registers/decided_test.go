@@ -1,4 +1,4 @@
-package raftsim
+package registers
 
 import (
 	"math/rand/v2"
