@@ -265,7 +265,10 @@ func (s *store) syncParents() error {
 
 // formatIdentity returns the identity file: text for people, with a checksum.
 func formatIdentity(format int, id [16]byte) []byte {
-	text := fmt.Sprintf("godwit data folder\nformat %d\nid %s\n", format, hex.EncodeToString(id[:]))
+	return sealIdentity(fmt.Sprintf("godwit data folder\nformat %d\nid %s\n", format, hex.EncodeToString(id[:])))
+}
+
+func sealIdentity(text string) []byte {
 	return fmt.Appendf(nil, "%schecksum %08x\n", text, crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)))
 }
 
