@@ -46,6 +46,9 @@ func wrong() []mutant.Mutant {
 		{Name: "a refusal taken for a promise", File: epochGo, Seed: 278, Edits: []string{
 			"	case req.epoch <= n.promised, now-n.promisedAt < n.options.TakeoverTimeout:\n		return &prepareResp{}, nil", "	case req.epoch <= n.promised, now-n.promisedAt < n.options.TakeoverTimeout:\n		return &prepareResp{granted: n.promised == req.epoch}, nil",
 		}},
+		{Name: "a pilot proposes before its disk has the epoch", File: pilotGo, Seed: 478, Edits: []string{
+			"case len(p.queue) == 0 || !p.saved || p.held", "case len(p.queue) == 0 || p.held",
+		}},
 		{Name: "a command is carried out from both logs", File: applyGo, Seed: 1, Edits: []string{
 			"if s == nil || s.seq < c.Seq {", "if s == nil || s.seq <= c.Seq {",
 		}},
