@@ -39,14 +39,17 @@ func (sf *segmentFiles) wrote(bytes, left int64) {
 	sf.limitPending()
 }
 
-// isAhead says that the next segment is prepared. If it could not be, workers go on
-// all the same: the log fails when it needs that segment, and tells them.
-func (sf *segmentFiles) isAhead(p *preparation) {
+// handOver puts the next segment, which is prepared, where the flusher takes it from,
+// and counts it as room. Both at once: whoever waits for room looks for the segment
+// when he is told. If it could not be prepared, workers go on all the same: the log
+// fails when it needs that segment, and tells them.
+func (sf *segmentFiles) handOver(p preparation) {
 	sf.mu.Lock()
 	sf.mu.ahead = sf.opt.SegmentBytes
 	if p.segment != nil {
 		sf.mu.ahead = p.segment.size
 	}
+	sf.prepared <- p // has room: there is one preparation at a time
 	sf.mu.Unlock()
 	sf.limitPending()
 }
@@ -141,8 +144,8 @@ func (sf *segmentFiles) grow(bytes int64) (bool, error) {
 	select {
 	case p := <-sf.prepared:
 		if p.segment == nil {
-			sf.prepared <- p
-			return false, nil // the log is about to fail
+			sf.prepared <- p // the log fails when it needs it, which may be never
+			return true, fmt.Errorf("the log needs room for %d bytes: %w", bytes, p.err)
 		}
 		size := blockBytes + roundUp(bytes)
 		err := sf.leavesReserve(size - p.segment.size)
@@ -152,8 +155,7 @@ func (sf *segmentFiles) grow(bytes int64) (bool, error) {
 		if err == nil {
 			p.segment.size = size
 		}
-		sf.isAhead(&p)
-		sf.prepared <- p
+		sf.handOver(p)
 		if env.IsDiskFull(err) {
 			err = fmt.Errorf("%w: %w", dberr.ErrDiskFull, err)
 		}

@@ -3,9 +3,13 @@ package wal
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/env/faultfs"
 )
 
 func TestPendingLimit(t *testing.T) {
@@ -136,4 +140,53 @@ func TestAdmitIsRefused(t *testing.T) {
 	_, got, err := recoverAll(f, 0)
 	must(t, err)
 	expect(t, got, []tx{x})
+}
+
+// TestPreparedIsThere: a segment that counts as room can be had. Who needs it to be
+// larger looks for it when he is told of it, and would not be told again.
+func TestPreparedIsThere(t *testing.T) {
+	for range 50 {
+		o := testOptions(newFS(t), 1)
+		o.SegmentBytes = 64 << 10
+		l := openLog(t, o) // the first segment is being prepared
+		for sf, ahead := l.files, int64(0); ahead == 0; {
+			sf.mu.Lock()
+			ahead = sf.mu.ahead
+			if ahead > 0 && len(sf.prepared) == 0 {
+				t.Fatal("it counts, and is not there")
+			}
+			sf.mu.Unlock()
+		}
+		must(t, l.Admit(t.Context(), 100<<10)) // in a larger one
+		l.Done(100 << 10)
+		must(t, l.Close())
+	}
+}
+
+// TestAdmitWithoutASegment: if the next segment cannot be prepared, whoever needs it to
+// be larger is told so, and others go on in the one that there is.
+func TestAdmitWithoutASegment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFS(t)
+		o := testOptions(f, 1)
+		o.SegmentBytes = 64 << 10
+		l := openLog(t, o)
+		synctest.Wait() // until the first one is prepared
+		broken := errors.New("of the test")
+		f.SetHook(func(op faultfs.Op) error {
+			if strings.Contains(op.Name, sparePrefix) {
+				return broken
+			}
+			return nil
+		})
+		appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut, Value: make([]byte, 100)}})
+		must(t, l.Sync(t.Context())) // in the first segment; the second is being prepared
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := l.Admit(ctx, 100<<10); !errors.Is(err, broken) {
+			t.Fatalf("admitted: %v", err)
+		}
+		must(t, l.Throttle(ctx))
+		must(t, l.Close())
+	})
 }

@@ -170,8 +170,7 @@ func (sf *segmentFiles) start() {
 					p.segment, err = sf.prepare(n)
 					return err
 				})
-				sf.isAhead(&p)
-				sf.prepared <- p
+				sf.handOver(p)
 			case <-sf.stop:
 				return
 			}
