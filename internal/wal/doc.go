@@ -133,6 +133,9 @@
 //
 // Records are handed to Apply in batches in any order. That is enough where the
 // newest timestamp wins for each key (the Thomas write rule, as in Rolis).
+// Whoever needs to know that a deletion has been seen by all that is older stops
+// between two rounds (Due, Settle): what has been read up to there is applied, and
+// no later record is at or below the watermark (Invariant I5).
 //
 // # Bounds
 //
