@@ -7,8 +7,8 @@
 // worker's stream and goes on; it never waits for the disk. The flusher gathers
 // what all streams have, writes it as one round, makes that durable with one sync,
 // and publishes the round's watermark: every record at or below it is durable
-// and may be released (DESIGN §2 and §4, where a database of one node is a
-// replica group of one).
+// and may be released. (A database of one node is a replica group of one: with
+// more, durable is what a majority has.)
 //
 //	worker 0 ── stream 0 ──┐
 //	worker 1 ── stream 1 ──┼─ flusher: one round, one write, one sync ── Durable()
