@@ -107,7 +107,7 @@ func (l *link) send(frame []byte, c *call) error {
 func (l *link) flushLater() {
 	if !l.flushing {
 		l.flushing = true
-		l.e.rt.flushes = append(l.e.rt.flushes, l.flush)
+		l.e.rt.flushes = append(l.e.rt.flushes, l)
 	}
 }
 
