@@ -71,8 +71,9 @@ type DB struct {
 // returns when everything that was released before is there again. A nil opts
 // means all defaults.
 //
-// ErrLocked: the folder is open already. ErrCorrupt: stored data is damaged; the
-// CorruptionError names file and offset, and nothing was changed.
+// ErrLocked: the folder is open already. ErrHalfRestored: a restore to it was not
+// finished. ErrCorrupt: stored data is damaged; the CorruptionError names file and
+// offset, and nothing was changed.
 func Open(dir string, opts *Options) (*DB, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
