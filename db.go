@@ -59,6 +59,9 @@ type DB struct {
 	replayedBytes int64
 	settledBytes  atomic.Int64
 
+	recoveryTook time.Duration
+	opened       time.Time // when recovery had ended
+
 	sessions atomic.Uint32 // how many were made
 
 	closing sync.Once
