@@ -227,7 +227,12 @@ func (l *link) take(f *frame) error {
 var errUnexpected = errors.New("quorum: unexpected frame")
 
 // Closed implements env.Receiver.
-func (l *link) Closed(err error) { l.end(err) }
+func (l *link) Closed(err error) {
+	if len(l.inbox) > 0 {
+		l.e.stats.CutFrames++
+	}
+	l.end(err)
+}
 
 // drop closes the connection from this side.
 func (l *link) drop(err error) {

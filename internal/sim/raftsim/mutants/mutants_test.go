@@ -46,6 +46,12 @@ func wrong() []mutant.Mutant {
 			"	if err := n.untilDeposed(ctx, n.confirmed.Reached(n.round)); err != nil {\n		return err\n	}\n", "",
 		}},
 		{Name: "half is a majority", File: appendGo, Seed: 2, Edits: []string{"return all[(len(all)-1)/2]", "return all[len(all)/2]"}},
+		{Name: "the leader's own disk counts before it has the entry", File: appendGo, Seed: 22, Edits: []string{
+			"		if err := n.journal.Durable().Wait(ctx, put); err != nil {\n			return err\n		}\n		p.match = last", "		p.match = last",
+		}},
+		{Name: "entries of earlier terms are committed by counting", File: appendGo, Seed: 11, Edits: []string{
+			"	if index >= n.first {\n		n.commit.Advance(index)\n	}", "	n.commit.Advance(index)",
+		}},
 		{Name: "a damaged journal is taken for one cut off by a crash", File: journalGo, Seed: 13, Edits: []string{
 			"	if good < certain {\n", "	if good < 0 {\n", "r[0] == kindBatch {\n			if s", "r[0] > kindData {\n			if s",
 		}},
