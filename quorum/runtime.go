@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
@@ -100,10 +101,10 @@ func Start(id NodeID) (r *Runtime, stop func()) {
 		defer close(done)
 		loop.Run(r.Poll)
 	}()
-	return r, func() {
+	return r, sync.OnceFunc(func() {
 		loop.Post(func() { r.Shutdown(loop.Stop) })
 		<-done
-	}
+	})
 }
 
 // Node returns the node's name.
@@ -209,6 +210,7 @@ func (r *Runtime) over(done chan error) error {
 // loop only.
 func (r *Runtime) Shutdown(done func()) {
 	r.root.end(ErrClosed)
+	r.dropIdle()
 	var wait flushFunc
 	wait = func() {
 		if r.stats.TasksNow > 0 || r.stats.JobsNow > 0 {
@@ -233,6 +235,12 @@ func (r *Runtime) Kill() {
 		t.co.dying = true
 		r.unwind(t)
 	}
+	r.dropIdle()
+}
+
+// dropIdle ends the coroutines that are kept for reuse. Each has a goroutine, which
+// nothing else would end.
+func (r *Runtime) dropIdle() {
 	for _, c := range r.idle {
 		c.stop()
 	}
