@@ -66,7 +66,7 @@ func (db *DB) readCatalog() (next uint32, known map[occ.TableID]bool, err error)
 		db.catalog.mu.byName = map[string]*Table{}
 		next, known = 0, map[occ.TableID]bool{catalogID(): true}
 		var bad error
-		err := tx.inner().Scan(t, occ.Range{}, func(key, value []byte) bool {
+		err := tx.in.Scan(t, occ.Range{}, func(key, value []byte) bool {
 			if len(value) != 4 {
 				bad = dberr.Corrupt(db.dir, 0, "catalog entry %q has %d bytes, not 4", key, len(value))
 				return false
@@ -182,7 +182,7 @@ func (db *DB) createTable(ctx context.Context, name string, kind TableKind) (*Ta
 // removeCatalogEntry executes the removal and returns its timestamp.
 func (db *DB) removeCatalogEntry(ctx context.Context, name string) (hlc.Timestamp, error) {
 	ts, _, err := db.update(ctx, func(tx *Tx) error {
-		return tx.inner().Delete(db.catalog.table, []byte(name))
+		return tx.in.Delete(db.catalog.table, []byte(name))
 	})
 	return ts, err
 }

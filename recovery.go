@@ -37,8 +37,10 @@ func (db *DB) recover(streams []*wal.Stream) error {
 		return err
 	}
 	db.gate.OnWait = db.log.Hurry
+	db.opened = time.Now()
+	db.recoveryTook = db.opened.Sub(start)
 	db.logger.Info("recovered", "folder", db.dir, "checkpoint", uint64(from), "log", found.Bytes, "dropped", found.Dropped, "released", uint64(released),
-		"records", db.engine.Stats().Records, "took", time.Since(start))
+		"records", db.engine.Stats().Records, "took", db.recoveryTook)
 	return nil
 }
 

@@ -52,6 +52,7 @@ type NetStats struct {
 	OutboxFull      uint64 // calls and replies refused because of a bound
 	OutboxBytesPeak int    // the most bytes that any outbox has held
 	BadFrames       uint64 // connections closed because of what came
+	CutFrames       uint64 // connections that the other side has closed in the middle of a frame
 	BadMessages     uint64 // requests and replies that could not be decoded
 	UnknownMethods  uint64
 	UnknownNodes    uint64

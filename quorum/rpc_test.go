@@ -436,6 +436,48 @@ func TestBadBytesCloseTheConnection(t *testing.T) {
 	}
 }
 
+// A connection that ends in the middle of a frame, wherever that is, is counted, by
+// who serves and by who waits for a reply; one that ends between two frames is not.
+func TestConnectionsCutInAFrame(t *testing.T) {
+	request := endFrame(append(beginFrame(nil, &frame{kind: frameRequest, number: 1, method: 1}), Encode(nil, &echoReq{Delay: 60_000})...))
+	reply := endFrame(append(beginFrame(nil, &frame{kind: frameReply, number: 77}), "nobody's"...))
+	for cut := range len(request) + 1 {
+		inside := uint64(1)
+		if cut == 0 || cut == len(request) {
+			inside = 0
+		}
+		p := newPair(Options{Cluster: 7})
+		p.play(t, func(ctx context.Context) {
+			w := &whoever{send: append(helloFrame(1, 7), request[:cut]...)}
+			w.conn = p.nets[1].Dial(2, w)
+			wantErr(t, Sleep(ctx, time.Second), nil)
+			w.conn.Close()
+			wantErr(t, Sleep(ctx, time.Second), nil)
+			if s := p.server.Stats(); s.CutFrames != inside || s.BadFrames != 0 || len(p.server.accepted) != 0 || p.r.Stats().TasksNow != 1 {
+				t.Errorf("cut at %d: %+v, %d connections, %d tasks", cut, s, len(p.server.accepted), p.r.Stats().TasksNow)
+			}
+		})
+	}
+	for cut := range len(reply) + 1 {
+		inside := uint64(1)
+		if cut == 0 || cut == len(reply) {
+			inside = 0
+		}
+		p := newPair(Options{})
+		p.play(t, func(ctx context.Context) {
+			call := p.echo.Start(ctx, p.client, 2, &echoReq{Delay: 60_000})
+			wantErr(t, Sleep(ctx, time.Second), nil)
+			p.client.links[2].Received(reply[:cut])
+			p.server.accepted[0].drop(errBad)
+			_, err := call.Wait(ctx)
+			wantErr(t, err, ErrConnClosed)
+			if s := p.client.Stats(); s.CutFrames != inside || s.BadFrames != 0 {
+				t.Errorf("cut at %d: %+v", cut, s)
+			}
+		})
+	}
+}
+
 // Those who connect and say nothing do not keep out the nodes of the cluster.
 func TestStrangersKeepNobodyOut(t *testing.T) {
 	p := newPair(Options{})

@@ -44,7 +44,10 @@ func (n *Node) saveState() {
 }
 
 // saveAll starts the journal anew with what is in memory.
-func (n *Node) saveAll() {
+func (n *Node) saveAll() { n.journal.Replace(n.records()...) }
+
+// records returns all that a journal has to hold.
+func (n *Node) records() []quorum.Message {
 	all := []quorum.Message{
 		&record{kind: recordSnapshot, snapshot: n.log.snapshot},
 		&record{kind: recordState, term: n.term, vote: n.vote},
@@ -52,7 +55,7 @@ func (n *Node) saveAll() {
 	for i, e := range n.log.entries {
 		all = append(all, &record{kind: recordEntry, index: n.log.snapshot.index + 1 + uint64(i), entry: e})
 	}
-	n.journal.Replace(all...)
+	return all
 }
 
 // restore takes back what the journal holds.
