@@ -136,6 +136,38 @@ func TestProofDroppedTablesTakeNoMemoryToOpen(t *testing.T) {
 	must(t, db.Close())
 }
 
+// A database is not opened with a limit that is too small for what is in it.
+func TestProofOpensWithinItsLimit(t *testing.T) {
+	o := onFaults(faultfs.New(1))
+	db, err := Open(proofDir, o)
+	must(t, err)
+	table := mustTable(t, db, "t", Ordered)
+	for i := range 200 {
+		must(t, db.Update(t.Context(), func(tx *Tx) error { return tx.Put(table, fmt.Append(nil, i), make([]byte, 100_000)) }))
+	}
+	reopen := func(limit int64, want error) {
+		t.Helper()
+		must(t, db.Close())
+		small := *o
+		small.MemoryLimit = limit
+		if db, err = Open(proofDir, &small); !errors.Is(err, want) {
+			t.Errorf("opened with %d bytes: %v, want %v", limit, err, want)
+		}
+		if err != nil {
+			db, err = Open(proofDir, o)
+			must(t, err)
+		}
+	}
+	reopen(MinMemoryLimit, ErrMemoryFull) // there are 20 MB
+	must(t, db.Checkpoint(t.Context()))
+	reopen(MinMemoryLimit, ErrMemoryFull)
+	table, err = db.Table("t")
+	must(t, err)
+	must(t, db.Update(t.Context(), func(tx *Tx) error { _, err := tx.DeleteRange(table, []byte("5"), nil); return err }))
+	reopen(MinMemoryLimit, nil)
+	must(t, db.Close())
+}
+
 // In the middle of a replay, a table that the catalog does not know is dropped for
 // good only if its number was given already: else its creation is still to come.
 func TestReplayForgetsDroppedTablesOnly(t *testing.T) {
