@@ -61,10 +61,7 @@ func (w *Worker) collectTombstones(most int) {
 func (w *Worker) removeTombstone(t tombstone) {
 	p := unsafe.Add(w.engine.arena.Base(), t.rec)
 	word := (*uint64)(p)
-	gone := uint64(record.WordOf(t.at, true))
-	if t.aside {
-		gone |= uint64(record.Dead)
-	}
+	gone := t.word()
 	if !atomic.CompareAndSwapUint64(word, gone, gone|uint64(record.Locked)) {
 		if record.Word(atomic.LoadUint64(word)) == record.Word(gone)|record.Locked {
 			w.tombs.Push(t) // somebody looks at it just now
@@ -77,7 +74,7 @@ func (w *Worker) removeTombstone(t tombstone) {
 			gone |= uint64(record.Dead)
 		}
 		atomic.StoreUint64(word, gone)
-		w.blocked.Push(t)
+		w.block(t)
 		return
 	}
 	if t.aside {
@@ -88,6 +85,29 @@ func (w *Worker) removeTombstone(t tombstone) {
 	}
 	atomic.StoreUint64(word, gone|uint64(record.Dead))
 	w.mem.Limbo.Retire(t.rec, record.Meta(arena.Load64(unsafe.Add(p, record.MetaOffset))).Bytes())
+}
+
+// word is what the record has as long as its key was not put again.
+func (t *tombstone) word() uint64 {
+	w := record.WordOf(t.at, true)
+	if t.aside {
+		w |= record.Dead
+	}
+	return uint64(w)
+}
+
+// block keeps a tombstone until a snapshot closes. Its key may come and go any number
+// of times until then, so for each one that is kept two are looked at, and let go if
+// their key was put again: there are never many more than twice as many as records.
+func (w *Worker) block(t tombstone) {
+	w.blocked.Push(t)
+	for range min(2, w.blocked.Len()) {
+		old := w.blocked.Pop()
+		at := (*uint64)(unsafe.Add(w.engine.arena.Base(), old.rec))
+		if atomic.LoadUint64(at)&^uint64(record.Locked) == old.word() {
+			w.blocked.Push(old)
+		}
+	}
 }
 
 // openSnapshots are the timestamps of the snapshots that were open at some time,
