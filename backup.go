@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
@@ -47,6 +48,8 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) error {
 // Restore makes a new database in the folder dir, which must be empty or not
 // exist, of what Backup has written. It reads r to its end, and verifies all of it
 // before the folder counts as a database; if it fails, the folder can be tried again.
+// So it can if the process or the machine dies meanwhile: until then Open refuses it
+// (ErrHalfRestored).
 // ErrCorrupt: the backup is damaged, or is not all that r has.
 func Restore(ctx context.Context, dir string, r io.Reader) error {
 	return restore(ctx, env.OS(), dir, r)
@@ -70,7 +73,7 @@ func restore(ctx context.Context, fsys env.FS, dir string, r io.Reader) (err err
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := s.expectEmpty(); err != nil {
+	if err := s.expectEmpty(); err != nil && !errors.Is(err, ErrHalfRestored) {
 		return err
 	}
 	if err := s.fill(ctx, r); err != nil {
@@ -79,9 +82,19 @@ func restore(ctx context.Context, fsys env.FS, dir string, r io.Reader) (err err
 	return nil
 }
 
-// fill makes an empty folder the database of a backup.
+// fill makes a folder, which is empty or half restored, the database of a backup.
 func (s *store) fill(ctx context.Context, r io.Reader) error {
 	if _, err := rand.Read(s.id[:]); err != nil {
+		return err
+	}
+	// It says that the folder is not complete, from before anything else is in it.
+	if err := writeWhole(s.fs, filepath.Join(s.dir, restoringName), nil); err != nil {
+		return err
+	}
+	if err := s.fs.SyncDir(s.dir); err != nil {
+		return err
+	}
+	if err := s.emptyRest(); err != nil {
 		return err
 	}
 	m, err := checkpoint.Restore(s.fs, s.checkpointDir(), r, "backup", checkpoint.RestoreOptions{
@@ -93,7 +106,8 @@ func (s *store) fill(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	// Without its identity the folder is no database: one that was not restored
-	// to the end cannot be taken for one.
-	return s.found(wal.Reach{Start: m.Timestamp})
+	if err := s.identifyAs(restoringName, wal.Reach{Start: m.Timestamp}); err != nil {
+		return err
+	}
+	return s.settle()
 }

@@ -37,8 +37,8 @@ type CheckReport struct {
 // Check verifies everything that is stored in the data folder dir, which must
 // not be open. It changes nothing and needs no permission to: a folder that can be
 // read can be checked. While it does, the folder cannot be opened. Its error says why
-// it could not check: the folder is in use (ErrLocked), is no data folder, or cannot be
-// read.
+// it could not check: the folder is in use (ErrLocked), is no data folder or half of one
+// (ErrHalfRestored), or cannot be read.
 func Check(ctx context.Context, dir string) (*CheckReport, error) {
 	report, err := check(ctx, env.OS(), dir)
 	if err != nil {
@@ -61,10 +61,13 @@ func check(ctx context.Context, fsys env.FS, dir string) (_ *CheckReport, err er
 	r := &CheckReport{}
 	switch err := s.identify(); {
 	case errors.Is(err, fs.ErrNotExist):
-		if s.expectEmpty() == nil {
+		switch err := s.expectEmpty(); {
+		case err == nil:
 			return nil, errors.New("the folder is empty: there is no database in it")
+		case errors.Is(err, ErrHalfRestored):
+			return nil, err
 		}
-		r.problem(dberr.Corrupt(filepath.Join(dir, identityName), 0, "the file is missing: it was lost, or a restore to the folder was not finished"))
+		r.problem(dberr.Corrupt(filepath.Join(dir, identityName), 0, "the file is missing"))
 	case errors.Is(err, ErrNewerFormat):
 		r.problem(err)
 		return r, nil // of the rest this program knows nothing

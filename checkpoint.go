@@ -21,11 +21,14 @@ const (
 	checkpointPoll = 100 * time.Millisecond
 	// checkpointRetry is how long to wait after one that failed.
 	checkpointRetry = 10 * time.Second
-	// openingsMax is how many segments there may be beside those that CheckpointBytes
+	// openingsDue is how many segments there may be beside those that CheckpointBytes
 	// fill. Each opening that writes begins one, and recovery looks into all: many
-	// short ones would pile up files that hold next to nothing. Often enough to keep
-	// them few, seldom enough that an opening that writes a checkpoint is an exception.
-	openingsMax = 64
+	// short ones would pile up files that hold next to nothing. When there are more, a
+	// checkpoint is made in the background, which no short opening comes to the end of.
+	// So Open makes one itself when there are more than openingsMax: often enough to
+	// keep them few, seldom enough to be an exception.
+	openingsDue = 64
+	openingsMax = 4 * openingsDue
 	// checkpointShareOfData: as space gets scarce, a checkpoint is made when the
 	// log has this part of the data's size, or when the disk is full.
 	checkpointShareOfData = 4
@@ -120,7 +123,12 @@ func (db *DB) checkpointWhenDue() {
 // grown, or because its space is needed.
 func (db *DB) checkpointDue() bool {
 	unsettled := db.unsettledLogBytes()
-	if unsettled >= db.opts.CheckpointBytes || db.manyOpenings() {
+	if unsettled >= db.opts.CheckpointBytes {
+		return true
+	}
+	// Who has stayed for as long as the recovery took, which is about what a checkpoint
+	// takes, may stay as long again. Else it would be begun for nothing each time.
+	if db.manyOpenings(openingsDue) && time.Since(db.opened) >= db.recoveryTook {
 		return true
 	}
 	if db.log.Stats().Segments < 2 {
@@ -139,16 +147,16 @@ func (db *DB) checkpointDue() bool {
 	return err == nil && free < reserve+2*max(db.opts.LogSegmentBytes, reserve/checkpointShareOfData)
 }
 
-// manyOpenings tells whether the log has too many segments for its size.
-func (db *DB) manyOpenings() bool {
-	most := db.opts.CheckpointBytes/db.opts.LogSegmentBytes + openingsMax
-	return int64(db.log.Stats().Segments) > most
+// manyOpenings tells whether the log has more than that many segments too much for its
+// size.
+func (db *DB) manyOpenings(most int64) bool {
+	return int64(db.log.Stats().Segments) > db.opts.CheckpointBytes/db.opts.LogSegmentBytes+most
 }
 
-// settleOpenings makes a checkpoint if there were too many openings since the last
-// one. Nobody may stay long enough for one in the background.
+// settleOpenings makes a checkpoint if there were so many openings since the last
+// one that none can have been long enough to make one.
 func (db *DB) settleOpenings() {
-	if db.opts.CheckpointBytes < 0 || !db.manyOpenings() {
+	if db.opts.CheckpointBytes < 0 || !db.manyOpenings(openingsMax) {
 		return
 	}
 	if err := db.Checkpoint(context.Background()); err != nil {

@@ -59,6 +59,9 @@ type DB struct {
 	replayedBytes int64
 	settledBytes  atomic.Int64
 
+	recoveryTook time.Duration
+	opened       time.Time // when recovery had ended
+
 	sessions atomic.Uint32 // how many were made
 
 	closing sync.Once
@@ -71,8 +74,9 @@ type DB struct {
 // returns when everything that was released before is there again. A nil opts
 // means all defaults.
 //
-// ErrLocked: the folder is open already. ErrCorrupt: stored data is damaged; the
-// CorruptionError names file and offset, and nothing was changed.
+// ErrLocked: the folder is open already. ErrHalfRestored: a restore to it was not
+// finished. ErrCorrupt: stored data is damaged; the CorruptionError names file and
+// offset, and nothing was changed.
 func Open(dir string, opts *Options) (*DB, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err

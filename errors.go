@@ -42,6 +42,9 @@ var (
 	ErrCorrupt = dberr.ErrCorrupt
 	// ErrClosed: the database, session or snapshot is closed.
 	ErrClosed = dberr.ErrClosed
+	// ErrHalfRestored: a restore to the folder was begun and not finished. It can be
+	// restored to again.
+	ErrHalfRestored = errors.New("godwit: a restore to the folder was not finished; restore to it again, or name another folder")
 	// ErrSessionBusy: a Session was used from a function that it runs. The
 	// transaction of that function is not affected.
 	ErrSessionBusy = errors.New("godwit: the session is running a transaction, and has one at a time")

@@ -3,8 +3,12 @@ package godwit
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/godwitdb/godwit/internal/occ"
 )
 
 func TestUseAfterTheEnd(t *testing.T) {
@@ -44,6 +48,151 @@ func TestUseAfterTheEnd(t *testing.T) {
 	}
 	if err := (*Options)(nil).Validate(); err != nil {
 		t.Errorf("no options: %v", err)
+	}
+}
+
+// What executes a transaction executes others later. Who has kept the Tx of one that is
+// over does not get at them.
+func TestTxOfAnother(t *testing.T) {
+	ctx := t.Context()
+	db := memDB(t)
+	table := mustTable(t, db, "t", Ordered)
+	key, value := []byte("k"), []byte("v")
+	must(t, db.Update(ctx, func(tx *Tx) error { return tx.Put(table, key, value) }))
+	snap, err := db.Snapshot(ctx)
+	must(t, err)
+	defer snap.Close()
+	session, err := db.NewSession()
+	must(t, err)
+	defer session.Close()
+	inSession := func(run func(func(*Tx) error) (Timestamp, error)) func(func(*Tx) error) error {
+		return func(fn func(*Tx) error) error {
+			_, err := run(fn)
+			return err
+		}
+	}
+	for name, run := range map[string]func(func(*Tx) error) error{
+		"Update":         func(fn func(*Tx) error) error { return db.Update(ctx, fn) },
+		"View":           func(fn func(*Tx) error) error { return db.View(ctx, fn) },
+		"Snapshot.View":  func(fn func(*Tx) error) error { return snap.View(ctx, fn) },
+		"Session.Update": inSession(session.Update),
+		"Session.View":   inSession(session.View),
+	} {
+		var kept *Tx
+		var before *occ.Tx
+		must(t, run(func(tx *Tx) error {
+			kept, before = tx, tx.in
+			return nil
+		}))
+		use := func() {
+			_, get := kept.Get(table, key)
+			_, deleteRange := kept.DeleteRange(table, nil, nil)
+			for range kept.Scan(table, Range{}) {
+				t.Errorf("a scan after %s shows something", name)
+			}
+			for call, err := range map[string]error{
+				"Get": get, "GetMany": kept.GetMany(table, [][]byte{key}, make([][]byte, 1)), "GetMany of none": kept.GetMany(table, nil, nil),
+				"Put": kept.Put(table, []byte("stray"), value), "Insert": kept.Insert(table, []byte("stray"), value),
+				"Delete": kept.Delete(table, key), "DeleteRange": deleteRange, "Err": kept.Err(),
+			} {
+				if !errors.Is(err, ErrTxDone) {
+					t.Errorf("%s after %s: %v", call, name, err)
+				}
+			}
+		}
+		use()
+		same := false
+		for range 100 {
+			if same {
+				break
+			}
+			must(t, db.Update(ctx, func(tx *Tx) error {
+				same = tx.in == before
+				use()
+				return nil
+			}))
+		}
+		if !same && !strings.HasPrefix(name, "Session") {
+			t.Errorf("no transaction was executed by what had executed %s", name)
+		}
+	}
+	must(t, db.View(ctx, func(tx *Tx) error {
+		n := 0
+		for k, v := range tx.Scan(table, Range{}) {
+			if n++; string(k) != "k" || string(v) != "v" {
+				t.Errorf("%s=%s is there", k, v)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d keys are there", n)
+		}
+		return nil
+	}))
+}
+
+// So it is with a loop over a scan that was put aside.
+func TestScanOfAnother(t *testing.T) {
+	ctx := t.Context()
+	db := memDB(t)
+	table := mustTable(t, db, "t", Ordered)
+	must(t, db.Update(ctx, func(tx *Tx) error {
+		for i := range byte(10) {
+			if err := tx.Put(table, []byte{i}, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	count := func(tx *Tx, inside func()) (n int) {
+		for k := range tx.Scan(table, Range{}) {
+			inside()
+			for range tx.Scan(table, Range{From: k, Limit: 1}) {
+				n++
+			}
+		}
+		return n
+	}
+	snap, err := db.Snapshot(ctx)
+	must(t, err)
+	defer snap.Close()
+	for _, run := range []func(func(*Tx) error) error{
+		func(fn func(*Tx) error) error { return db.Update(ctx, fn) },
+		func(fn func(*Tx) error) error { return snap.View(ctx, fn) },
+	} {
+		for _, next := range []bool{false, true} {
+			var pull func() ([]byte, []byte, bool)
+			var stop func()
+			var before *occ.Tx
+			must(t, run(func(tx *Tx) error {
+				before = tx.in
+				pull, stop = iter.Pull2(tx.Scan(table, Range{}))
+				_, _, ok := pull()
+				if !ok {
+					t.Error("an empty scan")
+				}
+				return nil
+			}))
+			for same := false; !same; {
+				must(t, db.Update(ctx, func(tx *Tx) error {
+					if same = tx.in == before; !same {
+						return nil
+					}
+					n := count(tx, func() {
+						if next {
+							if k, _, ok := pull(); ok {
+								t.Errorf("a scan that was over shows %v", k)
+							}
+						}
+						stop()
+					})
+					if again := count(tx, func() {}); n != 10 || again != 10 {
+						t.Errorf("%d keys in a loop that ends a scan that was over, %d behind it", n, again)
+					}
+					return tx.Err()
+				}))
+			}
+			stop()
+		}
 	}
 }
 

@@ -88,8 +88,9 @@ type Options struct {
 	Workers int
 	// CheckpointBytes is how much log may be written before a checkpoint is
 	// made by itself, in bytes. It bounds the log on disk and the time of
-	// recovery. Open makes one too, once in many times, so that short runs do not
-	// pile up files. Default 1 GiB, negative: never.
+	// recovery. Many openings lead to one too, so that short runs do not pile up files: in
+	// the background, and if no run is long enough for that, in one Open of about 200.
+	// Default 1 GiB, negative: never.
 	CheckpointBytes int64
 	// LogSegmentBytes is the size of the log's files, which are allocated ahead.
 	// Those that a checkpoint sets free are used again: the log keeps the disk that it

@@ -13,6 +13,7 @@ import (
 type Session struct {
 	db      *DB
 	bound   occ.Bound
+	tx      Tx   // of all its transactions, one after the other
 	running bool // a transaction, which has the bound
 	closed  bool
 	spins   uint64 // conflicts so far
@@ -96,7 +97,8 @@ func (s *Session) end() {
 
 func (s *Session) run(tx *occ.Tx, fn func(*Tx) error, attemptsMax int) (Timestamp, error) {
 	defer tx.Finish()
-	ts, err := runRetrying(tx, fn, attemptsMax)
+	s.tx.in = tx
+	ts, err := runRetrying(&s.tx, fn, attemptsMax)
 	s.spins += uint64(tx.Conflicts())
 	return Timestamp(ts), err
 }

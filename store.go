@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/dberr"
@@ -21,6 +22,7 @@ import (
 //
 //	LOCK        held while the database is open
 //	IDENTITY    what the folder is: format version and the database's id
+//	RESTORING   stands for IDENTITY while a restore fills the folder, and becomes it
 //	REACH       how far the log goes, so that what is lost of it is missed
 //	checkpoint/ the newest checkpoint: MANIFEST and a folder of parts
 //	log/        the log's segments
@@ -30,6 +32,7 @@ const (
 	lockName         = "LOCK"
 	identityName     = "IDENTITY"
 	identityTempName = "IDENTITY.tmp"
+	restoringName    = "RESTORING"
 	reachName        = "REACH"
 	logFolder        = "log"
 	checkpointFolder = "checkpoint"
@@ -60,6 +63,9 @@ func openStore(fsys env.FS, dir string) (*store, error) {
 		if err = s.expectEmpty(); err == nil {
 			err = s.found(wal.Reach{})
 		}
+	}
+	if err == nil {
+		err = s.settle()
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())
@@ -160,7 +166,7 @@ func expectOurs(fsys env.FS, dir string) error {
 	}
 	for _, n := range names {
 		switch n {
-		case identityName, identityTempName, reachName, lockName, logFolder, checkpointFolder:
+		case identityName, identityTempName, restoringName, reachName, lockName, logFolder, checkpointFolder:
 			return nil
 		}
 	}
@@ -172,16 +178,20 @@ func expectOurs(fsys env.FS, dir string) error {
 
 func foreignFolder(content string) error {
 	if content == logFolder || content == checkpointFolder {
-		return fmt.Errorf("the folder has no %s file: the database in it has lost it, or a restore to it was not finished; name an empty folder or a new one", identityName)
+		return fmt.Errorf("the folder has no %s file: the database in it has lost it; name an empty folder or a new one", identityName)
 	}
 	return fmt.Errorf("the folder has no %s, so it is no database, but it is not empty either: it has %s; name an empty folder or a new one", identityName, content)
 }
 
-// expectEmpty returns an error if there is something in the folder.
+// expectEmpty returns an error if there is something in the folder: ErrHalfRestored if
+// that is what a restore has left.
 func (s *store) expectEmpty() error {
 	names, err := s.fs.List(s.dir)
 	if err != nil {
 		return err
+	}
+	if slices.Contains(names, restoringName) {
+		return ErrHalfRestored
 	}
 	for _, n := range names {
 		if n != lockName && n != identityTempName && n != reachName {
@@ -192,14 +202,26 @@ func (s *store) expectEmpty() error {
 }
 
 // empty removes what a restore has made in the folder, but the lock, which is held.
-// What says that it is a database goes first.
+// What says that it is none but half of one goes last.
 func (s *store) empty() error {
-	if err := removeTree(s.fs, filepath.Join(s.dir, identityName)); err != nil {
+	restoring := filepath.Join(s.dir, restoringName)
+	if err := s.fs.Rename(filepath.Join(s.dir, identityName), restoring); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := s.fs.SyncDir(s.dir); err != nil {
 		return err
 	}
+	if err := s.emptyRest(); err != nil {
+		return err
+	}
+	if err := removeTree(s.fs, restoring); err != nil {
+		return err
+	}
+	return s.fs.SyncDir(s.dir)
+}
+
+// emptyRest removes what a restore has made beside RESTORING.
+func (s *store) emptyRest() error {
 	for _, name := range []string{identityTempName, reachName, checkpointFolder} {
 		if err := removeTree(s.fs, filepath.Join(s.dir, name)); err != nil {
 			return err
@@ -216,20 +238,17 @@ func (s *store) found(reach wal.Reach) error {
 			return err
 		}
 	}
-	if err := s.identifyAs(reach); err != nil {
-		return err
-	}
-	return s.syncParents()
+	return s.identifyAs(identityTempName, reach)
 }
 
 // identifyAs gives the folder the identity file and the reach of this format. It is
-// of this format only when both are durable.
-func (s *store) identifyAs(reach wal.Reach) error {
+// of this format only when both are durable; until then the identity has the name temp.
+func (s *store) identifyAs(temp string, reach wal.Reach) error {
 	s.format = folderFormat
 	if err := wal.CreateReach(s.fs, s.reach(), wal.DatabaseID(s.id), reach); err != nil {
 		return err
 	}
-	temp := filepath.Join(s.dir, identityTempName)
+	temp = filepath.Join(s.dir, temp)
 	if err := writeWhole(s.fs, temp, formatIdentity(s.format, s.id)); err != nil {
 		return err
 	}
@@ -247,13 +266,16 @@ func (s *store) upgrade(reach wal.Reach) error {
 	if s.format == folderFormat {
 		return nil
 	}
-	return s.identifyAs(reach)
+	return s.identifyAs(identityTempName, reach)
 }
 
-// syncParents makes the folder's own path durable. lockFolder, or one that was
-// killed before this, may have made any part of it; what this program may not
-// open, it has not made.
-func (s *store) syncParents() error {
+// settle makes durable that the folder is what it is, and its own path. Whoever has made
+// them may have been killed before this; what this program may not open, it has not
+// made.
+func (s *store) settle() error {
+	if err := s.fs.SyncDir(s.dir); err != nil {
+		return err
+	}
 	for dir := filepath.Clean(s.dir); dir != filepath.Dir(dir); {
 		dir = filepath.Dir(dir)
 		if err := s.fs.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrPermission) {

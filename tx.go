@@ -7,11 +7,16 @@ import (
 )
 
 // Tx is a running transaction. It is for the goroutine that runs the
-// transaction's function, until that returns.
+// transaction's function, until that returns. Afterwards its methods return
+// ErrTxDone. (Those of a Session have one Tx, which is over between them.)
 //
 // Slices that its methods return are good until the function returns (those of
 // Scan until the next step of the loop), and must not be changed.
-type Tx occ.Tx
+type Tx struct {
+	// in executes the transaction, and then others: hence each has a Tx of its own,
+	// which leaves it at the end.
+	in *occ.Tx
+}
 
 // Range says which keys a scan visits and how.
 type Range struct {
@@ -24,40 +29,41 @@ type Range struct {
 	Limit int
 }
 
-func (tx *Tx) inner() *occ.Tx { return (*occ.Tx)(tx) }
+// leave makes the transaction end for who has kept the Tx.
+func (tx *Tx) leave() { tx.in = tx.in.Over() }
 
 // Get returns the value of key; ErrNotFound if it does not exist.
 func (tx *Tx) Get(t *Table, key []byte) ([]byte, error) {
-	return tx.inner().Get(t.inner(), key)
+	return tx.in.Get(t.inner(), key)
 }
 
 // GetMany looks up several keys of a table at once, which is faster than one
 // Get after the other: values[i] becomes the value of keys[i], nil if that
 // does not exist. values must be as long as keys.
 func (tx *Tx) GetMany(t *Table, keys, values [][]byte) error {
-	return tx.inner().GetMany(t.inner(), keys, values)
+	return tx.in.GetMany(t.inner(), keys, values)
 }
 
 // Put sets the value of key. The slices are copied.
 func (tx *Tx) Put(t *Table, key, value []byte) error {
-	return tx.inner().Put(t.inner(), key, value)
+	return tx.in.Put(t.inner(), key, value)
 }
 
 // Insert sets the value of a key that does not exist; ErrExists if it does. The
 // slices are copied.
 func (tx *Tx) Insert(t *Table, key, value []byte) error {
-	return tx.inner().Insert(t.inner(), key, value)
+	return tx.in.Insert(t.inner(), key, value)
 }
 
 // Delete removes key. It is no error if it does not exist.
 func (tx *Tx) Delete(t *Table, key []byte) error {
-	return tx.inner().Delete(t.inner(), key)
+	return tx.in.Delete(t.inner(), key)
 }
 
 // DeleteRange removes all keys with from ≤ key < to, and returns how many
 // there were. A nil to means to the end. ErrNoOrder if the table is hashed.
 func (tx *Tx) DeleteRange(t *Table, from, to []byte) (int, error) {
-	return tx.inner().DeleteRange(t.inner(), from, to)
+	return tx.in.DeleteRange(t.inner(), from, to)
 }
 
 // Scan visits the keys of a range and their values in order. It sees the
@@ -70,9 +76,9 @@ func (tx *Tx) DeleteRange(t *Table, from, to []byte) (int, error) {
 // return the error.
 func (tx *Tx) Scan(t *Table, r Range) iter.Seq2[[]byte, []byte] {
 	return func(yield func([]byte, []byte) bool) {
-		in := tx.inner()
+		in := tx.in
 		err := in.Scan(t.inner(), occ.Range{From: r.From, To: r.To, Reverse: r.Reverse, Limit: r.Limit}, yield)
-		if err != nil {
+		if err != nil && err != occ.ErrTxDone { //nolint:errorlint // the sentinel itself; there is nothing left to fail then
 			in.Fail(err)
 		}
 	}
@@ -80,4 +86,4 @@ func (tx *Tx) Scan(t *Table, r Range) iter.Seq2[[]byte, []byte] {
 
 // Err returns why the transaction cannot commit any more, nil as long as it can.
 // It is of use to leave a long function early.
-func (tx *Tx) Err() error { return tx.inner().Err() }
+func (tx *Tx) Err() error { return tx.in.Err() }

@@ -73,7 +73,7 @@ func (db *DB) update(ctx context.Context, fn func(*Tx) error) (hlc.Timestamp, bo
 		return 0, false, err
 	}
 	defer tx.End()
-	ts, err := runRetrying(tx, fn, 0)
+	ts, err := runRetrying(&Tx{tx}, fn, 0)
 	return ts, tx.Wrote(), err
 }
 
@@ -87,7 +87,7 @@ func (db *DB) view(ctx context.Context, fn func(*Tx) error) (hlc.Timestamp, erro
 	}
 	ts, err := func() (hlc.Timestamp, error) {
 		defer tx.End()
-		return runRetrying(tx, fn, viewAttemptsMax)
+		return runRetrying(&Tx{tx}, fn, viewAttemptsMax)
 	}()
 	if err != occ.ErrConflict { //nolint:errorlint // the sentinel itself
 		return ts, err
@@ -111,12 +111,13 @@ func viewSnapshot(ctx context.Context, s *occ.Snapshot, fn func(*Tx) error) (hlc
 		return 0, err
 	}
 	defer tx.End()
-	return runRetrying(tx, fn, 1)
+	return runRetrying(&Tx{tx}, fn, 1)
 }
 
-// runRetrying runs fn in tx until an attempt commits, fn's own error stands, or
-// attemptsMax attempts (0: any number) are in conflict.
-func runRetrying(tx *occ.Tx, fn func(*Tx) error, attemptsMax int) (hlc.Timestamp, error) {
+// runRetrying runs fn in tx, which it leaves, until an attempt commits, fn's own error
+// stands, or attemptsMax attempts (0: any number) are in conflict.
+func runRetrying(tx *Tx, fn func(*Tx) error, attemptsMax int) (hlc.Timestamp, error) {
+	defer tx.leave()
 	for attempt := 1; ; attempt++ {
 		ts, err := runOnce(tx, fn)
 		if err != occ.ErrConflict { //nolint:errorlint // the sentinel itself
@@ -125,33 +126,33 @@ func runRetrying(tx *occ.Tx, fn func(*Tx) error, attemptsMax int) (hlc.Timestamp
 		if attempt == attemptsMax {
 			return 0, err
 		}
-		if err := tx.Retry(); err != nil {
+		if err := tx.in.Retry(); err != nil {
 			return 0, err
 		}
 	}
 }
 
 // runOnce makes one attempt. ErrConflict says that it has to be made again.
-func runOnce(tx *occ.Tx, fn func(*Tx) error) (ts hlc.Timestamp, err error) {
-	returned := false
+func runOnce(tx *Tx, fn func(*Tx) error) (ts hlc.Timestamp, err error) {
+	in, returned := tx.in, false
 	defer func() {
 		// A panic over a state that never existed is no panic of the program.
-		if !returned && !tx.Validate() && recover() != nil {
+		if !returned && !in.Validate() && recover() != nil {
 			err = occ.ErrConflict
 		}
 	}()
-	ferr := fn((*Tx)(tx))
+	ferr := fn(tx)
 	returned = true
-	if err := tx.Err(); err != nil {
+	if err := in.Err(); err != nil {
 		return 0, err
 	}
 	if ferr != nil {
-		if !tx.Validate() {
+		if !in.Validate() {
 			return 0, occ.ErrConflict
 		}
-		return tx.MaxRead(), ferr
+		return in.MaxRead(), ferr
 	}
-	return tx.Commit()
+	return in.Commit()
 }
 
 // waitReleased returns when everything at or below ts is released.

@@ -54,7 +54,8 @@ type Engine interface {
 	Close() error
 }
 
-// StatsReporter is an Engine that has figures of its own to put into the result.
+// StatsReporter is an Engine or a Workload that has figures of its own to put into the
+// result.
 type StatsReporter interface {
 	// Stats returns figures by name, with the unit as the name's suffix.
 	Stats() map[string]float64

@@ -52,6 +52,8 @@ type Result struct {
 	// after it.
 	LoadedStats map[string]float64 `json:"loaded_stats,omitempty"`
 	EngineStats map[string]float64 `json:"engine_stats,omitempty"`
+	// WorkloadStats are the workload's own figures, of the whole run with its warm-up.
+	WorkloadStats map[string]float64 `json:"workload_stats,omitempty"`
 	// CheckSeconds is how long the workload's check took. There is no result
 	// with a failed check.
 	CheckSeconds float64 `json:"check_seconds"`
@@ -145,7 +147,7 @@ func Measure(ctx context.Context, e Engine, w Workload, c Config, note func(form
 	}
 	r.Engine, r.Workload, r.Params, r.Machine = e.Name(), w.Name(), w.Params(), ThisMachine()
 	r.LoadSeconds = load.Seconds()
-	r.LoadedStats, r.EngineStats = loaded, stats(e)
+	r.LoadedStats, r.EngineStats, r.WorkloadStats = loaded, stats(e), stats(w)
 	note("checking the database")
 	begin = time.Now()
 	if err := w.Check(ctx, e, c.Sessions); err != nil {
@@ -156,9 +158,10 @@ func Measure(ctx context.Context, e Engine, w Workload, c Config, note func(form
 	return r, nil
 }
 
-// stats returns the engine's own figures, nil if it has none.
-func stats(e Engine) map[string]float64 {
-	if s, ok := e.(StatsReporter); ok {
+// stats returns the figures that an engine or a workload has of its own, nil if it has
+// none.
+func stats(of any) map[string]float64 {
+	if s, ok := of.(StatsReporter); ok {
 		return s.Stats()
 	}
 	return nil

@@ -3,6 +3,8 @@ package bench
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -22,7 +24,15 @@ func (r *Result) WriteSummary(w io.Writer) error {
 		FormatDuration(u.CPUPerTransaction), u.AllocsPerTransaction, u.AllocBytesPerTransaction)
 	fmt.Fprintf(&b, "  garbage collection %.2f %% of the processor time, %d cycles, longest pause %s\n",
 		100*u.GCFraction, u.GCCycles, FormatDuration(u.GCPauseMax))
-	fmt.Fprintf(&b, "  memory %s resident, %s of it by the Go runtime\n\n", mebibytes(u.ResidentBytes), mebibytes(u.GoTotalBytes))
+	fmt.Fprintf(&b, "  memory %s resident, %s of it by the Go runtime\n", mebibytes(u.ResidentBytes), mebibytes(u.GoTotalBytes))
+	if len(r.WorkloadStats) > 0 {
+		b.WriteString("  with the warm-up")
+		for _, name := range slices.Sorted(maps.Keys(r.WorkloadStats)) {
+			fmt.Fprintf(&b, "  %s %s", strings.ReplaceAll(name, "_", " "), group(r.WorkloadStats[name]))
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteByte('\n')
 	r.writeKinds(&b)
 	_, err := io.WriteString(w, b.String())
 	return err

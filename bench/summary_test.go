@@ -14,6 +14,7 @@ func sample(name string, rate float64) *bench.Result {
 		Rollbacks: 45, Aborts: uint64(rate / 10), BlockedFraction: 0.25,
 		ReleasedLatency: bench.Latency{P50: 1500 * time.Microsecond, P99: 2 * time.Millisecond, P999: time.Second, Max: time.Second},
 		Kinds:           []bench.KindResult{{Name: "new-order", Executed: 4500, Rollbacks: 45}},
+		WorkloadStats:   map[string]float64{"deliveries": 4000, "deliveries_incomplete": 12},
 	}
 }
 
@@ -25,7 +26,7 @@ func TestWriteSummary(t *testing.T) {
 	for _, want := range []string{
 		"tpcc on godwit, 2 sessions, 10.0 s", "executed 1,234,567/s, released 617,284/s", "aborted attempts 1.00 %",
 		"waited for releases 25.0 %", "released after  p50 1.50ms  p99 2.00ms  p99.9 1.00s", "memory unknown resident",
-		"new-order         450       1.00 %",
+		"new-order         450       1.00 %", "\n  with the warm-up  deliveries 4,000  deliveries incomplete 12\n\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())

@@ -410,6 +410,7 @@ func TestBadBytesCloseTheConnection(t *testing.T) {
 		"a byte too many":    join(hello, []byte{'0'}, request),
 		"number not ending":  join(hello, endFrame(join(request[:headBytes+2], bytes.Repeat([]byte{255}, 20)))),
 		"text of other kind": []byte("GET / HTTP/1.1\r\n\r\n"),
+		"long before hello":  edit(hello, 0, helloBytesMax+1), // the rest does not come
 	} {
 		p := newPair(Options{Cluster: 7})
 		p.play(t, func(ctx context.Context) {
@@ -475,6 +476,27 @@ func TestConnectionsCutInAFrame(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Those who connect and say nothing do not keep out the nodes of the cluster.
+func TestStrangersKeepNobodyOut(t *testing.T) {
+	p := newPair(Options{})
+	p.play(t, func(ctx context.Context) {
+		var silent []*whoever
+		for range 2 * strangersMax {
+			w := &whoever{}
+			w.conn = p.nets[1].Dial(2, w)
+			silent = append(silent, w)
+		}
+		wantErr(t, Sleep(ctx, time.Second), nil)
+		_, err := p.echo.Call(ctx, p.client, 2, &echoReq{})
+		wantErr(t, err, nil)
+		for i, w := range silent { // the oldest go
+			if w.closed != (i <= strangersMax) {
+				t.Errorf("silent connection %d of %d is closed: %v", i, len(silent), w.closed)
+			}
+		}
+	})
 }
 
 func TestRealSockets(t *testing.T) {

@@ -25,7 +25,10 @@ type Workload struct {
 	opened bool
 }
 
-var _ bench.Workload = (*Workload)(nil)
+var (
+	_ bench.Workload      = (*Workload)(nil)
+	_ bench.StatsReporter = (*Workload)(nil)
+)
 
 // New returns the workload of a configuration.
 func New(c Config) (*Workload, error) {
@@ -81,4 +84,19 @@ func (w *Workload) NewWorker(s bench.Session, n, workers int, seed uint64) (benc
 	}
 	w.workers = append(w.workers, worker)
 	return worker, nil
+}
+
+// Stats implements bench.StatsReporter, when no worker runs: how many Delivery
+// transactions there were, in how many of them a district had no order to deliver, and
+// how many such districts there were. Clause 2.7.4.2 wants that reported if it is more
+// than 1 % of the transactions.
+func (w *Workload) Stats() map[string]float64 {
+	var runs, incomplete, skipped uint64
+	for _, worker := range w.workers {
+		d := &worker.delivery
+		runs, incomplete, skipped = runs+d.runs, incomplete+d.incomplete, skipped+d.skipped
+	}
+	return map[string]float64{
+		"deliveries": float64(runs), "deliveries_incomplete": float64(incomplete), "delivery_districts_skipped": float64(skipped),
+	}
 }

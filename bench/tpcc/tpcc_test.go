@@ -80,6 +80,34 @@ func TestMixKeepsTheDatabaseConsistent(t *testing.T) {
 	if rate := float64(r.Rollbacks) / float64(r.Kinds[kindNewOrder].Executed); rate > 0.03 {
 		t.Errorf("%.3f of the new orders roll back", rate)
 	}
+	if s := r.WorkloadStats; s["deliveries"] < float64(r.Kinds[kindDelivery].Executed) || s["deliveries"] == 0 {
+		t.Errorf("%v, of which %d were measured", s, r.Kinds[kindDelivery].Executed)
+	}
+}
+
+// TestSkippedDeliveriesAreReported delivers until no district has an order left, and
+// goes on.
+func TestSkippedDeliveriesAreReported(t *testing.T) {
+	c := small()
+	c.Warehouses = 1
+	w, e := loaded(t, c, 1, refengine.Options{AbortEvery: 3})
+	worker := runSome(t, w, e, 0)
+	const empty = 3
+	waiting := c.Customers - int(w.config.firstUndelivered()) + 1
+	for range waiting + empty {
+		if _, err := worker.delivery.run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]float64{
+		"deliveries": float64(waiting + empty), "deliveries_incomplete": empty, "delivery_districts_skipped": empty * districts,
+	}
+	if got := w.Stats(); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if err := w.Check(t.Context(), e, 1); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestReopenedDatabase checks and goes on with a database that another Workload

@@ -37,7 +37,7 @@ func TestBenchTPCC(t *testing.T) {
 		"--cpu-profile", filepath.Join(dir, "profile"), "--name", "mine", "--memory", "64",
 	}, scale...)
 	out, errs := succeed(t, args...)
-	for _, want := range []string{"tpcc on mine, 2 sessions", "new-order", "stock-level", "released after"} {
+	for _, want := range []string{"tpcc on mine, 2 sessions", "new-order", "stock-level", "released after", "deliveries incomplete"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in the result\n%s", want, out)
 		}
@@ -52,7 +52,7 @@ func TestBenchTPCC(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.Executed == 0 || r.Params["warehouses"] != 2.0 || r.Settings["durability"] != "disk" || r.EngineStats["log_syncs"] == 0 ||
-		r.LoadedStats["records"] == 0 || r.Machine.Go == "" {
+		r.LoadedStats["records"] == 0 || r.WorkloadStats["deliveries"] == 0 || r.Machine.Go == "" {
 		t.Errorf("result %+v", r)
 	}
 	for _, name := range []string{"r.svg", "r.png", "profile"} {

@@ -78,6 +78,7 @@ type Engine struct {
 		mem index.Mem
 	}
 	favours favours
+	over    Tx // see Tx.Over
 }
 
 // New returns an engine without tables.
@@ -94,7 +95,10 @@ func New(c Config) *Engine {
 	e.snaps.sleepingMutex = make(sleepingMutex, 1)
 	e.tables.byID = map[TableID]*Table{}
 	e.favours.init()
+	e.over.err = ErrTxDone
 	e.keeper.mem = index.Mem{Cache: c.Arena.NewCache(), Limbo: e.domain.NewLimbo()}
+	// An empty table takes little, and a database that was full has to open again.
+	e.keeper.mem.Cache.Overdraft = arena.LargeOverdraft
 	for i, s := range c.Streams {
 		e.workers = append(e.workers, newWorker(e, i, s))
 	}

@@ -35,6 +35,7 @@ type scan struct {
 	from, to []byte
 	key      []byte // the last key shown
 	own      ownWrites
+	gen      uint32 // Tx.recentGen of the attempt
 }
 
 // ownWrites walks the transaction's own writes in a range, in order.
@@ -115,7 +116,7 @@ func (tx *Tx) Scan(t *Table, r Range, show func(key, value []byte) bool) error {
 		return nil
 	}
 	s := tx.pushScan()
-	defer tx.popScan()
+	defer tx.popScan(s)
 	s.from = append(s.from[:0], r.From...)
 	to := r.To
 	if to != nil {
@@ -160,12 +161,13 @@ func (tx *Tx) pushScan() *scan {
 		tx.scans = append(tx.scans, &scan{})
 	}
 	s := tx.scans[tx.depth]
+	s.gen = tx.recentGen
 	tx.depth++
 	return s
 }
 
-func (tx *Tx) popScan() {
-	if tx.depth > 0 { // an attempt that was restarted inside a scan has none
+func (tx *Tx) popScan(s *scan) {
+	if s.gen == tx.recentGen {
 		tx.depth--
 	}
 }
@@ -243,14 +245,22 @@ func (tx *Tx) showRecord(t *Table, s *scan, rec arena.Ref, p unsafe.Pointer, lef
 	}
 	tx.remember(tx.hash(t, record.Key(p)), rec, word) // it may be written next
 	more, err := tx.show(s, record.Key(p), value, left, show)
-	tx.scratch.dropLast(mark, len(value))
+	if err == nil {
+		tx.scratch.dropLast(mark, len(value))
+	}
 	return more, err
 }
 
+// show shows a key to the body of a loop. That may have been put aside in there
+// (iter.Pull) until the attempt was over: then ErrTxDone ends the loop, and nothing of
+// the transaction is touched, which may be another's by now.
 func (tx *Tx) show(s *scan, key, value []byte, left *int, show func(key, value []byte) bool) (bool, error) {
 	s.key = append(s.key[:0], key...)
 	*left--
 	more := show(s.key, value)
+	if s.gen != tx.recentGen || tx.mode == modeDone {
+		return false, ErrTxDone
+	}
 	if tx.err != nil {
 		return false, tx.err
 	}

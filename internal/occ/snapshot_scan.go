@@ -114,9 +114,11 @@ func (tx *Tx) showAsOf(rec, other arena.Ref, show func(key, value []byte) error)
 	if err != nil || word&record.Absent != 0 {
 		return err
 	}
-	err = show(record.Key(tx.ptr(rec)), value)
+	if err := show(record.Key(tx.ptr(rec)), value); err != nil {
+		return err
+	}
 	tx.scratch.dropLast(mark, len(value))
-	return err
+	return nil
 }
 
 // EachOrdered shows all keys and values of an ordered table as of the
@@ -128,7 +130,7 @@ func (tx *Tx) EachOrdered(t *Table, show func(key, value []byte) error) error {
 		return err
 	}
 	s := tx.pushScan()
-	defer tx.popScan()
+	defer tx.popScan(s)
 	for t.tree.Ascend(&s.page, nil, nil); ; {
 		if err := tx.eachAsOf(t, s, false, show); err != nil {
 			return err
@@ -163,7 +165,7 @@ func (tx *Tx) EachHashed(t *Table, show func(key, value []byte) error) error {
 		return nil
 	}
 	s := tx.pushScan()
-	defer tx.popScan()
+	defer tx.popScan(s)
 	for tree.Ascend(&s.page, nil, nil); ; {
 		for _, rec := range s.page.Recs {
 			if err := tx.showAsOf(rec, 0, show); err != nil {

@@ -75,7 +75,7 @@ type Tx struct {
 	scratch scratch
 
 	recent    [recentReads]recentRead
-	recentGen uint32
+	recentGen uint32 // grows with each attempt
 
 	found   []index.Found  // of GetMany
 	changes []index.Change // of inserts at commit
@@ -177,7 +177,9 @@ func (tx *Tx) clear() {
 	tx.maxRead = 0
 	tx.scratch.reset()
 	tx.recentGen++
-	tx.depth = 0
+	if tx.depth > 0 { // there are loops that have not ended: see show
+		tx.scans, tx.depth = nil, 0
+	}
 	tx.onlyDel = true
 }
 
@@ -198,6 +200,10 @@ func (tx *Tx) Finish() {
 		tx.snapshot = nil
 	}
 }
+
+// Over returns what stands for transactions that have ended: its operations return
+// ErrTxDone and change nothing.
+func (tx *Tx) Over() *Tx { return &tx.engine.over }
 
 // Wrote tells whether the transaction has committed writes.
 func (tx *Tx) Wrote() bool { return tx.wrote }

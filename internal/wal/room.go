@@ -125,14 +125,15 @@ func (sf *segmentFiles) hasKept(bytes int64) (bool, error) {
 	room, grow := max(sf.mu.left, sf.mu.ahead), need > sf.mu.ahead && need > sf.opt.SegmentBytes-blockBytes
 	sf.mu.Unlock()
 	gate := sf.log.gate.Load()
+	stalled := gate&gateStalled != 0
 	switch {
-	case gate&(gateStalled|gateFailed|gateClosed) != 0:
+	case gate&(gateFailed|gateClosed) != 0:
 		return false, nil
-	case others+need <= room:
+	case !stalled && others+need <= room:
 		return true, nil
-	case gate&gateDiskFull != 0:
+	case gate&gateDiskFull != 0: // what stalls may be what waits for room
 		return true, dberr.ErrDiskFull
-	case grow:
+	case !stalled && grow:
 		return sf.grow(need)
 	}
 	return false, nil

@@ -3,7 +3,9 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -84,7 +86,10 @@ type segmentFiles struct {
 	stop     chan struct{}
 	done     chan struct{}
 
-	mu struct {
+	// truncating is held by who removes or cuts past segments. That takes as long as
+	// the disk does, which nobody waits for who needs mu.
+	truncating sync.Mutex
+	mu         struct {
 		sync.Mutex
 		past        []pastSegment // in order
 		activeBytes int64         // of the segment that is being written, 0 if there is none yet
@@ -118,9 +123,11 @@ func newSegmentFiles(l *Log, found *Recovered) (*segmentFiles, error) {
 		}
 	}
 	for _, n := range found.unused {
-		if err := sf.retire(segmentName(l.opt.Dir, n)); err != nil {
+		spare, err := sf.retire(segmentName(l.opt.Dir, n))
+		if err != nil {
 			return nil, err
 		}
+		sf.addSpare(spare)
 	}
 	return sf, nil
 }
@@ -139,22 +146,40 @@ func (sf *segmentFiles) keepSpare(name string) error {
 	return nil
 }
 
-// retire makes a spare of a file that is no segment any more, or removes it.
-func (sf *segmentFiles) retire(name string) error {
+// retire makes a spare of a file that is no segment any more, and returns its name, or
+// removes it.
+func (sf *segmentFiles) retire(name string) (spare string, err error) {
 	info, err := sf.opt.FS.Stat(name)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if info.SizeBytes != sf.opt.SegmentBytes || len(sf.mu.spares) >= sf.opt.SparesMax || !sf.reserveIsFree(0) {
-		return sf.opt.FS.Remove(name)
+	if info.SizeBytes == sf.opt.SegmentBytes && sf.reserveIsFree(0) {
+		spare = sf.nextSpare()
 	}
-	spare := spareName(sf.opt.Dir, sf.mu.nextSpare)
-	if err := sf.opt.FS.Rename(name, spare); err != nil {
-		return err
+	if spare == "" {
+		return "", sf.opt.FS.Remove(name)
+	}
+	return spare, sf.opt.FS.Rename(name, spare)
+}
+
+// nextSpare returns the name for one more spare, "" if there are enough.
+func (sf *segmentFiles) nextSpare() string {
+	sf.mu.Lock()
+	defer sf.mu.Unlock()
+	if len(sf.mu.spares) >= sf.opt.SparesMax {
+		return ""
 	}
 	sf.mu.nextSpare++
-	sf.mu.spares = append(sf.mu.spares, spare)
-	return nil
+	return spareName(sf.opt.Dir, sf.mu.nextSpare-1)
+}
+
+// addSpare says that a spare can be used.
+func (sf *segmentFiles) addSpare(name string) {
+	sf.mu.Lock()
+	defer sf.mu.Unlock()
+	if name != "" {
+		sf.mu.spares = append(sf.mu.spares, name)
+	}
 }
 
 // start starts the preparer. close stops it.
@@ -364,43 +389,64 @@ func (sf *segmentFiles) activated(old, next *segment, last hlc.Timestamp) error 
 // cutRecovered gives back the space behind the end of the segment in which the
 // log ended when it was recovered. Its end is recorded in the next one by now.
 func (sf *segmentFiles) cutRecovered() error {
+	sf.truncating.Lock()
+	defer sf.truncating.Unlock()
+	end := sf.found.tail.end
+	sf.mu.Lock()
+	i := slices.IndexFunc(sf.mu.past, func(p pastSegment) bool { return p.number == sf.found.segment && p.bytes > end })
+	sf.mu.Unlock()
+	if i < 0 {
+		return nil
+	}
+	f, err := sf.opt.FS.Open(segmentName(sf.opt.Dir, sf.found.segment))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Truncate(end), f.Close()); err != nil {
+		return err
+	}
 	sf.mu.Lock()
 	defer sf.mu.Unlock()
-	for i := range sf.mu.past {
-		p := &sf.mu.past[i]
-		if p.number != sf.found.segment || p.bytes <= sf.found.tail.end {
-			continue
-		}
-		f, err := sf.opt.FS.Open(segmentName(sf.opt.Dir, p.number))
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Truncate(sf.found.tail.end), f.Close()); err != nil {
-			return err
-		}
-		p.bytes = sf.found.tail.end
-	}
+	sf.mu.past[i].bytes = end
 	return nil
 }
 
 // truncateBefore retires the oldest segments as long as they hold nothing above
-// ts. The folder is synced after each, so that a crash never leaves a hole.
+// ts. The folder is synced after each, so that a crash never leaves a hole, and
+// what was a segment is written to only when it is none any more for sure.
 func (sf *segmentFiles) truncateBefore(ts hlc.Timestamp) error {
-	sf.mu.Lock()
-	defer sf.mu.Unlock()
-	for len(sf.mu.past) > 0 && sf.mu.past[0].last <= ts {
-		if len(sf.mu.past) == 1 && sf.mu.activeBytes == 0 {
-			return nil // it is where the log goes on
+	sf.truncating.Lock()
+	defer sf.truncating.Unlock()
+	for {
+		oldest, ok := sf.superfluous(ts)
+		if !ok {
+			return nil
 		}
-		if err := sf.retire(segmentName(sf.opt.Dir, sf.mu.past[0].number)); err != nil {
+		spare, err := sf.retire(segmentName(sf.opt.Dir, oldest))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		// If it was not there, it was retired before, and then the folder not synced.
 		if err := sf.opt.FS.SyncDir(sf.opt.Dir); err != nil {
 			return err
 		}
+		sf.mu.Lock()
 		sf.mu.past = sf.mu.past[1:]
+		sf.mu.Unlock()
+		sf.addSpare(spare)
 	}
-	return nil
+}
+
+// superfluous returns the oldest segment if it holds nothing above ts, and is not
+// where the log goes on.
+func (sf *segmentFiles) superfluous(ts hlc.Timestamp) (SegmentNumber, bool) {
+	sf.mu.Lock()
+	defer sf.mu.Unlock()
+	past := sf.mu.past
+	if len(past) == 0 || past[0].last > ts || len(past) == 1 && sf.mu.activeBytes == 0 {
+		return 0, false
+	}
+	return past[0].number, true
 }
 
 // sizes returns how many segments there are and how many bytes their files have.

@@ -63,6 +63,7 @@ func wrong() []mutant.Mutant {
 // it is there is none.
 func TestVictim(t *testing.T) {
 	hunt := raftsim.Scenarios()[1]
+	defer sim.RareCollections()()
 	mutant.Victim(t, 1, 1500, func(seed uint64) error { return sim.Replay(hunt, seed, nil).Err })
 }
 
@@ -101,6 +102,7 @@ func slow() []mutant.Mutant {
 // a slow node.
 func TestSlowVictim(t *testing.T) {
 	faults := sim.SlowFaults()
+	defer sim.RareCollections()()
 	mutant.Victim(t, 1, uint64(len(faults)), func(seed uint64) error {
 		rec := quorum.NewRecorder()
 		f := faults[int(seed)%len(faults)]
