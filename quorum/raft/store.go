@@ -44,10 +44,7 @@ func (n *Node) saveState() {
 }
 
 // saveAll starts the journal anew with what is in memory.
-func (n *Node) saveAll() { n.journal.Replace(n.records()...) }
-
-// records returns all that a journal has to hold.
-func (n *Node) records() []quorum.Message {
+func (n *Node) saveAll() {
 	all := []quorum.Message{
 		&record{kind: recordSnapshot, snapshot: n.log.snapshot},
 		&record{kind: recordState, term: n.term, vote: n.vote},
@@ -55,7 +52,7 @@ func (n *Node) records() []quorum.Message {
 	for i, e := range n.log.entries {
 		all = append(all, &record{kind: recordEntry, index: n.log.snapshot.index + 1 + uint64(i), entry: e})
 	}
-	return all
+	n.journal.Replace(all...)
 }
 
 // restore takes back what the journal holds.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/registers"
 )
 
 // Hunt is Faults with more of what takes a leader away while its entries are on
@@ -19,7 +20,7 @@ func Hunt(w *sim.World) error {
 	mix.Isolate, mix.PowerLoss = mix.Isolate+1, mix.PowerLoss+0.5
 	mix.Brief = time.Duration(100+w.Draw("brief").IntN(900)) * time.Millisecond
 	mix.Link.DelayMean = time.Duration(1+w.Draw("delay").IntN(15)) * time.Millisecond
-	plan := [...]func(*hunter, env.NodeID){nil, nil, (*hunter).cutOff, (*hunter).forget}[w.Choose("plan", 0, 3)]
+	plan := [...]func(*hunter, env.NodeID){nil, nil, (*hunter).cutOff, (*hunter).forget, (*hunter).outlive}[w.Choose("plan", 0, 4)]
 	if plan == nil {
 		_, err := faults(w, mix, nil)
 		return err
@@ -59,6 +60,11 @@ func (h *hunter) trips(rng *rand.Rand, most int) time.Duration {
 	return time.Duration(rng.Float64() * float64(most) * float64(h.trip))
 }
 
+// timeouts returns so many election timeouts.
+func (h *hunter) timeouts(x float64) time.Duration {
+	return time.Duration(x * float64(h.Raft.ElectionTimeout))
+}
+
 // cutOff cuts a new leader off, often before it has told anybody anything, and lets
 // the one before it come back: what each has in its log the others lack, or have had
 // replaced, and whoever comes back may win the next term.
@@ -66,16 +72,34 @@ func (h *hunter) cutOff(id env.NodeID) {
 	h.world.Fault(func(rng *rand.Rand) time.Duration {
 		return h.trips(rng, 1+7*rng.IntN(2))
 	}, func(*rand.Rand) {
-		h.world.Partition([]env.NodeID{id}, slices.DeleteFunc(h.everybody(), func(x env.NodeID) bool { return x == id }))
+		h.apart(id, true)
 	})
 }
 
-// everybody returns the names of all nodes, clients too.
-func (h *hunter) everybody() (all []env.NodeID) {
+// apart cuts a node off from the other members, and from clients if they are meant
+// too. All others are in touch.
+func (h *hunter) apart(id env.NodeID, clients bool) {
+	h.world.Heal()
 	for _, n := range h.world.Nodes() {
-		all = append(all, n.ID())
+		if n.ID() != id && (clients || !n.Immune) {
+			h.world.Block(id, n.ID(), true)
+			h.world.Block(n.ID(), id, true)
+		}
 	}
-	return all
+}
+
+// outlive makes a leader miss the end of its term: its clock is slow and it is cut off
+// from the other members, while clients go on asking it, and in time the next leader.
+func (h *hunter) outlive(id env.NodeID) {
+	h.world.Fault(func(rng *rand.Rand) time.Duration {
+		return time.Duration(rng.Float64() * float64(2*registers.OpTimeout))
+	}, func(rng *rand.Rand) {
+		h.apart(id, false)
+		for _, x := range h.all {
+			h.world.Node(x).SetDrift(1)
+		}
+		h.world.Node(id).SetDrift(0.05 + 0.2*rng.Float64())
+	})
 }
 
 // forget leaves a leader in touch with no more followers than it needs, while its
@@ -85,7 +109,7 @@ func (h *hunter) everybody() (all []env.NodeID) {
 func (h *hunter) forget(id env.NodeID) {
 	w := h.world
 	h.world.Fault(func(rng *rand.Rand) time.Duration {
-		return time.Duration(rng.ExpFloat64() * float64(h.Raft.ElectionTimeout))
+		return h.timeouts(rng.ExpFloat64())
 	}, func(rng *rand.Rand) {
 		m := h.members[id]
 		if !m.node.Up() || m.raft == nil {
@@ -115,7 +139,7 @@ func (h *hunter) forget(id env.NodeID) {
 				w.Node(x).Start()
 			}
 			w.Heal()
-			w.After(time.Duration((1+3*rng.Float64())*float64(h.Raft.ElectionTimeout)), func() {
+			w.After(h.timeouts(1+3*rng.Float64()), func() {
 				for _, x := range away {
 					w.Node(x).Start()
 				}
