@@ -178,9 +178,9 @@ func expectOurs(fsys env.FS, dir string) error {
 
 func foreignFolder(content string) error {
 	if content == logFolder || content == checkpointFolder {
-		return fmt.Errorf("the folder has no %s file: the database in it has lost it; name an empty folder or a new one", identityName)
+		return fmt.Errorf("the folder has no %s file: the database in it has lost it, and a new one needs an empty folder", identityName)
 	}
-	return fmt.Errorf("the folder has no %s, so it is no database, but it is not empty either: it has %s; name an empty folder or a new one", identityName, content)
+	return fmt.Errorf("the folder has no %s, so it is no database, and a new one needs an empty folder: it has %s", identityName, content)
 }
 
 // expectEmpty returns an error if there is something in the folder: ErrHalfRestored if
