@@ -60,7 +60,11 @@ func runThrough(t *testing.T, db *DB, table *Table, g int, set func(key, value s
 	long := bytes.Repeat([]byte{'k'}, 4000)
 	queued := func(i int) []byte { return fmt.Appendf(nil, "%d queue %08d %s", g, i, long) }
 	rng := rand.New(rand.NewPCG(uint64(g), 1))
-	for n := range 700 {
+	rounds := 700
+	if raceBuild {
+		rounds = 70 // which fits
+	}
+	for n := range rounds {
 		changed := map[string]string{}
 		err := db.Update(t.Context(), func(tx *Tx) error {
 			clear(changed)
@@ -103,7 +107,11 @@ func TestProofDroppedTablesTakeNoMemoryToOpen(t *testing.T) {
 	db, err := Open(proofDir, o)
 	must(t, err)
 	kept := mustTable(t, db, "kept", Ordered)
-	for n := range 12 {
+	last := 11
+	if raceBuild {
+		last = 2
+	}
+	for n := range last + 1 {
 		name := fmt.Sprint("table", n%3)
 		table := mustTable(t, db, name, []TableKind{Ordered, Hashed}[n%2])
 		must(t, db.Update(t.Context(), func(tx *Tx) error {
@@ -114,7 +122,7 @@ func TestProofDroppedTablesTakeNoMemoryToOpen(t *testing.T) {
 			}
 			return tx.Put(kept, fmt.Append(nil, n), []byte(name))
 		}))
-		if n < 11 {
+		if n < last {
 			must(t, db.DropTable(t.Context(), name))
 			poll(t, func() error { return below(db.Stats().MemoryUsedBytes, 4<<20) })
 		}
@@ -122,9 +130,41 @@ func TestProofDroppedTablesTakeNoMemoryToOpen(t *testing.T) {
 	must(t, db.Close())
 	db, err = Open(proofDir, o)
 	must(t, err)
-	if s := db.Stats(); len(db.Tables()) != 2 || s.Records != 80+12+3 {
+	if s := db.Stats(); len(db.Tables()) != 2 || s.Records != 80+int64(last)+1+3 {
 		t.Errorf("%d tables with %d records", len(db.Tables()), s.Records)
 	}
+	must(t, db.Close())
+}
+
+// A database is not opened with a limit that is too small for what is in it.
+func TestProofOpensWithinItsLimit(t *testing.T) {
+	o := onFaults(faultfs.New(1))
+	db, err := Open(proofDir, o)
+	must(t, err)
+	table := mustTable(t, db, "t", Ordered)
+	for i := range 200 {
+		must(t, db.Update(t.Context(), func(tx *Tx) error { return tx.Put(table, fmt.Append(nil, i), make([]byte, 100_000)) }))
+	}
+	reopen := func(limit int64, want error) {
+		t.Helper()
+		must(t, db.Close())
+		small := *o
+		small.MemoryLimit = limit
+		if db, err = Open(proofDir, &small); !errors.Is(err, want) {
+			t.Errorf("opened with %d bytes: %v, want %v", limit, err, want)
+		}
+		if err != nil {
+			db, err = Open(proofDir, o)
+			must(t, err)
+		}
+	}
+	reopen(MinMemoryLimit, ErrMemoryFull) // there are 20 MB
+	must(t, db.Checkpoint(t.Context()))
+	reopen(MinMemoryLimit, ErrMemoryFull)
+	table, err = db.Table("t")
+	must(t, err)
+	must(t, db.Update(t.Context(), func(tx *Tx) error { _, err := tx.DeleteRange(table, []byte("5"), nil); return err }))
+	reopen(MinMemoryLimit, nil)
 	must(t, db.Close())
 }
 

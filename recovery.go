@@ -53,8 +53,10 @@ func (db *DB) replay(goroutines int) (from hlc.Timestamp, found *wal.Recovered, 
 	if from, err = db.loadCheckpoint(r.replayers); err != nil {
 		return 0, nil, err
 	}
-	found, err = db.replayLog(r, from)
-	return from, found, err
+	if found, err = db.replayLog(r, from); err != nil {
+		return 0, nil, err
+	}
+	return from, found, r.expectToFit()
 }
 
 // replay is a running recovery. Its memory has the bound that the database has: what
@@ -107,6 +109,23 @@ func (r *replay) collect(applied hlc.Timestamp) error {
 	// replayed yet, and then its number is not among those that were given.
 	r.db.forgetTables(func(id occ.TableID) bool { return id.Number() < next && !known[id] })
 	r.db.engine.CollectReplayed(applied)
+	return nil
+}
+
+// expectToFit returns ErrMemoryFull if what is there in the end is more than the limit
+// allows, and than the same data can take when it is put back in another order.
+func (r *replay) expectToFit() error {
+	limit := r.db.arena.LimitBytes()
+	most := limit + limit/replayGrowthDivisor
+	if r.db.arena.LiveBytes() <= most {
+		return nil
+	}
+	if err := r.collect(hlc.Max); err != nil {
+		return err
+	}
+	if live := r.db.arena.LiveBytes(); live > most {
+		return fmt.Errorf("%w: there are %d bytes of data, the limit is %d", ErrMemoryFull, live, limit)
+	}
 	return nil
 }
 

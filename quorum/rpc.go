@@ -243,6 +243,9 @@ func (m Method[Req, Resp]) Handle(e *Endpoint, f func(ctx context.Context, from 
 			return nil, ErrBadMessage
 		}
 		resp, err := f(ctx, from, &req)
+		if err == nil && resp == nil {
+			err = fmt.Errorf("the handler of %s returned nothing", m.name)
+		}
 		if err != nil {
 			return nil, err
 		}

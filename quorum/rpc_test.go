@@ -143,6 +143,9 @@ func newPair(o Options) *pair {
 		if req.Text == "fail" {
 			return nil, errBad
 		}
+		if req.Text == "nothing" {
+			return nil, nil
+		}
 		if req.Text == "overload" {
 			return nil, fmt.Errorf("much to do: %w", ErrOverloaded)
 		}
@@ -182,6 +185,9 @@ func TestCalls(t *testing.T) {
 		_, err = p.echo.Call(ctx, p.client, 2, &echoReq{Text: "fail"})
 		var remote *RemoteError
 		if !errors.As(err, &remote) || remote.Node != 2 || remote.Text != "bad" {
+			t.Error(err)
+		}
+		if _, err = p.echo.Call(ctx, p.client, 2, &echoReq{Text: "nothing"}); !errors.As(err, &remote) || !strings.Contains(remote.Text, "echo returned nothing") {
 			t.Error(err)
 		}
 		_, err = p.echo.Call(ctx, p.client, 2, &echoReq{Text: "overload"})

@@ -64,8 +64,16 @@ of a difference is none.`,
 			if o.rounds < 1 || o.run <= 0 {
 				return usageError(errors.New("--rounds and --run have to be more than 0"))
 			}
-			if o.share < 0 || o.clients < 1 || o.rate < 0 || o.sync < 0 {
+			if o.share < 0 || o.clients < 1 || o.rate < 0 || o.sync < 0 || o.pause < 0 {
 				return usageError(errors.New("--clients has to be more than 0, and no flag less"))
+			}
+			if o.pause > 0 && !o.sockets {
+				return usageError(errors.New("--pause needs --sockets"))
+			}
+			for _, name := range o.faults {
+				if !slices.Contains(slowFaultNames(), name) {
+					return usageError(fmt.Errorf("there is no fault %q; there are %s", name, strings.Join(slowFaultNames(), ", ")))
+				}
 			}
 			ctx, stop := interruptible(cmd)
 			defer stop()
@@ -80,7 +88,7 @@ of a difference is none.`,
 	f.Uint64Var(&o.seed, "seed", 1, "of the first simulated round")
 	f.StringVar(&o.dir, "dir", "", "where the nodes keep their files (a folder in the system's temporary one)")
 	f.StringVar(&o.protocol, "protocol", "raft", "raft or copilot")
-	f.StringSliceVar(&o.faults, "faults", nil, "the faults to run (all)")
+	f.StringSliceVar(&o.faults, "faults", nil, "the faults to run: "+strings.Join(slowFaultNames(), ",")+" (all)")
 	f.Float64Var(&o.share, "share", 0, "of a processor for each member on sockets; 0 is no bound")
 	f.DurationVar(&o.sync, "sync", 0, "how long each sync on sockets takes, beside the disk's own time")
 	f.IntVar(&o.clients, "clients", 64, "how many requests are made at a time on sockets")
@@ -103,6 +111,15 @@ func newSlowMemberCommand() *cobra.Command {
 			return failed(realslow.Serve(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), realslow.Protocols()))
 		},
 	}
+}
+
+// slowFaultNames are the faults of simulated nodes, and of real ones, by name.
+func slowFaultNames() []string {
+	var names []string
+	for _, f := range sim.SlowFaults() {
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 // slowCase is one way in which one node is slow.
@@ -184,7 +201,7 @@ func simulatedSweep(o slowOptions) (*slowSweep, error) {
 func slowTrial(o slowOptions) (realslow.Trial, error) {
 	i := slices.IndexFunc(realslow.Protocols(), func(p realslow.Protocol) bool { return p.Name == o.protocol })
 	if i < 0 {
-		return realslow.Trial{}, usageError(fmt.Errorf("there is no protocol %q", o.protocol))
+		return realslow.Trial{}, usageError(fmt.Errorf("there is no protocol %q on sockets", o.protocol))
 	}
 	binary, err := os.Executable()
 	if err != nil {
@@ -270,7 +287,7 @@ func compareSlow(ctx context.Context, out io.Writer, o slowOptions) error {
 	for round := range o.rounds {
 		pairs, err := sweep.round(ctx, round)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return failed(context.Cause(ctx))
 		}
 		if err != nil {
 			return failed(err)

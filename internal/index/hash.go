@@ -9,6 +9,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/cpu"
+	"github.com/godwitdb/godwit/internal/invariant"
 	"github.com/godwitdb/godwit/internal/record"
 )
 
@@ -235,6 +236,7 @@ func (h *Hash) Get(key []byte) Found {
 	node := h.bucketRef(i)
 	p := h.ptr(node)
 	v := atomic.LoadUint64((*uint64)(p))
+	invariant.Yield()
 	match := matchTag(p, tagOf(hv))
 	last := arena.Load64(unsafe.Add(p, lastSlot))
 	if v&bucketBusy != 0 || !belongs(hv, i, v) || atomic.LoadUint64((*uint64)(p)) != v {
@@ -304,6 +306,7 @@ func (h *Hash) getGroup(keys [][]byte, out []Found) {
 		hv, i := uint64(f.Rec), f.Version
 		p := h.ptr(f.Node)
 		v := atomic.LoadUint64((*uint64)(p))
+		invariant.Yield()
 		match := matchTag(p, tagOf(hv))
 		last := arena.Load64(unsafe.Add(p, lastSlot))
 		f.Rec, f.Version = arena.Ref(match&slotRefMask), v
@@ -352,6 +355,7 @@ func (h *Hash) search(hv uint64, key []byte) (hashPlace, bool) {
 	}
 	tag := tagOf(hv) >> arena.RefBits
 	for offset := 8; ; offset = 0 {
+		invariant.Yield()
 		var s uint64
 		for ; offset < bucketBytes; offset += 8 {
 			slot := unsafe.Add(p, offset)

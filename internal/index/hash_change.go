@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/invariant"
 	"github.com/godwitdb/godwit/internal/record"
 )
 
@@ -21,6 +22,7 @@ func (h *Hash) Insert(m Mem, rec arena.Ref, changes []Change) (existing arena.Re
 		if ok && at.rec != 0 {
 			return at.rec, changes, nil
 		}
+		invariant.Yield()
 		if ok && h.lock(at) {
 			if err := h.add(m, at, tagOf(hv)|uint64(rec)); err != nil {
 				h.unlock(at.node, at.version)
@@ -50,6 +52,7 @@ func (h *Hash) Remove(m Mem, rec arena.Ref) bool {
 		if ok && at.rec != rec {
 			return false
 		}
+		invariant.Yield()
 		if ok && h.lock(at) {
 			h.cut(m, at)
 			h.unlock(at.node, at.version+bucketChanged)
@@ -108,6 +111,7 @@ func (h *Hash) cut(m Mem, at hashPlace) {
 	}
 	last := unsafe.Add(tail, end)
 	arena.Store64(at.slot, arena.Load64(last))
+	invariant.Yield()
 	arena.Store64(last, 0)
 	if link != nil && end-8 == offset {
 		// One record is left: it takes the place of the link.
@@ -121,6 +125,7 @@ func (h *Hash) cut(m Mem, at hashPlace) {
 // with overflow buckets from spare, and returns those left over.
 func (h *Hash) fill(p unsafe.Pointer, offset int, slots []uint64, spare []arena.Ref) []arena.Ref {
 	for {
+		invariant.Yield()
 		room := (bucketBytes - offset) / 8
 		overflows := len(slots) > room
 		if overflows {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/cpu"
+	"github.com/godwitdb/godwit/internal/invariant"
 	"github.com/godwitdb/godwit/internal/record"
 )
 
@@ -93,6 +94,7 @@ func (h *Hash) split(m Mem, n uint64) Change {
 	atomic.StoreUint64((*uint64)(right), c.RightVersion)
 
 	c.Before = h.lockBucket(c.Node)
+	invariant.Yield()
 	var slotRoom [4 * bucketWords]uint64
 	var overflowRoom [4]arena.Ref
 	slots, overflow := h.chain(left, slotRoom[:0], overflowRoom[:0])

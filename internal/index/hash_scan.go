@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/invariant"
 	"github.com/godwitdb/godwit/internal/record"
 )
 
@@ -69,6 +70,7 @@ func (h *Hash) tryReadBucket(p unsafe.Pointer, out []arena.Ref) ([]arena.Ref, bo
 		return nil, false
 	}
 	for offset := 8; ; offset = 0 {
+		invariant.Yield()
 		var s uint64
 		for ; offset < bucketBytes; offset += 8 {
 			s = arena.Load64(unsafe.Add(p, offset))

@@ -324,6 +324,57 @@ func TestHashMemoryReturns(t *testing.T) {
 	}
 }
 
+// What a removal or a split takes out of a chain is not used for anything else while
+// there may be readers in it.
+func TestHashOverflowBucketsOutliveReaders(t *testing.T) {
+	for name, change := range map[string]func(r *hashRig, recs []arena.Ref){
+		"removal": func(r *hashRig, recs []arena.Ref) {
+			if !r.hash.Remove(r.mem, recs[0]) {
+				r.Fatal("a record is lost")
+			}
+		},
+		"split": func(r *hashRig, _ []arena.Ref) {
+			const n = 1 << firstLevel
+			if err := r.hash.addSegment(r.mem, n); err != nil {
+				r.Fatal(err)
+			}
+			r.hash.split(r.mem, n)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newHashRig(t, arena.MinLimitBytes)
+			var recs []arena.Ref // one more than a bucket has room for, half of which go at the next level
+			for i := uint64(0); len(recs) < bucketWords; i++ {
+				key := binary.BigEndian.AppendUint64(nil, i)
+				hv := r.hash.seeds.hash(key)
+				if hv%(1<<firstLevel) == 0 && hv>>firstLevel&1 == uint64(len(recs)%2) {
+					recs = append(recs, r.mustInsert(key))
+				}
+			}
+			bucket := r.arena.Ptr(r.hash.bucketRef(0))
+			_, overflow := r.hash.chain(bucket, nil, nil)
+			if len(overflow) != 1 {
+				t.Fatalf("%d overflow buckets", len(overflow))
+			}
+			change(r, recs)
+			if _, left := r.hash.chain(bucket, nil, nil); len(left) != 0 {
+				t.Fatalf("%d overflow buckets are left", len(left))
+			}
+			for range 1000 {
+				ref, err := r.mem.Cache.Alloc(bucketBytes)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if ref == overflow[0] {
+					t.Fatal("it was given away while a reader was inside")
+				}
+			}
+			r.check()
+			r.collect()
+		})
+	}
+}
+
 // An index in a full arena refuses records and stays whole; with memory again it
 // goes on where it was.
 func TestHashFull(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/cpu"
+	"github.com/godwitdb/godwit/internal/invariant"
 )
 
 // Tree is an ordered index. Any number of goroutines may use it at once. Each
@@ -87,6 +88,7 @@ func (t *Tree) rootNode() (node, uint64) {
 func (t *Tree) enter(r uint64) (node, uint64, bool) {
 	n := t.node(arena.Ref(r))
 	v := n.stableWord()
+	invariant.Yield()
 	return n, v, t.root.Load() == r
 }
 
@@ -100,6 +102,7 @@ func (t *Tree) step(n node, v uint64, r arena.Ref) (node, uint64, bool) {
 	}
 	c := t.node(r)
 	cpu.Prefetch1024(c.p)
+	invariant.Yield()
 	cv := c.stableWord()
 	return c, cv, n.word() == v && cv&obsoleteBit == 0
 }
@@ -109,6 +112,7 @@ func (t *Tree) findLeaf(k *probe) (node, uint64) {
 restart:
 	n, v := t.rootNode()
 	for {
+		invariant.Yield()
 		m := n.meta()
 		if m.level() == 0 {
 			return n, v

@@ -2,6 +2,7 @@ package index
 
 import (
 	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/invariant"
 	"github.com/godwitdb/godwit/internal/record"
 )
 
@@ -17,6 +18,7 @@ func (t *Tree) Insert(m Mem, rec arena.Ref, changes []Change) (existing arena.Re
 		n, v := t.findLeaf(&k)
 		nm := n.meta()
 		pos, slot, ok := t.search(n, v, nm, &k)
+		invariant.Yield()
 		switch {
 		case !ok:
 			continue

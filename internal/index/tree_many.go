@@ -3,6 +3,7 @@ package index
 import (
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/cpu"
+	"github.com/godwitdb/godwit/internal/invariant"
 )
 
 // groupMax is how many lookups run in lockstep: enough to keep the processor's
@@ -77,6 +78,7 @@ func (t *Tree) descendOne(l *lookup, key []byte) {
 	if !t.arrive(l) {
 		return
 	}
+	invariant.Yield()
 	n, k := t.node(l.node), probe{key, l.first}
 	i, ok := t.route(n, l.version, n.meta(), &k)
 	child := n.child(i)
@@ -94,6 +96,7 @@ func (t *Tree) searchOne(l *lookup, key []byte) {
 	if !t.arrive(l) {
 		return
 	}
+	invariant.Yield()
 	n, k := t.node(l.node), probe{key, l.first}
 	var ok bool
 	l.slot, l.ask, ok = t.find(n, l.version, n.meta(), &k)

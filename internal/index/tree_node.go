@@ -189,6 +189,7 @@ func (n node) insertEntry(i int, head, slot uint64) {
 		arena.MoveWords(n.headPtr(i+1), n.headPtr(i), tail)
 		arena.MoveWords(n.slotPtr(i+1), n.slotPtr(i), tail)
 	}
+	invariant.Yield()
 	n.setEntry(i, head, slot)
 	n.setMeta(m.inserted(i))
 }
@@ -202,6 +203,7 @@ func (n node) removeEntry(i int) {
 		arena.MoveWords(n.headPtr(i), n.headPtr(i+1), tail)
 		arena.MoveWords(n.slotPtr(i), n.slotPtr(i+1), tail)
 	}
+	invariant.Yield()
 	n.store(headsOffset+count*8, noHead)
 	n.setMeta(m.withCount(count))
 }

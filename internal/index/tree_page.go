@@ -5,6 +5,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/cpu"
+	"github.com/godwitdb/godwit/internal/invariant"
 )
 
 // Page is a consistent copy of what one leaf holds within the bounds of a scan.
@@ -122,6 +123,7 @@ func (t *Tree) copyAscending(p *Page, n node, v uint64, k, bound *probe) bool {
 		}
 	}
 	p.Recs = p.Recs[:0]
+	invariant.Yield()
 	for i := from; i < to; i++ {
 		p.Recs = append(p.Recs, slotRef(n.slot(i)))
 	}
@@ -170,6 +172,7 @@ func (t *Tree) copyDescending(p *Page, n node, v uint64, k, bound *probe) bool {
 		}
 	}
 	p.Recs = p.Recs[:0]
+	invariant.Yield()
 	for i := to - 1; i >= from; i-- {
 		p.Recs = append(p.Recs, slotRef(n.slot(i)))
 	}

@@ -2,6 +2,7 @@ package index
 
 import (
 	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/invariant"
 	"github.com/godwitdb/godwit/internal/record"
 )
 
@@ -35,6 +36,7 @@ func (t *Tree) Remove(m Mem, rec arena.Ref) bool {
 			}
 			return false
 		}
+		invariant.Yield()
 		if !n.tryLock(v) {
 			continue
 		}
@@ -115,6 +117,7 @@ func (t *Tree) dropRoot(m Mem, n node, v uint64) {
 	if !n.tryLock(v) {
 		return
 	}
+	invariant.Yield()
 	t.root.Store(n.load(linkOffset))
 	n.unlockObsolete(v)
 	t.retireNode(m, n)
@@ -123,6 +126,7 @@ func (t *Tree) dropRoot(m Mem, n node, v uint64) {
 // merge moves all entries of child i+1 of n, which was read at version v, to child
 // i, and frees child i+1. It does nothing if one of the three has changed.
 func (t *Tree) merge(m Mem, n node, v uint64, i int) {
+	invariant.Yield()
 	lref, rref := n.child(i), n.child(i+1)
 	if n.word() != v {
 		return
@@ -131,6 +135,7 @@ func (t *Tree) merge(m Mem, n node, v uint64, i int) {
 	// while holding one.
 	l, r := t.node(lref), t.node(rref)
 	lv, rv := l.stableWord(), r.stableWord()
+	invariant.Yield()
 	if !n.tryLock(v) {
 		return
 	}
@@ -146,6 +151,7 @@ func (t *Tree) merge(m Mem, n node, v uint64, i int) {
 		return
 	}
 	edge := t.moveAll(m, l, r)
+	invariant.Yield()
 	n.removeEntry(i)
 	l.assertOrder()
 	r.unlockObsolete(rv)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/invariant"
 	"github.com/godwitdb/godwit/internal/record"
 )
 
@@ -217,6 +218,7 @@ func (t *Tree) findLeafBelow(k *probe) (node, uint64) {
 restart:
 	n, v := t.rootNode()
 	for {
+		invariant.Yield()
 		m := n.meta()
 		if m.level() == 0 {
 			return n, v

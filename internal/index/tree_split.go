@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/invariant"
 )
 
 // runMin is how many inserts in a row have to come in ascending order, each next
@@ -145,6 +146,7 @@ func (t *Tree) splitOff(m Mem, n node, pieces splitPieces, keep, from int, keys 
 
 	p, pedge = t.choosePrefix(m.Cache, low, pieces.fence, keys[0], keys[1])
 	n.clearHeads(keep)
+	invariant.Yield()
 	t.rebase(n, level, 0, keep, was, p, shared)
 	n.setMeta(makeMeta(keep, level, p, pedge != 0))
 	n.setRef(highOffset, pieces.fence)
@@ -166,6 +168,7 @@ func (t *Tree) publishSplit(m Mem, parent node, pv uint64, n node, v uint64, pie
 		root.clearHeads(1)
 		root.setEntry(0, headOf(separator, p), slot)
 		t.root.Store(uint64(pieces.root))
+		invariant.Yield()
 		n.unlock(v)
 		return
 	}
@@ -175,6 +178,7 @@ func (t *Tree) publishSplit(m Mem, parent node, pv uint64, n node, v uint64, pie
 	parent.insertEntry(i, k.head(parent.meta().prefix()), slot)
 	parent.assertOrder()
 	n.unlock(v)
+	invariant.Yield()
 	parent.unlock(pv)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/godwitdb/godwit/internal/arena"
 )
@@ -191,13 +192,15 @@ func TestTreeScansReportLeavesOfTheRange(t *testing.T) {
 	o.check()
 }
 
-// What a pinned reader may have found the way to keeps its bytes.
-func TestTreeFencesOutliveReaders(t *testing.T) {
+// What a pinned reader may have found the way to is not used for anything else.
+func TestTreeNodesAndFencesOutliveReaders(t *testing.T) {
 	w, o := intTree(t, 3000, 1)
 	pin := w.domain.NewPin()
 	pin.Enter()
 	fences := map[arena.Ref][]byte{}
+	var merged []arena.Ref
 	for r := w.tree.Get(nil).Node; r != 0; r = w.tree.node(r).ref(linkOffset) {
+		merged = append(merged, r)
 		for _, offset := range []int{lowOffset, highOffset, edgeOffset} {
 			if f := w.tree.node(r).ref(offset); f != 0 {
 				fences[f] = bytes.Clone(w.tree.fence(f))
@@ -207,6 +210,10 @@ func TestTreeFencesOutliveReaders(t *testing.T) {
 	for _, k := range o.sorted() {
 		o.remove([]byte(k))
 	}
+	merged = slices.DeleteFunc(merged, func(r arena.Ref) bool { return CurrentVersion(w.arena, r)&obsoleteBit == 0 })
+	if len(merged) < 10 {
+		t.Fatalf("%d leaves were merged away", len(merged))
+	}
 	for i := range 3000 {
 		w.domain.Advance()
 		w.mem.Limbo.Collect(w.mem.Cache, 1<<20)
@@ -215,6 +222,11 @@ func TestTreeFencesOutliveReaders(t *testing.T) {
 	for f, want := range fences {
 		if got := w.tree.fence(f); !bytes.Equal(got, want) {
 			t.Fatalf("fence %#x: %x, was %x", f, got, want)
+		}
+	}
+	for _, r := range merged {
+		if v := CurrentVersion(w.arena, r); v&obsoleteBit == 0 {
+			t.Fatalf("leaf %#x was merged away, and has version %#x", r, v)
 		}
 	}
 	pin.Exit()
@@ -255,4 +267,72 @@ func TestTreeMergeChangesVersions(t *testing.T) {
 	}
 	o.check()
 	o.scan(o.sorted(), nil, nil)
+}
+
+// A split whose parent has changed since it was decided on locks neither.
+func TestTreeSplitLocksWhatItDecidedOn(t *testing.T) {
+	w, _ := intTree(t, 1000, 1000)
+	parent, pv := w.tree.rootNode()
+	child := w.tree.node(parent.child(3))
+	v := child.stableWord()
+	for name, c := range map[string]struct{ pv, v uint64 }{"the parent": {pv - versionStep, v}, "the node": {pv, v - versionStep}} {
+		if lockPair(parent, c.pv, child, c.v) {
+			t.Errorf("locked, though %s has changed", name)
+		}
+		if parent.word() != pv || child.word() != v {
+			t.Fatalf("%s had changed: the words are %#x and %#x, they were %#x and %#x", name, parent.word(), child.word(), pv, v)
+		}
+	}
+	if !lockPair(parent, pv, child, v) || parent.word() != pv|lockedBit || child.word() != v|lockedBit {
+		t.Error("not locked, though nothing has changed")
+	}
+	unlockPairUnchanged(parent, pv, child, v)
+}
+
+// A merge counts the entries once more when nobody can add any.
+func TestTreeMergeCountsUnderItsLocks(t *testing.T) {
+	w, o := intTree(t, 1000, 1000)
+	root, v := w.tree.rootNode()
+	tried := 0
+	for i := range root.meta().count() {
+		l, r := w.tree.node(root.child(i)), w.tree.node(root.child(i+1))
+		if l.meta().count()+r.meta().count() <= mergedMax {
+			continue
+		}
+		tried++
+		lv, rv := l.word(), r.word()
+		w.tree.merge(w.mem, root, v, i)
+		if root.word() != v || l.word() != lv || r.word() != rv {
+			t.Fatalf("children %d and %d were merged, or are locked", i, i+1)
+		}
+	}
+	if tried == 0 {
+		t.Fatal("no two siblings are too full")
+	}
+	o.check()
+}
+
+// A step does not touch what a node that has changed says is its child: that may be
+// anything.
+func TestTreeStepKeepsOffTheLeavingsOfAChange(t *testing.T) {
+	w, _ := intTree(t, 1000, 1000)
+	root, v := w.tree.rootNode()
+	anything, err := w.mem.Cache.Alloc(nodeBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.tree.node(anything).store(0, lockedBit) // who took it for a node would wait for ever
+	stepped := make(chan bool)
+	go func() {
+		_, _, ok := w.tree.step(root, v-versionStep, anything)
+		stepped <- ok
+	}()
+	select {
+	case ok := <-stepped:
+		if ok {
+			t.Error("a step from a node that has changed")
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("a step waits for what is no node")
+	}
 }

@@ -314,6 +314,9 @@ func (s *stressWorker) read() {
 		if f.Rec == 0 || !bytes.Equal(record.Key(s.w.arena.Ptr(f.Rec)), keys[i]) {
 			s.failf("get many %q: got %#x", keys[i], f.Rec)
 		}
+		if one := s.w.tree.Get(keys[i]); one.Rec != f.Rec {
+			s.failf("get %q: got %#x, many %#x", keys[i], one.Rec, f.Rec)
+		}
 	}
 	from, to := s.bounds()
 	s.scan(from, to, s.r.IntN(2) == 0, nil)

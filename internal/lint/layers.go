@@ -20,7 +20,7 @@ type layer struct {
 // takes its place here: the lowest that what it imports allows.
 var layers = []layer{
 	// What knows nothing of the database.
-	{packages: []string{"internal/cpu", "internal/dberr", "internal/fifo", "internal/hlc", "internal/invariant", "internal/lint"}},
+	{packages: []string{"internal/cpu", "internal/dberr", "internal/fifo", "internal/hlc", "internal/invariant", "internal/lint", "internal/mutant"}},
 	// The world outside, injected; memory without pointers.
 	{packages: []string{"internal/env", "internal/arena", "internal/history", "internal/metric"}},
 	{packages: []string{"internal/epoch"}},

@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/mutant"
 	"github.com/godwitdb/godwit/internal/sim"
 	"github.com/godwitdb/godwit/internal/sim/copilotsim"
-	"github.com/godwitdb/godwit/internal/sim/mutant"
 	"github.com/godwitdb/godwit/quorum"
 )
 

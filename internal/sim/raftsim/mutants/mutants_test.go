@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/mutant"
 	"github.com/godwitdb/godwit/internal/sim"
-	"github.com/godwitdb/godwit/internal/sim/mutant"
 	"github.com/godwitdb/godwit/internal/sim/raftsim"
 	"github.com/godwitdb/godwit/quorum"
 )

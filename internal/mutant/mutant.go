@@ -1,11 +1,14 @@
-// Package mutant plants mistakes in the source of a protocol and demands that
-// its tests find them. A mistake is a patch that is compiled in with the go
-// command's overlay, so the protocol itself has no switches for it.
+// Package mutant plants mistakes in a source and demands that tests find them. A mistake
+// is a patch that is compiled in with the go command's overlay, so the source
+// itself has no switches for it.
 //
-// A package with mutants has two tests. The victim's looks for mistakes with
-// Seeds; without a mistake it looks at a few seeds only and passes. The other
-// calls Find, which builds the package's tests with each mutant, runs the
-// victim, and fails if that passes.
+// Kill is for ordinary tests: it runs those that a mutant names with it, and fails if
+// they pass.
+//
+// Find is for what is found by seeds, of simulations. A package with such mutants has
+// two tests. The victim's looks for mistakes with seeds; without a mistake it
+// looks at a few seeds only and passes. The other calls Find, which builds the
+// package's tests with each mutant, runs the victim, and fails if that passes.
 package mutant
 
 import (
@@ -24,9 +27,41 @@ type Mutant struct {
 	Name  string
 	File  string // from the module's root
 	Edits []string
-	// Seed, if not 0, is tried first: the mistake was found there, and is again
-	// unless the simulation has changed meanwhile.
+	// Seed, for Find, is tried first if it is not 0: the mistake was found there, and
+	// is again unless the simulation has changed meanwhile.
 	Seed uint64
+	// Tests, for Kill, is the regular expression of the tests that find it.
+	Tests string
+}
+
+const (
+	// killTries is how often tests that use chance may pass before a mutant has
+	// survived them.
+	killTries = "3"
+	// killTimeout ends tests that a mutant makes wait for ever.
+	killTimeout = "60s"
+)
+
+// Kill demands that of the tests of the package in the folder pkg those that a mutant
+// names fail with it, in the invariants build. root is the module's folder.
+func Kill(t *testing.T, root, pkg string, mutants []Mutant) {
+	t.Helper()
+	root, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutants {
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), build(t, root, pkg, &m, "-tags", "invariants"), "-test.run", m.Tests, "-test.failfast", "-test.count", killTries, "-test.timeout", killTimeout)
+			cmd.Dir = pkg
+			out, err := cmd.CombinedOutput()
+			if err == nil {
+				t.Fatalf("it survives %s\n%s", m.Tests, out)
+			}
+			t.Logf("%.200s", out)
+		})
+	}
 }
 
 // seedEnv tells the victim which seed it tries first, and onlyEnv that it tries no
@@ -79,7 +114,7 @@ func Find(t *testing.T, root, victim string, mutants []Mutant) {
 	for _, m := range mutants {
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
-			binary := build(t, root, &m)
+			binary := build(t, root, ".", &m)
 			try := func(binary, seed, only string) ([]byte, error) {
 				cmd := exec.CommandContext(t.Context(), binary, "-test.run", "^"+victim+"$")
 				cmd.Env = append(os.Environ(), seedEnv+"="+seed, onlyEnv+"="+only)
@@ -100,8 +135,8 @@ func Find(t *testing.T, root, victim string, mutants []Mutant) {
 	}
 }
 
-// build builds the tests of the package in the working folder with a mutant.
-func build(t *testing.T, root string, m *Mutant) (binary string) {
+// build builds the tests of the package in the folder pkg with a mutant.
+func build(t *testing.T, root, pkg string, m *Mutant, flags ...string) (binary string) {
 	t.Helper()
 	original := filepath.Join(root, filepath.FromSlash(m.File))
 	source, err := os.ReadFile(original)
@@ -129,7 +164,8 @@ func build(t *testing.T, root string, m *Mutant) (binary string) {
 		t.Fatal(err)
 	}
 	binary = filepath.Join(dir, "victim.test")
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-c", "-o", binary, ".")
+	args := append([]string{"test", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-c", "-o", binary}, flags...)
+	cmd := exec.CommandContext(t.Context(), "go", append(args, pkg)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("it does not compile: %v\n%s", err, out)
 	}
