@@ -55,5 +55,8 @@ func verdict(yes, no bool) string {
 // String gives the change in per cent.
 func (c Change) String() string {
 	per := func(f float64) float64 { return 100 * (f - 1) }
+	if c.Low == 0 && math.IsInf(c.High, 1) {
+		return fmt.Sprintf("%+.1f %% (too few)", per(c.Median))
+	}
 	return fmt.Sprintf("%+.1f %% (%+.1f, %+.1f)", per(c.Median), per(c.Low), per(c.High))
 }

@@ -64,3 +64,13 @@ func TestChangeVerdicts(t *testing.T) {
 		}
 	}
 }
+
+func TestChangeIsReadable(t *testing.T) {
+	six := []float64{0.95, 0.96, 0.97, 0.99, 1.01, 1.02}
+	if got := NewChange(six).String(); got != "-2.0 % (-5.0, +2.0)" {
+		t.Error(got)
+	}
+	if got := NewChange(six[1:]).String(); got != "-1.0 % (too few)" {
+		t.Error(got)
+	}
+}
