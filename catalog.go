@@ -46,25 +46,37 @@ func catalogID() occ.TableID { return occ.MakeTableID(catalogNumber, true) }
 // openCatalog reads the catalog of a recovered engine, and drops what belongs
 // to no table in it.
 func (db *DB) openCatalog() error {
-	t, err := db.engine.AddTable(catalogID())
+	_, known, err := db.readCatalog()
 	if err != nil {
 		return err
 	}
+	db.forgetTables(func(id occ.TableID) bool { return !known[id] })
+	return nil
+}
+
+// readCatalog makes the catalog's tables known, and returns their ids and the number
+// that the next table gets. Nobody else uses the database.
+func (db *DB) readCatalog() (next uint32, known map[occ.TableID]bool, err error) {
+	t, err := db.engine.AddTable(catalogID())
+	if err != nil {
+		return 0, nil, err
+	}
 	db.catalog.table = t
-	db.catalog.mu.byName = map[string]*Table{}
-	known := map[occ.TableID]bool{catalogID(): true}
 	_, err = db.view(context.Background(), func(tx *Tx) error {
-		clear(db.catalog.mu.byName)
+		db.catalog.mu.byName = map[string]*Table{}
+		next, known = 0, map[occ.TableID]bool{catalogID(): true}
 		var bad error
 		err := tx.in.Scan(t, occ.Range{}, func(key, value []byte) bool {
 			if len(value) != 4 {
 				bad = dberr.Corrupt(db.dir, 0, "catalog entry %q has %d bytes, not 4", key, len(value))
 				return false
 			}
+			number := binary.LittleEndian.Uint32(value)
 			if len(key) == 0 {
+				next = number
 				return true
 			}
-			id := occ.TableID(binary.LittleEndian.Uint32(value))
+			id := occ.TableID(number)
 			known[id] = true
 			var in *occ.Table
 			if in, bad = db.engine.AddTable(id); bad != nil {
@@ -76,15 +88,19 @@ func (db *DB) openCatalog() error {
 		return errors.Join(err, bad)
 	})
 	if err != nil {
-		return fmt.Errorf("read the catalog: %w", err)
+		return 0, nil, fmt.Errorf("read the catalog: %w", err)
 	}
+	return next, known, nil
+}
+
+// forgetTables drops tables whose catalog entries are gone already.
+func (db *DB) forgetTables(gone func(occ.TableID) bool) {
 	for _, in := range db.engine.Tables() {
-		if !known[in.ID()] { // dropped before the crash
+		if gone(in.ID()) {
 			db.engine.CloseTable(in)
 			db.engine.DropTable(in, db.clock.Last())
 		}
 	}
-	return nil
 }
 
 // CreateTable makes an empty table and returns when it is released. ErrExists

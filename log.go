@@ -5,7 +5,6 @@ import (
 
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/hlc"
-	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/wal"
 )
 
@@ -44,7 +43,7 @@ func (l logOf) Admit(ctx context.Context, bytes int) error { return l.db.log.Adm
 func (l logOf) Done(bytes int)                             { l.db.log.Done(bytes) }
 
 // replayLog applies what is in the log behind the checkpoint at from.
-func (db *DB) replayLog(replayers []*occ.Replayer, from hlc.Timestamp) (*wal.Recovered, error) {
+func (db *DB) replayLog(r *replay, from hlc.Timestamp) (*wal.Recovered, error) {
 	return wal.Recover(context.Background(), wal.RecoverOptions{
 		FS:       db.store.fs,
 		Dir:      db.store.logDir(),
@@ -52,8 +51,10 @@ func (db *DB) replayLog(replayers []*occ.Replayer, from hlc.Timestamp) (*wal.Rec
 		ID:       wal.DatabaseID(db.store.id),
 		From:     from,
 		FromFile: db.store.manifest(),
-		Workers:  len(replayers),
-		Apply:    func(worker int, b *wal.Batch) error { return db.applyBatch(replayers[worker], b) },
+		Workers:  len(r.replayers),
+		Apply:    r.apply,
+		Due:      r.collectDue,
+		Settle:   r.collect,
 		Progress: db.reportProgress("replaying the log"),
 	})
 }

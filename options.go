@@ -80,8 +80,8 @@ type Options struct {
 	SyncInterval time.Duration
 	// MemoryLimit bounds the memory of the data, in bytes: records, indexes,
 	// and versions kept for snapshots. Not counted are the buffers of running
-	// transactions and of the log. From 16 MiB to 16 TiB, default three quarters of
-	// the machine's memory.
+	// transactions and of the log, and up to 64 MiB while Open replays the log. From
+	// 16 MiB to 16 TiB, default three quarters of the machine's memory.
 	MemoryLimit int64
 	// Workers is how many transactions can be in their commit phase at once.
 	// Default GOMAXPROCS.

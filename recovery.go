@@ -47,16 +47,86 @@ func (db *DB) recover(streams []*wal.Stream) error {
 // replay brings the engine to the state of the newest checkpoint and the log
 // behind it, with so many goroutines.
 func (db *DB) replay(goroutines int) (from hlc.Timestamp, found *wal.Recovered, err error) {
-	replayers := make([]*occ.Replayer, goroutines)
-	for i := range replayers {
-		replayers[i] = db.engine.NewReplayer(i)
-		defer replayers[i].Close()
-	}
-	if from, err = db.loadCheckpoint(replayers); err != nil {
+	r := &replay{db: db, replayers: make([]*occ.Replayer, goroutines)}
+	r.begin()
+	defer r.end()
+	if from, err = db.loadCheckpoint(r.replayers); err != nil {
 		return 0, nil, err
 	}
-	found, err = db.replayLog(replayers, from)
-	return from, found, err
+	if found, err = db.replayLog(r, from); err != nil {
+		return 0, nil, err
+	}
+	return from, found, r.expectToFit()
+}
+
+// replay is a running recovery. Its memory has the bound that the database has: what
+// the log deletes again is collected on the way.
+type replay struct {
+	db        *DB
+	replayers []*occ.Replayer
+	// due is the memory in use at which it is time to collect.
+	due int64
+}
+
+const (
+	// replayDueDivisor: garbage is collected when this part of the memory's limit is
+	// in use, and when replayGrowthDivisor of it came to what was left of that.
+	replayDueDivisor    = 2
+	replayGrowthDivisor = 16
+	// replayMemoryFactor is about how much memory the replay of so much log takes, if
+	// its records are small.
+	replayMemoryFactor = 2
+)
+
+func (r *replay) begin() {
+	for i := range r.replayers {
+		r.replayers[i] = r.db.engine.NewReplayer(i)
+	}
+	limit := r.db.arena.LimitBytes()
+	r.due = max(limit/replayDueDivisor, r.db.arena.UsedBytes()+limit/replayGrowthDivisor)
+}
+
+func (r *replay) end() {
+	for _, p := range r.replayers {
+		p.Close()
+	}
+}
+
+// collectDue tells whether to collect before so many bytes of log are replayed.
+func (r *replay) collectDue(bytes int64) bool {
+	return r.db.arena.UsedBytes()+replayMemoryFactor*bytes > r.due
+}
+
+// collect frees what the log up to applied has deleted again.
+func (r *replay) collect(applied hlc.Timestamp) error {
+	r.end()
+	defer r.begin()
+	next, known, err := r.db.readCatalog()
+	if err != nil {
+		return err
+	}
+	// A table that the catalog does not know is dropped, or is created by what is not
+	// replayed yet, and then its number is not among those that were given.
+	r.db.forgetTables(func(id occ.TableID) bool { return id.Number() < next && !known[id] })
+	r.db.engine.CollectReplayed(applied)
+	return nil
+}
+
+// expectToFit returns ErrMemoryFull if what is there in the end is more than the limit
+// allows, and than the same data can take when it is put back in another order.
+func (r *replay) expectToFit() error {
+	limit := r.db.arena.LimitBytes()
+	most := limit + limit/replayGrowthDivisor
+	if r.db.arena.LiveBytes() <= most {
+		return nil
+	}
+	if err := r.collect(hlc.Max); err != nil {
+		return err
+	}
+	if live := r.db.arena.LiveBytes(); live > most {
+		return fmt.Errorf("%w: there are %d bytes of data, the limit is %d", ErrMemoryFull, live, limit)
+	}
+	return nil
 }
 
 // loadCheckpoint loads the newest checkpoint and returns its timestamp, 0 if
@@ -100,26 +170,23 @@ func (db *DB) loadCheckpoint(replayers []*occ.Replayer) (hlc.Timestamp, error) {
 	return m.Timestamp, nil
 }
 
-// applyBatch applies the log records of one batch.
-func (db *DB) applyBatch(r *occ.Replayer, b *wal.Batch) error {
-	r.Begin()
-	defer r.End()
+// apply applies the log records of one batch.
+func (r *replay) apply(worker int, b *wal.Batch) error {
+	p := r.replayers[worker]
+	p.Begin()
+	defer p.End()
 	var w wal.Write
 	reader := b.Read()
 	for reader.Next() {
 		for reader.NextWrite(&w) {
-			t := db.engine.TableByID(occ.TableID(w.Table))
-			if t == nil {
-				var err error
-				if t, err = db.engine.AddTable(occ.TableID(w.Table)); err != nil {
-					return err
-				}
+			t, err := r.db.engine.AddTable(occ.TableID(w.Table))
+			if err != nil {
+				return err
 			}
-			var err error
 			if w.Kind == wal.KindDelete {
-				err = r.Delete(t, w.Key, reader.Timestamp())
+				err = p.Delete(t, w.Key, reader.Timestamp())
 			} else {
-				err = r.Put(t, w.Key, w.Value, reader.Timestamp())
+				err = p.Put(t, w.Key, w.Value, reader.Timestamp())
 			}
 			if err != nil {
 				return fmt.Errorf("apply the log: %w", err)

@@ -10,13 +10,15 @@ type Stats struct {
 	// Favoured counts attempts for which all other writers waited, because the
 	// transaction had been overtaken often.
 	Favoured uint64
-	// Executed is the timestamp of the newest transaction, Released the one up
-	// to which everything is released.
+	// Executed is the newest timestamp: no transaction has a larger one, and it follows
+	// the clock. Released is the one up to which everything is released; while nothing
+	// is executed it rests, at or above that of the newest transaction.
 	Executed, Released Timestamp
 	// Waiting is how many callers wait for a release.
 	Waiting int
 
-	// Records is how many keys exist, in all tables.
+	// Records is how many keys exist: in all tables, in dropped ones that are not
+	// freed yet, and in the catalog, which has one for each table and one more.
 	Records int64
 	// DeletedRecords is how many deleted keys still take memory, OldVersions how
 	// many replaced versions snapshots keep.

@@ -62,6 +62,7 @@ func stats(labels prometheus.Labels) []stat {
 	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
 	add(counter, "godwit_transactions_committed_total", "Transactions that wrote and executed.", func(s *godwit.Stats) float64 { return float64(s.Committed) })
 	add(counter, "godwit_transaction_conflicts_total", "Attempts that had to be run again.", func(s *godwit.Stats) float64 { return float64(s.Conflicts) })
+	add(counter, "godwit_transactions_favoured_total", "Attempts for which all other writers waited.", func(s *godwit.Stats) float64 { return float64(s.Favoured) })
 	add(gauge, "godwit_waiting", "Callers that wait for a release.", func(s *godwit.Stats) float64 { return float64(s.Waiting) })
 	add(gauge, "godwit_records", "Keys that exist.", func(s *godwit.Stats) float64 { return float64(s.Records) })
 	add(gauge, "godwit_records_deleted", "Deleted keys that still take memory.", func(s *godwit.Stats) float64 { return float64(s.DeletedRecords) })

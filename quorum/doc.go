@@ -64,11 +64,16 @@
 // # The world outside
 //
 // The clock, randomness, disk and network come from a Host, a Network and a file
-// system. Start makes a Runtime in the real world. Under the simulator of this
-// module the same code runs on virtual time, in an order and with faults that a
-// seed decides. Code that wants to be simulated takes time from Runtime.Elapsed
-// or Host().Now, chance from Host().Uint64, and does not let the order of a map's
+// system. In the real world, Start makes a Runtime, ListenTCP the Network of its
+// Endpoint, and OS is the file system; close the Endpoint before the Runtime is
+// stopped. The example of Method has all of it.
+//
+// Under the simulator of this module (internal/sim, which other modules cannot import
+// yet) the same code runs on virtual time, in an order and with faults that a seed
+// decides. NewRuntime takes any Host and NewEndpoint any Network, for those who bring
+// their own. Code that wants to be simulated takes time from Runtime.Elapsed or
+// Host().Now, chance from Host().Uint64, and does not let the order of a map's
 // iteration matter.
 //
-// Package raft, below this one, is Raft in this style.
+// Packages raft and copilot, below this one, are Raft and Copilot in this style.
 package quorum

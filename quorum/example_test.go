@@ -2,6 +2,7 @@ package quorum_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -67,5 +68,75 @@ func ExampleOr() {
 	fmt.Println(err)
 	// Output:
 	// 42
+	// <nil>
+}
+
+// Keep and Kept are the messages of a method.
+type Keep struct{ Key, Value string }
+
+func (m *Keep) Fields(c *quorum.Coder) { c.String(&m.Key); c.String(&m.Value) }
+
+type Kept struct{ Values uint64 }
+
+func (m *Kept) Fields(c *quorum.Coder) { c.Uint(&m.Values) }
+
+// Three servers on real sockets keep values; a client has enough with two of them.
+func ExampleMethod() {
+	ctx := context.Background()
+	keep := quorum.NewMethod[Keep, Kept](1, "keep")
+	options := quorum.Options{Cluster: 42}
+
+	servers := []quorum.NodeID{1, 2, 3}
+	addrs := map[quorum.NodeID]string{4: ""} // the client is not called
+	for _, id := range servers {
+		r, stop := quorum.Start(id)
+		defer stop()
+		var e *quorum.Endpoint
+		err := r.Run(ctx, "start", func(context.Context) error {
+			tcp, err := quorum.ListenTCP(r, map[quorum.NodeID]string{id: "127.0.0.1:0"})
+			if err != nil {
+				return err
+			}
+			addrs[id] = tcp.Addr()
+			values := map[string]string{}
+			e = quorum.NewEndpoint(r, tcp, options, func(from quorum.NodeID) bool { return from == 4 })
+			keep.Handle(e, func(_ context.Context, _ quorum.NodeID, m *Keep) (*Kept, error) {
+				values[m.Key] = m.Value // no lock: tasks run one at a time
+				return &Kept{Values: uint64(len(values))}, nil
+			})
+			e.Listen()
+			return nil
+		})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer r.Run(ctx, "end", func(context.Context) error { e.Close(); return nil })
+	}
+
+	r, stop := quorum.Start(4)
+	defer stop()
+	err := r.Run(ctx, "client", func(ctx context.Context) error {
+		tcp, err := quorum.ListenTCP(r, addrs)
+		if err != nil {
+			return err
+		}
+		e := quorum.NewEndpoint(r, tcp, options, nil)
+		defer e.Close()
+		votes := keep.Broadcast(ctx, e, servers, func(quorum.NodeID) *Keep { return &Keep{"colour", "blue"} })
+		defer votes.Drop() // the third one's reply
+		if err := quorum.WaitFor(ctx, votes.Majority(nil), time.Minute); err != nil {
+			return fmt.Errorf("%w: %w", err, votes.Errors())
+		}
+		fmt.Println("kept by a majority of", len(servers))
+
+		_, err = keep.Call(ctx, e, 5, &Keep{})
+		fmt.Println(errors.Is(err, quorum.ErrUnreachable), err)
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// kept by a majority of 3
+	// true quorum: unreachable: node 5: no address of node 5
 	// <nil>
 }

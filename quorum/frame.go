@@ -25,6 +25,8 @@ const (
 	checkedBytes = 8  // of the head, those that its check is of
 	headBytes    = 12 // up to the version
 	bodyBytesMin = 5  // version, kind and three numbers
+	// helloBytesMax is what is taken of somebody who has not said yet who he is.
+	helloBytesMax = 2 + 3*binary.MaxVarintLen64
 )
 
 // frameKind says what a frame is.

@@ -107,7 +107,7 @@ func (l *link) send(frame []byte, c *call) error {
 func (l *link) flushLater() {
 	if !l.flushing {
 		l.flushing = true
-		l.e.rt.flushes = append(l.e.rt.flushes, l.flush)
+		l.e.rt.flushes = append(l.e.rt.flushes, l)
 	}
 }
 
@@ -174,7 +174,11 @@ func (l *link) Received(data []byte) {
 		data = l.inbox
 	}
 	for l.state == linkUp {
-		f, n, err := readFrame(data, l.e.options.FrameBytesMax)
+		bytesMax := l.e.options.FrameBytesMax
+		if l.accepted && l.peer == 0 {
+			bytesMax = min(bytesMax, helloBytesMax)
+		}
+		f, n, err := readFrame(data, bytesMax)
 		if err == nil && n == 0 {
 			break
 		}
@@ -227,7 +231,12 @@ func (l *link) take(f *frame) error {
 var errUnexpected = errors.New("quorum: unexpected frame")
 
 // Closed implements env.Receiver.
-func (l *link) Closed(err error) { l.end(err) }
+func (l *link) Closed(err error) {
+	if len(l.inbox) > 0 {
+		l.e.stats.CutFrames++
+	}
+	l.end(err)
+}
 
 // drop closes the connection from this side.
 func (l *link) drop(err error) {

@@ -52,6 +52,7 @@ type NetStats struct {
 	OutboxFull      uint64 // calls and replies refused because of a bound
 	OutboxBytesPeak int    // the most bytes that any outbox has held
 	BadFrames       uint64 // connections closed because of what came
+	CutFrames       uint64 // connections that the other side has closed in the middle of a frame
 	BadMessages     uint64 // requests and replies that could not be decoded
 	UnknownMethods  uint64
 	UnknownNodes    uint64
@@ -93,23 +94,34 @@ func NewEndpoint(r *Runtime, network Network, o Options, known func(NodeID) bool
 // Listen begins to serve, after the methods have been registered with Handle.
 func (e *Endpoint) Listen() {
 	e.network.Listen(func(c env.Conn) env.Receiver {
-		strangers := 0
-		for _, l := range e.accepted {
-			if l.peer == 0 {
-				strangers++
-			}
-		}
 		l := &link{e: e, accepted: true, state: linkUp, conn: c}
 		e.accepted = append(e.accepted, l)
-		if strangers >= strangersMax {
-			l.drop(ErrOverloaded)
-		}
+		e.boundStrangers()
 		return l
 	})
 }
 
 // strangersMax bounds the connections that have not said yet whose they are.
 const strangersMax = 64
+
+// boundStrangers closes the oldest of too many strangers: the others of the cluster
+// say who they are at once, so whoever has not is none of them, and must not keep them
+// out.
+func (e *Endpoint) boundStrangers() {
+	var oldest *link
+	strangers := 0
+	for _, l := range e.accepted {
+		if l.peer == 0 {
+			strangers++
+			if oldest == nil {
+				oldest = l
+			}
+		}
+	}
+	if strangers > strangersMax {
+		oldest.drop(ErrOverloaded)
+	}
+}
 
 // welcome notes whose connection it is. A node has one: if it dials again, it
 // knows of the other's end before we do.
@@ -231,6 +243,9 @@ func (m Method[Req, Resp]) Handle(e *Endpoint, f func(ctx context.Context, from 
 			return nil, ErrBadMessage
 		}
 		resp, err := f(ctx, from, &req)
+		if err == nil && resp == nil {
+			err = fmt.Errorf("the handler of %s returned nothing", m.name)
+		}
 		if err != nil {
 			return nil, err
 		}

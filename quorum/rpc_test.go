@@ -143,6 +143,9 @@ func newPair(o Options) *pair {
 		if req.Text == "fail" {
 			return nil, errBad
 		}
+		if req.Text == "nothing" {
+			return nil, nil
+		}
 		if req.Text == "overload" {
 			return nil, fmt.Errorf("much to do: %w", ErrOverloaded)
 		}
@@ -182,6 +185,9 @@ func TestCalls(t *testing.T) {
 		_, err = p.echo.Call(ctx, p.client, 2, &echoReq{Text: "fail"})
 		var remote *RemoteError
 		if !errors.As(err, &remote) || remote.Node != 2 || remote.Text != "bad" {
+			t.Error(err)
+		}
+		if _, err = p.echo.Call(ctx, p.client, 2, &echoReq{Text: "nothing"}); !errors.As(err, &remote) || !strings.Contains(remote.Text, "echo returned nothing") {
 			t.Error(err)
 		}
 		_, err = p.echo.Call(ctx, p.client, 2, &echoReq{Text: "overload"})
@@ -410,6 +416,7 @@ func TestBadBytesCloseTheConnection(t *testing.T) {
 		"a byte too many":    join(hello, []byte{'0'}, request),
 		"number not ending":  join(hello, endFrame(join(request[:headBytes+2], bytes.Repeat([]byte{255}, 20)))),
 		"text of other kind": []byte("GET / HTTP/1.1\r\n\r\n"),
+		"long before hello":  edit(hello, 0, helloBytesMax+1), // the rest does not come
 	} {
 		p := newPair(Options{Cluster: 7})
 		p.play(t, func(ctx context.Context) {
@@ -433,6 +440,69 @@ func TestBadBytesCloseTheConnection(t *testing.T) {
 			wantErr(t, err, nil) // others are served
 		})
 	}
+}
+
+// A connection that ends in the middle of a frame, wherever that is, is counted, by
+// who serves and by who waits for a reply; one that ends between two frames is not.
+func TestConnectionsCutInAFrame(t *testing.T) {
+	request := endFrame(append(beginFrame(nil, &frame{kind: frameRequest, number: 1, method: 1}), Encode(nil, &echoReq{Delay: 60_000})...))
+	reply := endFrame(append(beginFrame(nil, &frame{kind: frameReply, number: 77}), "nobody's"...))
+	for cut := range len(request) + 1 {
+		inside := uint64(1)
+		if cut == 0 || cut == len(request) {
+			inside = 0
+		}
+		p := newPair(Options{Cluster: 7})
+		p.play(t, func(ctx context.Context) {
+			w := &whoever{send: append(helloFrame(1, 7), request[:cut]...)}
+			w.conn = p.nets[1].Dial(2, w)
+			wantErr(t, Sleep(ctx, time.Second), nil)
+			w.conn.Close()
+			wantErr(t, Sleep(ctx, time.Second), nil)
+			if s := p.server.Stats(); s.CutFrames != inside || s.BadFrames != 0 || len(p.server.accepted) != 0 || p.r.Stats().TasksNow != 1 {
+				t.Errorf("cut at %d: %+v, %d connections, %d tasks", cut, s, len(p.server.accepted), p.r.Stats().TasksNow)
+			}
+		})
+	}
+	for cut := range len(reply) + 1 {
+		inside := uint64(1)
+		if cut == 0 || cut == len(reply) {
+			inside = 0
+		}
+		p := newPair(Options{})
+		p.play(t, func(ctx context.Context) {
+			call := p.echo.Start(ctx, p.client, 2, &echoReq{Delay: 60_000})
+			wantErr(t, Sleep(ctx, time.Second), nil)
+			p.client.links[2].Received(reply[:cut])
+			p.server.accepted[0].drop(errBad)
+			_, err := call.Wait(ctx)
+			wantErr(t, err, ErrConnClosed)
+			if s := p.client.Stats(); s.CutFrames != inside || s.BadFrames != 0 {
+				t.Errorf("cut at %d: %+v", cut, s)
+			}
+		})
+	}
+}
+
+// Those who connect and say nothing do not keep out the nodes of the cluster.
+func TestStrangersKeepNobodyOut(t *testing.T) {
+	p := newPair(Options{})
+	p.play(t, func(ctx context.Context) {
+		var silent []*whoever
+		for range 2 * strangersMax {
+			w := &whoever{}
+			w.conn = p.nets[1].Dial(2, w)
+			silent = append(silent, w)
+		}
+		wantErr(t, Sleep(ctx, time.Second), nil)
+		_, err := p.echo.Call(ctx, p.client, 2, &echoReq{})
+		wantErr(t, err, nil)
+		for i, w := range silent { // the oldest go
+			if w.closed != (i <= strangersMax) {
+				t.Errorf("silent connection %d of %d is closed: %v", i, len(silent), w.closed)
+			}
+		}
+	})
 }
 
 func TestRealSockets(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
@@ -48,16 +49,16 @@ type Runtime struct {
 	current *Task
 	root    scope
 	taskSeq uint64
-	// flushes are called at the end of each round: outboxes that have something
-	// to send.
-	flushes []func()
-	foreign []foreign // waits that look has to look after
-	tracer  Tracer
-	info    WaitInfo // what the tracer is shown
-	stats   Stats
-	jobs    int
-	rare    rareHost
-	closed  chan struct{} // closed by Shutdown when all has ended
+	// flushes are what is called at the end of each round: outboxes that have
+	// something to send. flushed is the other round's list, for reuse.
+	flushes, flushed []flusher
+	foreign          []foreign // waits that look has to look after
+	tracer           Tracer
+	info             WaitInfo // what the tracer is shown
+	stats            Stats
+	jobs             int
+	rare             rareHost
+	closed           chan struct{} // closed by Shutdown when all has ended
 }
 
 // Stats counts what has happened in a Runtime. Fields that end in Now are
@@ -100,10 +101,10 @@ func Start(id NodeID) (r *Runtime, stop func()) {
 		defer close(done)
 		loop.Run(r.Poll)
 	}()
-	return r, func() {
+	return r, sync.OnceFunc(func() {
 		loop.Post(func() { r.Shutdown(loop.Stop) })
 		<-done
-	}
+	})
 }
 
 // Node returns the node's name.
@@ -123,6 +124,14 @@ func (r *Runtime) Stats() Stats { return r.stats }
 // of this package may be used in f, except that it must not wait.
 func (r *Runtime) Post(f func()) { r.host.Post(f) }
 
+// flusher has something to do at the end of a round.
+type flusher interface{ flush() }
+
+// flushFunc is a function that is called at the end of a round.
+type flushFunc func()
+
+func (f flushFunc) flush() { f() }
+
 // Poll runs all tasks that can run and returns how long it need not be called
 // unless something happens: 0 for not at all, less than 0 for ever. It is for
 // hosts.
@@ -140,10 +149,12 @@ func (r *Runtime) Poll() time.Duration {
 	}
 	// A flush may register the next one.
 	flushes := r.flushes
-	r.flushes = nil
-	for _, f := range flushes {
-		f()
+	r.flushes = r.flushed[:0]
+	for i, f := range flushes {
+		f.flush()
+		flushes[i] = nil
 	}
+	r.flushed = flushes
 	if r.ready.n > 0 || len(r.flushes) > 0 {
 		return 0
 	}
@@ -199,7 +210,8 @@ func (r *Runtime) over(done chan error) error {
 // loop only.
 func (r *Runtime) Shutdown(done func()) {
 	r.root.end(ErrClosed)
-	var wait func()
+	r.dropIdle()
+	var wait flushFunc
 	wait = func() {
 		if r.stats.TasksNow > 0 || r.stats.JobsNow > 0 {
 			r.flushes = append(r.flushes, wait)
@@ -223,6 +235,12 @@ func (r *Runtime) Kill() {
 		t.co.dying = true
 		r.unwind(t)
 	}
+	r.dropIdle()
+}
+
+// dropIdle ends the coroutines that are kept for reuse. Each has a goroutine, which
+// nothing else would end.
+func (r *Runtime) dropIdle() {
 	for _, c := range r.idle {
 		c.stop()
 	}

@@ -168,7 +168,7 @@ func (r *Runtime) resume(t *Task) {
 		r.unwind(t)
 	case t.done:
 		c.task, t.co = nil, nil
-		if len(r.idle) < idleMax {
+		if len(r.idle) < idleMax && r.root.err == nil {
 			r.idle = append(r.idle, c)
 		} else {
 			c.stop()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 )
@@ -271,6 +272,32 @@ func TestRealLoop(t *testing.T) {
 	err = r.Run(context.Background(), "long", func(ctx context.Context) error { return Sleep(ctx, time.Hour) })
 	wantErr(t, err, ErrClosed)
 	wantErr(t, r.Run(context.Background(), "late", func(ctx context.Context) error { return nil }), ErrClosed)
+}
+
+// Nothing of a Runtime is left when it is stopped, however many tasks it had at once.
+func TestStopLeavesNoGoroutine(t *testing.T) {
+	before := runtime.NumGoroutine()
+	r, stop := Start(1)
+	err := r.Run(context.Background(), "main", func(ctx context.Context) error {
+		var tasks []Event
+		for range 200 {
+			tasks = append(tasks, Go(ctx, "task", func(ctx context.Context) error { return Yield(ctx) }))
+		}
+		for range 50 {
+			r.Go("not ended", func(ctx context.Context) error { return Sleep(ctx, time.Hour) })
+		}
+		return Wait(ctx, And(tasks...))
+	})
+	wantErr(t, err, nil)
+	var both sync.WaitGroup
+	both.Go(stop)
+	both.Go(stop) // again does nothing, but waits too
+	both.Wait()
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines, there were %d", runtime.NumGoroutine(), before)
+		}
+	}
 }
 
 func TestWaitOutsideOfATaskPanics(t *testing.T) {

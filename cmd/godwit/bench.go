@@ -111,6 +111,12 @@ func (o *benchOptions) validate() error {
 	if o.goroutines < 1 {
 		return usageError(fmt.Errorf("--goroutines is %d, not at least 1", o.goroutines))
 	}
+	if o.api != string(benchdb.Procedures) && o.api != string(benchdb.Public) {
+		return usageError(fmt.Errorf("--api is %q, not %s or %s", o.api, benchdb.Procedures, benchdb.Public))
+	}
+	if o.checkpointIn < 0 {
+		return usageError(fmt.Errorf("--checkpoint-every is %v, below 0", o.checkpointIn))
+	}
 	png, svg := "", ""
 	if o.plot != "" {
 		png, svg = plot.Files(o.plot)
@@ -172,7 +178,7 @@ func (o *benchOptions) databaseOptions() (*godwit.Options, error) {
 		return nil, errors.New("--check-only needs the --dir of an earlier run")
 	}
 	return &godwit.Options{
-		Durability: d, SyncInterval: o.syncInterval, MemoryLimit: o.memoryMiB << 20, Workers: o.threads,
+		Durability: d, SyncInterval: o.syncInterval, MemoryLimit: mebibytes(o.memoryMiB), Workers: o.threads,
 	}, nil
 }
 
@@ -223,7 +229,11 @@ func (o *benchOptions) run(cmd *cobra.Command, w bench.Workload) error {
 		return usageError(err)
 	}
 	defer cleanup()
-	db, err := godwit.Open(dir, options)
+	open := godwit.Open
+	if o.checkOnly {
+		open = openExisting
+	}
+	db, err := open(dir, options)
 	if err != nil {
 		return usageError(err)
 	}

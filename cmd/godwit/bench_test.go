@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,6 +117,10 @@ func TestBenchNamesWhatIsWrong(t *testing.T) {
 		{"--threads is 0", []string{"bench", "--threads", "0"}},
 		{"--threads is -1", []string{"bench", "ycsb", "--threads", "-1"}},
 		{"--goroutines is 0", []string{"bench", "tpcc", "--api", "public", "--goroutines", "0"}},
+		{"--api is \"x\"", []string{"bench", "ycsb", "--api", "x"}},
+		{"--checkpoint-every is -1s", []string{"bench", "tpcc", "--checkpoint-every", "-1s"}},
+		{"open " + missing, []string{"bench", "tpcc", "--check-only", "--dir", missing}},
+		{"Options.MemoryLimit is 92", []string{"bench", "tpcc", "--memory", "17592186044417"}}, // is 1 MiB in 64 bits
 		{"unknown workload \"nope\"", []string{"bench", "nope"}},
 		{"--json: open " + missing, []string{"bench", "ycsb++", "--json", missing}},
 		{"--json: open " + dir, []string{"bench", "ycsb", "--json", dir}},
@@ -124,7 +129,13 @@ func TestBenchNamesWhatIsWrong(t *testing.T) {
 		{"--cpu-profile: open " + missing, []string{"bench", "tpcc", "--json", filepath.Join(dir, "new.json"), "--cpu-profile", missing}},
 	} {
 		// A run that begins, and so a late refusal, says that it loads.
-		args := append(test.args, "--duration", "10ms", "--warmup", "0s", "--durability", "none", "--memory", "64")
+		args := append(test.args, "--duration", "10ms", "--warmup", "0s")
+		if !slices.Contains(args, "--check-only") {
+			args = append(args, "--durability", "none")
+		}
+		if !slices.Contains(args, "--memory") {
+			args = append(args, "--memory", "64")
+		}
 		code, out, errs := execute(t, args...)
 		if code != exitUsage || !strings.HasPrefix(errs, "godwit: "+test.want) {
 			t.Errorf("%v: exit code %d, no %q\n%s%s", test.args, code, test.want, out, errs)

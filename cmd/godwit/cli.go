@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 
@@ -84,5 +85,8 @@ func (o *openFlags) declare(cmd *cobra.Command) {
 }
 
 func (o *openFlags) options() *godwit.Options {
-	return &godwit.Options{MemoryLimit: o.memoryMiB << 20}
+	return &godwit.Options{MemoryLimit: mebibytes(o.memoryMiB)}
 }
+
+// mebibytes returns n MiB in bytes. Options.Validate refuses what is too many.
+func mebibytes(n int64) int64 { return min(n, math.MaxInt64>>20) << 20 }

@@ -58,24 +58,29 @@ Scenarios:
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i := slices.IndexFunc(scenarios, func(s sim.Scenario) bool { return s.Name == o.scenario })
 			if i < 0 && o.scenario != everyScenario {
-				return usageError(fmt.Errorf("there is no scenario %q", o.scenario))
+				return usageError(fmt.Errorf("there is no scenario %q; there are:\n%s", o.scenario, strings.TrimSuffix(doc.String(), "\n")))
 			}
 			if o.workers < 1 {
-				return usageError(fmt.Errorf("--workers has to be at least 1"))
+				return usageError(errors.New("--workers has to be at least 1"))
 			}
+			if o.duration <= 0 {
+				return usageError(errors.New("--duration has to be more than 0"))
+			}
+			ctx, stop := interruptible(cmd)
+			defer stop()
 			if seed := cmd.Flags().Changed("seed"); !seed && (o.shrink || o.less != "") {
 				return usageError(errors.New("--shrink and --less need a --seed"))
 			} else if seed && i < 0 {
 				return usageError(errors.New("--seed needs the --scenario that it is of"))
 			} else if seed && o.shrink {
-				return shrinkSeed(cmd.Context(), cmd.OutOrStdout(), scenarios[i], o)
+				return shrinkSeed(ctx, cmd.OutOrStdout(), scenarios[i], o)
 			} else if seed {
 				return replaySeed(cmd.OutOrStdout(), scenarios[i], o)
 			}
 			if i >= 0 {
 				scenarios = scenarios[i : i+1]
 			}
-			return sweepAll(cmd.Context(), cmd.OutOrStdout(), scenarios, o)
+			return sweepAll(ctx, cmd.OutOrStdout(), scenarios, o)
 		},
 	}
 	cmd.AddCommand(newSlowCommand())
@@ -124,13 +129,17 @@ func shrinkSeed(ctx context.Context, out io.Writer, s sim.Scenario, o simOptions
 }
 
 // sweepAll runs seeds of one scenario after the other, each for its share of the
-// time, also after one that fails.
+// time, also after one that fails. When ctx ends it says what it has got to.
 func sweepAll(ctx context.Context, out io.Writer, scenarios []sim.Scenario, o simOptions) error {
 	o.duration /= time.Duration(len(scenarios))
 	var errs []error
 	for _, s := range scenarios {
 		fmt.Fprintf(out, "%s\n", s.Name)
 		errs = append(errs, sweepSeeds(ctx, out, s, o))
+		if ctx.Err() != nil {
+			errs = append(errs, context.Cause(ctx))
+			break
+		}
 	}
 	return failed(errors.Join(errs...))
 }

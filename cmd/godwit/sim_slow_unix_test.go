@@ -18,11 +18,13 @@ func TestMain(m *testing.M) {
 }
 
 func TestSimSlowOnSockets(t *testing.T) {
-	code, out, errs := runSim("slow", "--rounds", "1", "--run", "20ms", "--sockets", "--leader=false", "--faults", "slow disk,stopped", "--dir", t.TempDir())
-	if code != exitOK || !strings.Contains(out, "none            none") || !strings.Contains(out, "follower        slow disk") {
-		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	for _, protocol := range []string{"raft", "copilot"} {
+		code, out, errs := runSim("slow", "--protocol", protocol, "--rounds", "2", "--run", "20ms", "--sockets", "--leader=false", "--faults", "slow disk,stopped", "--dir", t.TempDir())
+		if code != exitOK || !strings.Contains(out, "none            none           2") || !strings.Contains(out, "follower        slow disk      2") || !strings.Contains(out, "not shown") {
+			t.Errorf("%s: exit code %d\n%s%s", protocol, code, out, errs)
+		}
 	}
-	code, out, errs = runSim("slow", "--run", "20ms", "--sockets", "--pause", "200ms", "--dir", t.TempDir())
+	code, out, errs := runSim("slow", "--run", "20ms", "--sockets", "--pause", "200ms", "--dir", t.TempDir())
 	if code != exitOK || !strings.Contains(out, "caught up in") {
 		t.Errorf("exit code %d\n%s%s", code, out, errs)
 	}

@@ -58,6 +58,29 @@ func TestSimRunsAllScenarios(t *testing.T) {
 	}
 }
 
+// Who is interrupted says how far he has got, and that he was.
+func TestSimIsInterrupted(t *testing.T) {
+	interrupted := errors.New("interrupted")
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	seeds := 0
+	scenario := sim.Scenario{Name: "one", Run: func(*sim.World) error {
+		if seeds++; seeds == 5 {
+			interrupt(interrupted)
+		}
+		return nil
+	}}
+	other := sim.Scenario{Name: "two", Run: func(*sim.World) error { t.Error("the next scenario ran"); return nil }}
+	var out bytes.Buffer
+	err := sweepAll(ctx, &out, []sim.Scenario{scenario, other}, simOptions{first: 1, workers: 1, duration: time.Hour})
+	if !errors.Is(err, interrupted) || !strings.Contains(out.String(), ": 5 seeds,") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	var o, e bytes.Buffer
+	if code := run(ctx, []string{"sim", "slow", "--rounds", "1", "--run", "1ms"}, strings.NewReader(""), &o, &e); code != exitFailed || !strings.Contains(e.String(), "interrupted") {
+		t.Errorf("exit code %d, %s", code, e.String())
+	}
+}
+
 func TestSimReplaysASeed(t *testing.T) {
 	code, out, errs := runSim("--scenario", "raft", "--seed", "4")
 	if code != exitOK || !strings.Contains(out, "n1 starts") || !strings.Contains(out, "seed 4: digest ") {
@@ -83,6 +106,8 @@ func TestSimLess(t *testing.T) {
 
 func TestSimRefusesWhatItDoesNotKnow(t *testing.T) {
 	for _, args := range [][]string{{"--scenario", "none"}, {"--workers", "0"}, {"extra"}, {"slow", "--rounds", "0"},
+		{"--duration", "0s"}, {"--scenario", "raft", "--duration", "-1s"}, {"slow", "--faults", "slow disc"}, {"slow", "--pause", "1s"},
+		{"slow", "--sockets", "--pause", "-1s"}, {"slow", "--protocol", "none"}, {"slow", "--sockets", "--protocol", "none"},
 		{"--shrink"}, {"--scenario", "raft", "--seed", "1", "--less", "clients"}, {"--seed", "1"}} {
 		if code, _, errs := runSim(args...); code != exitUsage || errs == "" {
 			t.Errorf("%v: exit code %d, %q", args, code, errs)

@@ -27,9 +27,11 @@ const (
 	MaxLimitBytes = 16 << 40
 
 	spanBytes = 64 << 10
-	// overdraftDivisor: caches with Overdraft set may go beyond the limit by
-	// this part of it, so that deletes can still free memory.
+	// overdraftDivisor: caches with an overdraft may go beyond the limit by this
+	// part of it, so that deletes can still free memory; those with a large one by
+	// overdraftBytes more.
 	overdraftDivisor = 16
+	overdraftBytes   = 64 << 20
 	// keepFreeBytes is how much free memory Scavenge leaves in place.
 	keepFreeBytes = 16 << 20
 	// aheadCalls is how many intervals of growth Prepare looks ahead, and
@@ -85,7 +87,7 @@ func New(limit int64) (*Arena, error) {
 	}
 	// Large objects need their pages in a row: room to spare keeps
 	// fragmentation of addresses from looking like a lack of memory.
-	room := limit + limit/4 + limit/overdraftDivisor + 64<<20
+	room := limit + limit/4 + limit/overdraftDivisor + overdraftBytes
 	room = (room + chunkBytes - 1) &^ (chunkBytes - 1)
 	m, err := reserve(int(room) + chunkBytes)
 	if err != nil {
@@ -196,10 +198,13 @@ func (a *Arena) backNext() (chunk int, ok bool) {
 }
 
 // takePages returns a run of count pages.
-func (a *Arena) takePages(count, align int, overdraft bool) (Ref, error) {
+func (a *Arena) takePages(count, align int, overdraft Overdraft) (Ref, error) {
 	limit := a.limit
-	if overdraft {
+	if overdraft >= SmallOverdraft {
 		limit += a.limit / overdraftDivisor
+	}
+	if overdraft >= LargeOverdraft {
+		limit += overdraftBytes
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -233,7 +238,7 @@ func (a *Arena) putPages(r Ref, count int) {
 }
 
 // refill moves up to len(out) objects of class c out of its spans.
-func (a *Arena) refill(c int, out []Ref, overdraft bool) (int, error) {
+func (a *Arena) refill(c int, out []Ref, overdraft Overdraft) (int, error) {
 	ce := &a.central[c]
 	size := uint32(classBytes(c))
 	ce.Lock()

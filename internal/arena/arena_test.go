@@ -211,7 +211,7 @@ func fillUp(t *testing.T, c *Cache, n int) (refs []Ref) {
 	}
 }
 
-// TestLimit fills an arena to its limit, to the byte, and beyond with Overdraft.
+// TestLimit fills an arena to its limit, to the byte, and beyond with an overdraft.
 func TestLimit(t *testing.T) {
 	for _, n := range []int{16, 1000, classMax, classMax + 1, 100 << 10, 5 << 20} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -226,16 +226,16 @@ func TestLimit(t *testing.T) {
 			if used := a.UsedBytes(); used > limit || used+unit <= limit {
 				t.Errorf("full with %d bytes of %d used", used, limit)
 			}
-			c.Overdraft = true
+			c.Overdraft = SmallOverdraft
 			more := fillUp(t, c, n)
 			over := int64(limit + limit/overdraftDivisor)
 			if used := a.UsedBytes(); used > over || used+unit <= over {
 				t.Errorf("overdrawn with %d bytes of %d used", used, over)
 			}
 			if unit <= limit/overdraftDivisor && len(more) == 0 {
-				t.Error("Overdraft gives nothing")
+				t.Error("SmallOverdraft gives nothing")
 			}
-			c.Overdraft = false
+			c.Overdraft = NoOverdraft
 			for _, r := range more {
 				c.Free(r, n)
 			}

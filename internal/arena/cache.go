@@ -9,13 +9,25 @@ const (
 	cacheClassBytesMax = 32 << 10
 )
 
+// Overdraft says how far allocations may go beyond an arena's limit.
+type Overdraft uint8
+
+const (
+	// NoOverdraft is not at all.
+	NoOverdraft Overdraft = iota
+	// SmallOverdraft is a sixteenth of the limit.
+	SmallOverdraft
+	// LargeOverdraft is 64 MiB more.
+	LargeOverdraft
+)
+
 // Cache allocates for one worker without locks, most of the time. It serves one
 // goroutine at a time. Close returns what it holds.
 type Cache struct {
 	arena *Arena
-	// Overdraft lets allocations go a little beyond the arena's limit. Set it
-	// for work that frees memory in the end.
-	Overdraft bool
+	// Overdraft lets allocations go beyond the arena's limit. Set it for work that
+	// frees memory in the end.
+	Overdraft Overdraft
 	magazines [classCount]magazine
 }
 

@@ -7,8 +7,8 @@
 // Limbo, which frees it when all readers that were inside at that time have
 // exited.
 //
-// (An epoch here is a grace period. The epochs of DESIGN.md, a shard's
-// leadership numbers, are another thing.)
+// (An epoch here is a grace period. The epochs of replication, a shard's leadership
+// numbers, are another thing.)
 package epoch
 
 import (

@@ -128,7 +128,10 @@ func compareRefs(a, b arena.Ref) int {
 
 // commit runs the commit phase. The stream is locked.
 func (w *Worker) commit(tx *Tx) (hlc.Timestamp, error) {
-	w.mem.Cache.Overdraft = tx.onlyDel
+	w.mem.Cache.Overdraft = arena.NoOverdraft
+	if tx.onlyDel {
+		w.mem.Cache.Overdraft = arena.SmallOverdraft
+	}
 	if tx.tableClosed() {
 		return 0, tx.fail(ErrConflict)
 	}

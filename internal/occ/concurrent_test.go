@@ -380,27 +380,59 @@ func TestReplayInAnyOrder(t *testing.T) {
 	rng.Shuffle(len(ops), func(i, j int) { ops[i], ops[j] = ops[j], ops[i] })
 	e := newEngine(t, 64<<20, 4)
 	table := newTable(t, e, 1, true)
-	var wg sync.WaitGroup
-	for g := range 4 {
-		wg.Go(func() {
-			r := e.NewReplayer(g)
-			defer r.Close()
-			for i := g; i < len(ops); i += 4 {
-				r.Begin()
-				var err error
-				if o := ops[i]; o.value == "deleted" {
-					err = r.Delete(table, []byte(o.key), o.ts)
-				} else {
-					err = r.Put(table, []byte(o.key), []byte(o.value), o.ts)
+	replay := func(ops []op) {
+		var wg sync.WaitGroup
+		for g := range 4 {
+			wg.Go(func() {
+				r := e.NewReplayer(g)
+				defer r.Close()
+				for i := g; i < len(ops); i += 4 {
+					r.Begin()
+					var err error
+					if o := ops[i]; o.value == "deleted" {
+						err = r.Delete(table, []byte(o.key), o.ts)
+					} else {
+						err = r.Put(table, []byte(o.key), []byte(o.value), o.ts)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+					r.End()
 				}
-				if err != nil {
-					t.Error(err)
-				}
-				r.End()
-			}
-		})
+			})
+		}
+		wg.Wait()
 	}
-	wg.Wait()
+	// What is at or below half is replayed with some of the rest, and then collected.
+	const half = 2000
+	first, newest := 0, map[string]op{}
+	for i, o := range ops {
+		if o.ts > half && rng.IntN(2) == 0 {
+			continue
+		}
+		if o.ts > newest[o.key].ts {
+			newest[o.key] = o
+		}
+		ops[i], ops[first] = ops[first], ops[i]
+		first++
+	}
+	replay(ops[:first])
+	var least, most int64
+	for _, o := range newest {
+		if o.value == "deleted" && o.ts > half {
+			least++
+		}
+	}
+	for _, o := range ops[:first] {
+		if o.value == "deleted" && o.ts > half {
+			most++
+		}
+	}
+	e.CollectReplayed(half)
+	if s := e.Stats(); s.Deleted < least || s.Deleted > most || s.Retired != 0 {
+		t.Errorf("collected up to %d, with %d to %d deletions above: %+v", half, least, most, s)
+	}
+	replay(ops[first:])
 	e.clock.Observe(4000)
 	settle(e)
 	tx := begin(t, e)

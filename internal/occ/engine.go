@@ -97,6 +97,8 @@ func New(c Config) *Engine {
 	e.favours.init()
 	e.over.err = ErrTxDone
 	e.keeper.mem = index.Mem{Cache: c.Arena.NewCache(), Limbo: e.domain.NewLimbo()}
+	// An empty table takes little, and a database that was full has to open again.
+	e.keeper.mem.Cache.Overdraft = arena.LargeOverdraft
 	for i, s := range c.Streams {
 		e.workers = append(e.workers, newWorker(e, i, s))
 	}

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync/atomic"
 
+	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/cpu"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/record"
@@ -13,7 +14,7 @@ import (
 // There is one for each goroutine that replays, and they need no coordination:
 // of each key the newest timestamp wins (the Thomas write rule), so the order
 // does not matter and applying twice does no harm. Deletions leave their
-// timestamps behind in the index until Maintain takes them out.
+// timestamps behind in the index until Maintain or CollectReplayed takes them out.
 type Replayer struct {
 	w  *Worker
 	tx *Tx
@@ -24,16 +25,17 @@ type Replayer struct {
 func (e *Engine) NewReplayer(i int) *Replayer {
 	w := e.workers[i]
 	w.stream.Lock()
-	// The same data can take a little more memory when it is put back in
-	// another order, and a database that was full has to open again.
-	w.mem.Cache.Overdraft = true
+	// The same data can take a little more memory when it is put back in another
+	// order, and what was deleted takes some until it is collected; and a database
+	// that was full has to open again.
+	w.mem.Cache.Overdraft = arena.LargeOverdraft
 	return &Replayer{w, newTx(e, w)}
 }
 
 // Close ends the replay.
 func (r *Replayer) Close() {
 	r.tx.pin.Drop()
-	r.w.mem.Cache.Overdraft = false
+	r.w.mem.Cache.Overdraft = arena.NoOverdraft
 	r.w.stream.Unlock()
 }
 
@@ -110,4 +112,31 @@ func (r *Replayer) lock(x *write) {
 			return
 		}
 	}
+}
+
+// CollectReplayed frees what deletions at or below applied, and dropped tables, have
+// left behind. There must be no replayer, and no write at or below applied that is
+// still to be replayed: it would not find the deletion that overtook it.
+func (e *Engine) CollectReplayed(applied hlc.Timestamp) {
+	e.freeDropped()
+	for _, w := range e.workers {
+		w.stream.Lock()
+		for n := w.tombs.Len(); n > 0; n-- {
+			if t := w.tombs.Pop(); t.at > applied {
+				w.tombs.Push(t) // the replayed ones are in no order
+			} else {
+				w.removeTombstone(t)
+			}
+		}
+		w.stream.Unlock()
+	}
+	e.domain.Advance()
+	for _, w := range e.workers {
+		w.stream.Lock()
+		w.mem.Limbo.Collect(w.mem.Cache, w.mem.Limbo.Len())
+		w.stream.Unlock()
+	}
+	e.keeper.Lock()
+	defer e.keeper.Unlock()
+	e.keeper.mem.Limbo.Collect(e.keeper.mem.Cache, e.keeper.mem.Limbo.Len())
 }

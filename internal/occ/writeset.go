@@ -43,8 +43,9 @@ type writeSet struct {
 	// sorted are the first len(sorted) entries in order of (table, key), for
 	// scans.
 	sorted []int32
-	sorts  int // how often sorted has changed
-	bytes  int // keys and values
+	sorts  int     // how often sorted has changed
+	fresh  []int32 // of sort
+	bytes  int     // keys and values
 }
 
 func (s *writeSet) find(hash uint64, t *Table, key []byte) *write {
@@ -111,26 +112,26 @@ func (s *writeSet) compare(a, b int32) int {
 	return bytes.Compare(x.key, y.key)
 }
 
-// sort brings sorted up to date with all entries.
+// sort brings sorted up to date with all entries: what is new is sorted and merged
+// in from its end, so that each entry that was there moves once.
 func (s *writeSet) sort() {
 	have := len(s.sorted)
 	if have == len(s.entries) {
 		return
 	}
 	s.sorts++
+	s.fresh = s.fresh[:0]
 	for i := have; i < len(s.entries); i++ {
-		s.sorted = append(s.sorted, int32(i))
+		s.fresh = append(s.fresh, int32(i))
 	}
-	fresh := s.sorted[have:]
-	if len(fresh)*8 > have {
-		slices.SortFunc(s.sorted, s.compare)
-		return
-	}
-	for i := range fresh {
-		x := s.sorted[have+i]
-		at, _ := slices.BinarySearchFunc(s.sorted[:have+i], x, s.compare)
-		copy(s.sorted[at+1:have+i+1], s.sorted[at:have+i])
-		s.sorted[at] = x
+	slices.SortFunc(s.fresh, s.compare)
+	s.sorted = append(s.sorted, s.fresh...)
+	end := have // of those that have not moved
+	for i := len(s.fresh) - 1; i >= 0; i-- {
+		at, _ := slices.BinarySearchFunc(s.sorted[:end], s.fresh[i], s.compare)
+		copy(s.sorted[at+i+1:], s.sorted[at:end])
+		s.sorted[at+i] = s.fresh[i]
+		end = at
 	}
 }
 
@@ -155,6 +156,7 @@ func (s *writeSet) reset() {
 	}
 	s.slots = s.slots[:0]
 	s.sorted = keepSmall(s.sorted)
+	s.fresh = keepSmall(s.fresh)
 	s.bytes = 0
 }
 

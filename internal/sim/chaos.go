@@ -84,18 +84,8 @@ func (w *World) Chaos(f Faults) (calm func()) {
 	w.chaos = true
 	var next func()
 	next = func() {
-		w.faults++
-		number, rng := w.faults, w.stream(streamFault+uint64(w.faults))
-		w.After(time.Duration(rng.ExpFloat64()*float64(f.Every)), func() {
-			if !w.chaos {
-				return
-			}
-			if w.less.Only == nil || slices.Contains(w.less.Only, number) {
-				w.Logf("fault %d", number)
-				w.inflict(&f, rng)
-			}
-			next()
-		})
+		w.fault(func(rng *rand.Rand) time.Duration { return time.Duration(rng.ExpFloat64() * float64(f.Every)) },
+			func(rng *rand.Rand) { w.inflict(&f, rng) }, next)
 	}
 	// A node that died of its own disk starts again too.
 	var revive func()
@@ -127,6 +117,29 @@ func (w *World) Chaos(f Faults) (calm func()) {
 			n.Start()
 		}
 	}
+}
+
+// Fault makes something go wrong in a while, unless Chaos has ended by then.
+// Shrinking a run may leave it out.
+func (w *World) Fault(wait func(*rand.Rand) time.Duration, do func(*rand.Rand)) {
+	w.fault(wait, do, func() {})
+}
+
+// fault is Fault, and then something that is done whether the fault is left out or
+// not.
+func (w *World) fault(wait func(*rand.Rand) time.Duration, do func(*rand.Rand), then func()) {
+	w.faults++
+	number, rng := w.faults, w.stream(streamFault+uint64(w.faults))
+	w.After(wait(rng), func() {
+		if !w.chaos {
+			return
+		}
+		if w.less.Only == nil || slices.Contains(w.less.Only, number) {
+			w.Logf("fault %d", number)
+			do(rng)
+		}
+		then()
+	})
 }
 
 // victims returns the nodes that faults are for.

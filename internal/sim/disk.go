@@ -57,7 +57,7 @@ func (f *fileSystem) op(delay time.Duration) {
 		delay += d.StallTime
 	}
 	n.disk = max(n.disk, w.now) + delay
-	if !j.yield(n.disk) {
+	if !j.on.yield(n.disk) {
 		panic(stopped{})
 	}
 	w.note(noteDisk, uint64(n.id), uint64(w.now))

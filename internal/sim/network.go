@@ -143,7 +143,9 @@ type conn struct {
 	stalled bool          // Written waits for the other side to read
 	sent    uint64        // frames
 	dialled bool
-	asked   map[uint64]uint64 // methods of calls, for transcripts
+	// Made once, at the first write.
+	onFree, onWritten func()
+	asked             map[uint64]uint64 // methods of calls, for transcripts
 }
 
 func (c *conn) node() *Node { return c.net.n }
@@ -196,13 +198,13 @@ func (n *network) Dial(to env.NodeID, r env.Receiver) env.Conn {
 		there := peer.net
 		c.other = &conn{net: there, other: c}
 		there.conns = append(there.conns, c.other)
-		peer.deliver(func() {
+		peer.deliver(item{do: func() {
 			if c.other.over || there.accept == nil {
 				c.other.Close()
 				return
 			}
 			c.other.r = there.accept(c.other)
-		})
+		}})
 		w.After(w.delay(w.Link(to, n.n.id)), func() {
 			c.tell(func() { c.r.Connected() })
 		})
@@ -215,11 +217,7 @@ func (c *conn) tell(f func()) {
 	if c.over || c.net.host.dead {
 		return
 	}
-	c.node().deliver(func() {
-		if !c.over {
-			f()
-		}
-	})
+	c.node().deliver(item{c, f})
 }
 
 // fail ends this side of the connection with an error.
@@ -266,11 +264,17 @@ func (c *conn) Write(frames [][]byte) {
 	if link.BytesPerSecond > 0 {
 		c.free += time.Duration(float64(total) / link.BytesPerSecond * 1e9)
 	}
-	w.inOrder(c.free, func() {
-		if c.stalled = c.unread > windowBytes; !c.stalled {
-			c.tell(func() { c.r.Written() })
-		}
-	})
+	if c.onFree == nil {
+		c.onFree, c.onWritten = c.wireFree, func() { c.r.Written() }
+	}
+	w.inOrder(c.free, c.onFree)
+}
+
+// wireFree says that what was written is on the wire.
+func (c *conn) wireFree() {
+	if c.stalled = c.unread > windowBytes; !c.stalled {
+		c.tell(c.onWritten)
+	}
 }
 
 // send sends one frame on its way. The first, which says who dials, is spared
@@ -337,6 +341,6 @@ func (c *conn) read(bytes int) {
 	c.unread -= bytes
 	if c.stalled && c.unread <= windowBytes {
 		c.stalled = false
-		c.tell(func() { c.r.Written() })
+		c.tell(c.onWritten)
 	}
 }

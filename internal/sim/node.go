@@ -40,7 +40,7 @@ type Node struct {
 	jobs   []*job        // that have not ended
 	job    *job          // that runs
 
-	inbox   []func() // what has reached the node and waits for its processor
+	inbox   []item // what has reached the node and waits for its processor
 	running bool
 	wakeAt  time.Duration
 	// The clock: local time is base + (now-since) * rate.
@@ -100,7 +100,7 @@ func (n *Node) Start() {
 	}
 	n.w.Logf("n%d starts", n.id)
 	n.w.note(noteStart, uint64(n.id), uint64(n.w.now))
-	n.host = &host{n: n}
+	n.host = newHost(n)
 	n.net = &network{n: n, host: n.host}
 	n.rt = quorum.NewRuntime(n.id, n.host)
 	n.wakeAt = -1
@@ -174,12 +174,19 @@ func (n *Node) elapsed() time.Duration {
 	return n.base + time.Duration(float64(n.w.now-n.since)*n.rate)
 }
 
+// item is something for a node to do; what is about a connection only while that is
+// not over.
+type item struct {
+	about *conn
+	do    func()
+}
+
 // deliver hands the node something to do.
-func (n *Node) deliver(f func()) {
+func (n *Node) deliver(it item) {
 	if n.rt == nil {
 		return
 	}
-	n.inbox = append(n.inbox, f)
+	n.inbox = append(n.inbox, it)
 	if len(n.inbox) == 1 && !n.running {
 		n.run()
 	}
@@ -202,8 +209,10 @@ func (n *Node) run() {
 	// More may come in while these run: they wait for the end of the round.
 	h := n.host
 	for i := 0; i < len(n.inbox) && !h.dead; i++ {
-		n.inbox[i]()
-		n.inbox[i] = nil
+		if it := n.inbox[i]; it.about == nil || !it.about.over {
+			it.do()
+		}
+		n.inbox[i] = item{}
 	}
 	if h.dead {
 		return
@@ -230,22 +239,28 @@ func (n *Node) wake(at time.Duration) {
 		return
 	}
 	n.wakeAt = at
-	h := n.host
-	n.w.After(at-n.w.now, func() {
-		if !h.dead && n.wakeAt == at {
-			n.wakeAt = -1
-			n.run()
-		}
-	})
+	n.w.After(at-n.w.now, n.host.wake)
 }
 
 // host is a node's Host from one start to the next crash.
 type host struct {
 	n    *Node
 	dead bool
+	wake func() // runs the node, if it is to be woken now
 }
 
 var _ env.Host = (*host)(nil)
+
+func newHost(n *Node) *host {
+	h := &host{n: n}
+	h.wake = func() {
+		if !h.dead && n.wakeAt == n.w.now {
+			n.wakeAt = -1
+			n.run()
+		}
+	}
+	return h
+}
 
 func (h *host) Elapsed() time.Duration { return h.n.elapsed() }
 func (h *host) Uint64() uint64         { return h.n.w.rng.Uint64() }
@@ -264,41 +279,65 @@ func (h *host) Pick(n int) int {
 
 func (h *host) Post(f func()) {
 	if !h.dead {
-		h.n.deliver(f)
+		h.n.deliver(item{do: f})
 	}
 }
 
-// Go implements env.Host: the job is a coroutine that stops at each operation of
-// the disk until that is over.
+// Go implements env.Host: the job runs on a coroutine that stops at each operation
+// of the disk until that is over.
 func (h *host) Go(run, done func()) {
-	n := h.n
-	j := &job{n: n}
-	j.next, j.end = iter.Pull(func(yield func(time.Duration) bool) {
-		defer func() {
-			if p := recover(); p != nil && p != any(stopped{}) {
-				panic(fmt.Sprintf("in a job of n%d: %v", n.id, p))
-			}
-		}()
-		j.yield = yield
-		run()
-		j.done = done
-	})
-	n.jobs = append(n.jobs, j)
-	n.w.After(0, j.step)
+	j := &job{n: h.n, work: run, done: done}
+	j.onStep = j.step
+	h.n.jobs = append(h.n.jobs, j)
+	h.n.w.After(0, j.onStep)
 }
 
 // job is work that may block.
 type job struct {
-	n       *Node
-	next    func() (time.Duration, bool)
-	end     func()
-	yield   func(time.Duration) bool
-	done    func() // set when it has run to its end
-	stopped bool
+	n          *Node
+	work, done func()
+	on         *jobCoroutine // nil until it begins
+	onStep     func()        // the method step, bound once
+	ended      bool          // work has returned
+	stopped    bool
 }
 
 // stopped is what a job panics with when its node has crashed.
 type stopped struct{}
+
+// jobCoroutine is what jobs run on, one after the other. What it yields is when the
+// operation is over for which its job waits.
+type jobCoroutine struct {
+	job   *job
+	next  func() (time.Duration, bool)
+	end   func()
+	yield func(time.Duration) bool
+}
+
+func newJobCoroutine() *jobCoroutine {
+	c := &jobCoroutine{}
+	c.next, c.end = iter.Pull(func(yield func(time.Duration) bool) {
+		c.yield = yield
+		for {
+			c.job.run()
+			if !yield(0) {
+				return
+			}
+		}
+	})
+	return c
+}
+
+// run does the work of the job.
+func (j *job) run() {
+	defer func() {
+		if p := recover(); p != nil && p != any(stopped{}) {
+			panic(fmt.Sprintf("in a job of n%d: %v", j.n.id, p))
+		}
+	}()
+	j.work()
+	j.ended = true
+}
 
 // step runs the job up to its next disk operation.
 func (j *job) step() {
@@ -306,15 +345,20 @@ func (j *job) step() {
 		return
 	}
 	n := j.n
+	if j.on == nil {
+		j.on = n.w.takeJobCoroutine()
+		j.on.job = j
+	}
 	n.job = j
-	at, more := j.next()
+	at, _ := j.on.next()
 	n.job = nil
+	if !j.stopped && !j.ended {
+		n.w.inOrder(at, j.onStep)
+		return
+	}
+	n.w.idleJobs = append(n.w.idleJobs, j.on)
 	if j.stopped {
 		return // its operation crashed the node
-	}
-	if more {
-		n.w.inOrder(at, j.step)
-		return
 	}
 	for i, x := range n.jobs {
 		if x == j {
@@ -322,15 +366,13 @@ func (j *job) step() {
 			break
 		}
 	}
-	if j.done != nil {
-		n.deliver(j.done)
-	}
+	n.deliver(item{do: j.done})
 }
 
 // stop unwinds the job.
 func (j *job) stop() {
 	j.stopped = true
-	if j.n.job != j {
-		j.end()
+	if j.on != nil && j.n.job != j {
+		j.on.end()
 	}
 }

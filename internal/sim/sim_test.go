@@ -240,6 +240,7 @@ func TestBars(t *testing.T) {
 	if os.Getenv("GODWIT_BARS") != "" {
 		d, tries = 10*time.Second, 5
 	}
+	defer RareCollections()()
 	var best float64
 	for range tries {
 		w := New(1, nil)
@@ -255,6 +256,7 @@ func TestBars(t *testing.T) {
 }
 
 func BenchmarkEvents(b *testing.B) {
+	defer RareCollections()()
 	w := New(1, nil)
 	defer w.Close()
 	done := 0

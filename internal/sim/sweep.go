@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"io"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,10 +31,22 @@ func Replay(s Scenario, seed uint64, transcript io.Writer) Result {
 	return ReplayLess(s, seed, Less{}, transcript)
 }
 
+// gcPercent makes up for how little a World holds: a few megabytes, on thousands of
+// stacks that each collection looks at.
+const gcPercent = 800
+
+// RareCollections lets the garbage collector of this process run as rarely as worlds
+// want it, which makes them faster by a half. restore undoes that.
+func RareCollections() (restore func()) {
+	before := debug.SetGCPercent(gcPercent)
+	return func() { debug.SetGCPercent(before) }
+}
+
 // Sweep runs seeds from first up, on as many goroutines as workers says, until
 // ctx ends or count seeds have run; a count of 0 is no limit. Each result is
 // handed to report, one at a time, in any order.
 func Sweep(ctx context.Context, s Scenario, first, count uint64, workers int, report func(Result)) {
+	defer RareCollections()()
 	var next atomic.Uint64
 	var mu sync.Mutex
 	var working sync.WaitGroup

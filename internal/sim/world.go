@@ -32,10 +32,12 @@ type World struct {
 	// Prey, if set, returns the node that matters most now: faults aim at it.
 	Prey func() *Node
 	// Show, if set, says what bytes in a message are, for transcripts, or nothing.
-	Show   func([]byte) string
-	failed error
-	digest uint64
-	events uint64
+	Show func([]byte) string
+	// idleJobs are coroutines that have no job now.
+	idleJobs []*jobCoroutine
+	failed   error
+	digest   uint64
+	events   uint64
 }
 
 // event is something that happens at a time. Events at the same time happen in
@@ -216,5 +218,19 @@ func (w *World) Close() {
 			n.stop()
 		}
 	}
-	w.queue = nil
+	for _, c := range w.idleJobs {
+		c.end()
+	}
+	w.queue, w.idleJobs = nil, nil
+}
+
+// takeJobCoroutine returns a coroutine without a job.
+func (w *World) takeJobCoroutine() *jobCoroutine {
+	last := len(w.idleJobs) - 1
+	if last < 0 {
+		return newJobCoroutine()
+	}
+	c := w.idleJobs[last]
+	w.idleJobs = w.idleJobs[:last]
+	return c
 }

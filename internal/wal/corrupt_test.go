@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/godwitdb/godwit/internal/dberr"
@@ -374,6 +375,56 @@ func TestUnreadableDisk(t *testing.T) {
 			t.Fatalf("recovery with read %d failing: %v", n, err)
 		}
 		f.Heal()
+	}
+}
+
+// Settle comes when it is due, while nothing is being applied, and what is applied
+// afterwards is newer.
+func TestRecoverSettles(t *testing.T) {
+	f, all := writtenLog(t, 17, true)
+	var running, records atomic.Int64
+	var applied hlc.Timestamp
+	settled, rounds := 0, 0
+	o := RecoverOptions{
+		FS: f, Dir: testDir, Reach: testReach, ID: testID, Workers: 3,
+		Apply: func(_ int, b *Batch) error {
+			running.Add(1)
+			defer running.Add(-1)
+			r := b.Read()
+			for r.Next() {
+				if r.Timestamp() <= applied {
+					t.Errorf("a record at %d after all up to %d were applied", r.Timestamp(), applied)
+				}
+				records.Add(1)
+			}
+			return r.Err()
+		},
+		Due: func(bytes int64) bool {
+			if bytes <= 0 {
+				t.Errorf("due before %d bytes", bytes)
+			}
+			rounds++
+			return rounds%2 == 0
+		},
+		Settle: func(ts hlc.Timestamp) error {
+			if n := running.Load(); n != 0 || ts < applied {
+				t.Errorf("%d batches are being applied; settled up to %d, then %d", n, applied, ts)
+			}
+			applied = ts
+			settled++
+			return nil
+		},
+	}
+	found, err := Recover(context.Background(), o)
+	must(t, err)
+	if settled != rounds/2 || int64(rounds) != found.Rounds || records.Load() != int64(len(all)) || applied < all[len(all)/2].ts {
+		t.Errorf("settled %d times in %d of %d rounds, up to %d; %d records, want %d up to %d", settled, rounds, found.Rounds, applied,
+			records.Load(), len(all), all[len(all)-1].ts)
+	}
+	injected := errors.New("injected")
+	o.Settle = func(hlc.Timestamp) error { return injected }
+	if _, err := Recover(context.Background(), o); !errors.Is(err, injected) {
+		t.Fatalf("Settle's error: %v", err)
 	}
 }
 

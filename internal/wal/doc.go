@@ -7,8 +7,8 @@
 // worker's stream and goes on; it never waits for the disk. The flusher gathers
 // what all streams have, writes it as one round, makes that durable with one sync,
 // and publishes the round's watermark: every record at or below it is durable
-// and may be released (DESIGN §2 and §4, where a database of one node is a
-// replica group of one).
+// and may be released. (A database of one node is a replica group of one: with
+// more, durable is what a majority has.)
 //
 //	worker 0 ── stream 0 ──┐
 //	worker 1 ── stream 1 ──┼─ flusher: one round, one write, one sync ── Durable()
@@ -133,6 +133,9 @@
 //
 // Records are handed to Apply in batches in any order. That is enough where the
 // newest timestamp wins for each key (the Thomas write rule, as in Rolis).
+// Whoever needs to know that a deletion has been seen by all that is older stops
+// between two rounds (Due, Settle): what has been read up to there is applied, and
+// no later record is at or below the watermark (Invariant I5).
 //
 // # Bounds
 //

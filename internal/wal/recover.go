@@ -34,6 +34,11 @@ type RecoverOptions struct {
 	// it returns. Records that several batches have of the same key are ordered by
 	// their timestamps. nil applies nothing.
 	Apply func(worker int, b *Batch) error
+	// Due, if not nil, is asked before each round, with the bytes of that and of what
+	// is being applied, whether it is time for Settle. That is called while nothing is
+	// being applied, with a timestamp: all records at or below it have been.
+	Due    func(bytes int64) bool
+	Settle func(applied hlc.Timestamp) error
 	// Progress, if not nil, is called now and then, by one goroutine at a time.
 	Progress func(bytesDone, bytesTotal int64)
 }
@@ -176,6 +181,10 @@ type replayer struct {
 	dropped     atomic.Int64
 	done, total int64
 
+	// What is on its way to the workers or being applied by one.
+	running      sync.WaitGroup
+	runningBytes atomic.Int64
+
 	fail context.CancelCauseFunc
 }
 
@@ -221,11 +230,15 @@ func (p *replayer) read(c *chain, i int) error {
 	defer r.close()
 	from := p.done
 	for p.ctx.Err() == nil {
+		applied := r.watermark // if the rounds up to here are
 		if err := r.next(); err != nil {
 			if errors.Is(err, io.EOF) {
 				break
 			}
 			return plain(err)
+		}
+		if err := p.settle(applied, r.header.bytes); err != nil {
+			return err
 		}
 		p.found.Rounds++
 		p.found.Batches += int64(len(r.batches))
@@ -236,6 +249,8 @@ func (p *replayer) read(c *chain, i int) error {
 			b, at = r.batch(i, at, p.opt.From, s.to)
 			p.found.Records += int64(b.Records)
 			r.chunk.hold()
+			p.running.Add(1)
+			p.runningBytes.Add(int64(len(b.data)))
 			p.jobs <- job{b, r.chunk}
 		}
 		p.done = from + r.place.offset
@@ -248,6 +263,18 @@ func (p *replayer) read(c *chain, i int) error {
 		return checkEnd(r, &c.segments[i+1].header)
 	}
 	return nil
+}
+
+// settle has the rounds so far settled if that is due before one of so many bytes.
+func (p *replayer) settle(applied hlc.Timestamp, bytes int64) error {
+	if p.opt.Due == nil || !p.opt.Due(p.runningBytes.Load()+bytes) {
+		return nil
+	}
+	p.running.Wait()
+	if p.ctx.Err() != nil {
+		return context.Cause(p.ctx)
+	}
+	return p.opt.Settle(applied)
 }
 
 // checkEnd compares where the rounds of a segment have ended with what the next
@@ -270,6 +297,8 @@ func (p *replayer) work(worker int) {
 			}
 		}
 		j.chunk.letGo()
+		p.runningBytes.Add(-int64(len(j.batch.data)))
+		p.running.Done()
 	}
 }
 

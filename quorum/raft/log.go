@@ -48,9 +48,12 @@ func (l *log) lastTerm() uint64 {
 	return t
 }
 
-// truncate drops the entries from index i on.
+// truncate drops the entries from index i on, if there are any. Who holds some of
+// them keeps them as they are.
 func (l *log) truncate(i uint64) {
-	l.entries = slices.Clip(l.entries[:i-l.snapshot.index-1])
+	if i <= l.last() {
+		l.entries = slices.Clip(l.entries[:i-l.snapshot.index-1])
+	}
 	l.configs = slices.DeleteFunc(l.configs, func(c placed) bool { return c.index >= i })
 }
 

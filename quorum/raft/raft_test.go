@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -147,6 +148,89 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// Reading a long log costs memory in proportion: each entry once copied all that were
+// there, and a member with a log of some seconds took minutes to start.
+func TestRestoreOfALongLog(t *testing.T) {
+	records := [][]byte{quorum.Encode(nil, &record{kind: recordSnapshot})}
+	for i := range uint64(5000) {
+		records = append(records, quorum.Encode(nil, &record{kind: recordEntry, index: i + 1, entry: Entry{Term: 1, Data: []byte("x")}}))
+	}
+	n := &Node{log: &log{}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := n.restore(records)
+	runtime.ReadMemStats(&after)
+	if err != nil || n.log.last() != 5000 {
+		t.Fatal(n.log.last(), err)
+	}
+	if bytes := after.TotalAlloc - before.TotalAlloc; bytes > 16<<20 {
+		t.Errorf("it took %d bytes", bytes)
+	}
+}
+
+// Whatever a journal holds, a node refuses it or has the state that it says. The
+// fuzzer finds steps: two bytes make a record, whose index is near the log's end, or
+// are one's beginning.
+func FuzzRestore(f *testing.F) {
+	f.Add([]byte{4, 3, 2, 0, 3, 1, 3, 1, 3, 1, 3, 255, 3, 1}) // entries, of which the last two are replaced
+	f.Add([]byte{4, 1, 2, 2, 7, 1, 3, 1, 7, 1, 3, 0, 15, 1})  // voters that change, and are dropped
+	f.Add([]byte{4, 0, 3, 5})                                 // an entry far above
+	f.Add([]byte{4, 0, 3, 1, 0, 1})                           // no record
+	f.Add([]byte{255, 40, 3, 1, 3, 254})                      // an entry below
+	f.Fuzz(func(t *testing.T, steps []byte) {
+		records, want, last, bad := journalOf(steps)
+		n := &Node{log: &log{}}
+		if err := n.restore(records); bad != (err != nil) || bad && !errors.Is(err, journal.ErrCorrupt) {
+			t.Fatalf("bad: %v, but: %v", bad, err)
+		}
+		if bad {
+			return
+		}
+		if n.term != want.term || n.vote != want.vote || n.log.last() != last || fmt.Sprint(n.log) != fmt.Sprint(want.log) {
+			t.Fatalf("%+v %+v, want %+v %+v up to %d", n, n.log, want, want.log, last)
+		}
+	})
+}
+
+// journalOf returns records that steps make, and what a node has of them: the last
+// entry of each index up to the last of all. bad are those that no node writes.
+func journalOf(steps []byte) (records [][]byte, want *Node, last uint64, bad bool) {
+	want = &Node{log: &log{}}
+	entries := map[uint64]Entry{}
+	for i := 0; i+1 < len(steps) && !bad; i += 2 {
+		what, near := steps[i], int8(steps[i+1])
+		r := record{kind: recordKind(what % 4), term: uint64(what), vote: quorum.NodeID(steps[i+1])}
+		switch {
+		case i == 0:
+			last = uint64(what) << (steps[i+1] % 50)
+			r = record{kind: recordSnapshot, snapshot: snapshot{index: last, term: 1, voters: []quorum.NodeID{1}}}
+			want.log.snapshot = r.snapshot
+		case r.kind == recordState:
+			want.term, want.vote = r.term, r.vote
+		case r.kind == recordEntry:
+			r.entry = Entry{uint64(i), KindCommand, []byte{what}}
+			if what&4 > 0 {
+				r.entry = Entry{uint64(i), KindConfig, quorum.Encode(nil, &config{[]quorum.NodeID{1, quorum.NodeID(i)}})}
+			}
+			r.index = last + uint64(near)
+			if bad = near > 1 || int64(r.index) <= int64(want.log.snapshot.index); !bad {
+				last = r.index
+				entries[last] = r.entry
+			}
+		default:
+			bad = true
+		}
+		records = append(records, quorum.Encode(nil, &r))
+		if r.kind == 0 {
+			records[len(records)-1] = steps[i:]
+		}
+	}
+	for i := want.log.snapshot.index + 1; i <= last; i++ {
+		want.log.append(entries[i])
+	}
+	return records, want, last, bad
 }
 
 func FuzzMessages(f *testing.F) {

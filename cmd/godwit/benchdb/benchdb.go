@@ -73,7 +73,7 @@ func (e *Engine) CreateTable(name string, kind bench.TableKind) (bench.Table, er
 func (e *Engine) OpenTable(name string) (bench.Table, error) {
 	t, err := e.db.Table(name)
 	if err != nil {
-		return nil, fmt.Errorf("table %s: %w", name, translate(err))
+		return nil, fmt.Errorf("%w (%w)", err, translate(err))
 	}
 	return t, nil
 }

@@ -208,51 +208,42 @@ func (c *Cluster) ask(ctx context.Context, e *quorum.Endpoint, pilots *[2]env.No
 // Settle demands that the members agree within a time, once nothing goes wrong any
 // more, and are able to do something new.
 func (c *Cluster) Settle(within time.Duration) error {
-	c.Stop()
-	var done bool
-	var asking *quorum.Task
-	agreed := func() bool {
-		pilots, ok := c.Pilots()
-		if !ok {
-			return false
-		}
-		if !done {
-			if asking == nil || asking.Decided() {
-				m := c.members[pilots[c.world.Rand().IntN(2)]]
-				asking = m.node.Runtime().Go("settle", func(ctx context.Context) error {
-					ctx, cancel := quorum.WithTimeout(ctx, time.Second)
-					defer cancel()
-					r := &registers.Request{Client: 1, Seq: uint64(c.world.Now()), Write: true, Key: 1 << 40, Value: 1}
-					_, err := m.copilot.Submit(ctx, copilot.Command{Client: r.Client, Seq: r.Seq, Data: quorum.Encode(nil, r)})
-					done = done || err == nil
-					return err
-				})
-				m.node.Runtime().Post(func() {}) // have it run
+	err := c.Clients.Settle(within, registers.Agreement{
+		Propose: func() (*quorum.Runtime, func(context.Context, uint64, uint64, []byte) error) {
+			pilots, ok := c.Pilots()
+			if !ok {
+				return nil, nil
 			}
-			return false
-		}
-		first, _ := c.status(pilots[0])
-		for _, id := range c.all {
-			s, up := c.status(id)
-			if !up || s.Opened != first.Opened || s.Executed != first.Last || s.Last != first.Last {
-				return false
+			m := c.members[pilots[c.world.Rand().IntN(2)]]
+			return m.node.Runtime(), func(ctx context.Context, client, seq uint64, command []byte) error {
+				_, err := m.copilot.Submit(ctx, copilot.Command{Client: client, Seq: seq, Data: command})
+				return err
 			}
-		}
-		return true
-	}
-	if !c.world.RunUntil(within, agreed) {
-		if err := c.world.Failed(); err != nil {
-			return err
-		}
-		var states string
-		for _, id := range c.all {
-			if s, up := c.status(id); up {
-				states += fmt.Sprintf("; n%d %+v", id, s)
-			} else {
-				states += fmt.Sprintf("; n%d down", id)
+		},
+		Agreed: func() bool {
+			pilots, ok := c.Pilots()
+			first, _ := c.status(pilots[0])
+			for _, id := range c.all {
+				s, up := c.status(id)
+				if !ok || !up || s.Opened != first.Opened || s.Executed != first.Last || s.Last != first.Last {
+					return false
+				}
 			}
-		}
-		return fmt.Errorf("liveness: the members do not agree within %v%s", within, states)
+			return true
+		},
+		States: func() (states string) {
+			for _, id := range c.all {
+				if s, up := c.status(id); up {
+					states += fmt.Sprintf("; n%d %+v", id, s)
+				} else {
+					states += fmt.Sprintf("; n%d down", id)
+				}
+			}
+			return states
+		},
+	})
+	if err != nil {
+		return err
 	}
 	for _, id := range c.all[1:] {
 		if a, b := c.members[c.all[0]].store, c.members[id].store; !maps.Equal(a.Values, b.Values) {

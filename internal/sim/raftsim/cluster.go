@@ -159,51 +159,44 @@ func (c *Cluster) AddClients(clients, keys int, pause time.Duration) {
 // Settle demands that the members agree within a time, once nothing goes wrong
 // any more, and are able to do something new.
 func (c *Cluster) Settle(within time.Duration) error {
-	c.Stop()
-	var done bool
-	var asking *quorum.Task
-	agreed := func() bool {
-		leader := c.Leader()
-		if leader == nil {
-			return false
-		}
-		if !done {
-			if asking == nil || asking.Decided() {
-				m := c.members[leader.Status().Leader]
-				asking = m.node.Runtime().Go("settle", func(ctx context.Context) error {
-					ctx, cancel := quorum.WithTimeout(ctx, time.Second)
-					defer cancel()
-					r := &registers.Request{Client: 1, Seq: uint64(c.world.Now()), Write: true, Key: 1 << 40, Value: 1}
-					_, err := leader.Propose(ctx, quorum.Encode(nil, r))
-					done = done || err == nil
-					return err
-				})
-				m.node.Runtime().Post(func() {}) // have it run
+	err := c.Clients.Settle(within, registers.Agreement{
+		Propose: func() (*quorum.Runtime, func(context.Context, uint64, uint64, []byte) error) {
+			leader := c.Leader()
+			if leader == nil {
+				return nil, nil
 			}
-			return false
-		}
-		s := leader.Status()
-		for _, id := range s.Voters {
-			m := c.members[id]
-			if !c.lost(id) && (!m.node.Up() || m.raft == nil || m.raft.Status().Applied != s.Last) {
+			return c.members[leader.Status().Leader].node.Runtime(), func(ctx context.Context, _, _ uint64, command []byte) error {
+				_, err := leader.Propose(ctx, command)
+				return err
+			}
+		},
+		Agreed: func() bool {
+			leader := c.Leader()
+			if leader == nil {
 				return false
 			}
-		}
-		return true
-	}
-	if !c.world.RunUntil(within, agreed) {
-		if err := c.world.Failed(); err != nil {
-			return err
-		}
-		var states string
-		for _, id := range c.all {
-			if m := c.members[id]; m.node.Up() && m.raft != nil {
-				states += fmt.Sprintf("; n%d %+v", id, m.raft.Status())
-			} else {
-				states += fmt.Sprintf("; n%d down", id)
+			s := leader.Status()
+			for _, id := range s.Voters {
+				m := c.members[id]
+				if !c.lost(id) && (!m.node.Up() || m.raft == nil || m.raft.Status().Applied != s.Last) {
+					return false
+				}
 			}
-		}
-		return fmt.Errorf("liveness: the members do not agree within %v%s", within, states)
+			return true
+		},
+		States: func() (states string) {
+			for _, id := range c.all {
+				if m := c.members[id]; m.node.Up() && m.raft != nil {
+					states += fmt.Sprintf("; n%d %+v", id, m.raft.Status())
+				} else {
+					states += fmt.Sprintf("; n%d down", id)
+				}
+			}
+			return states
+		},
+	})
+	if err != nil {
+		return err
 	}
 	leader := c.members[c.Leader().Status().Leader]
 	for _, id := range leader.raft.Status().Voters {

@@ -68,7 +68,7 @@ func TestDamagedAndFullDisks(t *testing.T) {
 		mix := w.DrawFaults()
 		mix.Every = 300 * time.Millisecond
 		mix.Crash, mix.PowerLoss, mix.Rot, mix.Misdirect, mix.FullDisk = 1, 1, 2, 2, 1
-		c, err := faults(w, mix)
+		c, err := faults(w, mix, nil)
 		refused += len(c.refused)
 		full += c.full
 		return err

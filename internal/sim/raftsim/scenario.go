@@ -18,27 +18,15 @@ func Scenarios() []sim.Scenario {
 	}
 }
 
-// Hunt is Faults with more of what takes a leader away while its entries are on
-// their way: short terms, slow links, small batches.
-func Hunt(w *sim.World) error {
-	mix := w.DrawFaults()
-	mix.Every = time.Duration(50+w.Draw("every").IntN(250)) * time.Millisecond
-	mix.Aim = 0.7
-	mix.Isolate, mix.PowerLoss = mix.Isolate+1, mix.PowerLoss+0.5
-	mix.Brief = time.Duration(100+w.Draw("brief").IntN(900)) * time.Millisecond
-	mix.Link.DelayMean = time.Duration(1+w.Draw("delay").IntN(15)) * time.Millisecond
-	_, err := faults(w, mix)
-	return err
-}
-
 // Faults is a cluster under a mix of faults.
 func Faults(w *sim.World) error {
-	_, err := faults(w, w.DrawFaults())
+	_, err := faults(w, w.DrawFaults(), nil)
 	return err
 }
 
-// faults runs a cluster under a mix of faults and judges it.
-func faults(w *sim.World, mix sim.Faults) (*Cluster, error) {
+// faults runs a cluster under a mix of faults and judges it. prepare, if not nil, is
+// called before the cluster starts.
+func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) (*Cluster, error) {
 	members := 3 + 2*w.Choose("five members", 0, 1)
 	voters := members
 	changes := w.Choose("changes", 0, 1) == 1
@@ -53,6 +41,9 @@ func faults(w *sim.World, mix sim.Faults) (*Cluster, error) {
 	c := NewCluster(w, members, voters, o)
 	c.Wander = true
 	c.Network = quorum.Options{OutboxMessagesMax: 64 << w.Choose("outbox", 0, 4), OutboxBytesMax: 1 << 20}
+	if prepare != nil {
+		prepare(c)
+	}
 	c.Start()
 	c.AddClients(w.Choose("clients", 1, 7), w.Choose("keys", 1, 4), time.Duration(w.Choose("pause in ms", 1, 60))*time.Millisecond)
 	if changes {

@@ -1,7 +1,6 @@
 package raftsim
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -20,17 +19,6 @@ func Excuses() []quorum.Excuse {
 	}
 }
 
-// The load of MeasureSlow: the leader's processor is what limits it. Below that
-// limit a request waits for the quicker of two followers while all are well, and
-// for the only one when one is slow, which shows in its latency.
-const (
-	slowClients = 64
-	stepTime    = 5 * time.Microsecond // of the members' processors for each step
-)
-
-// errNoLeader: a healthy cluster has none.
-var errNoLeader = errors.New("raftsim: no leader")
-
 // MeasureSlow returns the speed of three members for a time, one of which, not
 // the leader, has a fault from the beginning; a fault without Inflict is none.
 // tracer sees the members' waits.
@@ -43,36 +31,17 @@ func MeasureSlow(seed uint64, fault sim.SlowFault, d time.Duration, tracer quoru
 func MeasureSlowNode(seed uint64, fault sim.SlowFault, node int, d time.Duration, tracer quorum.Tracer) (sim.Speed, error) {
 	w := sim.New(seed, nil)
 	defer w.Close()
-	// A local network. With much more variance the healthy cluster is faster
-	// for having the quicker of two followers at each request, which no protocol
-	// can give back.
-	w.SetLinks(sim.Link{DelayMin: 100 * time.Microsecond, DelayMean: 10 * time.Microsecond})
 	c := NewCluster(w, 3, 3, raft.Options{})
 	c.Tracer = tracer
-	c.Start()
-	for _, n := range w.Nodes() {
-		n.CPU = stepTime
-	}
-	if !w.RunUntil(10*time.Second, func() bool { return c.Leader() != nil }) {
-		return sim.Speed{}, errNoLeader
-	}
-	c.AddClients(slowClients, 1000, 0)
-	if err := w.Run(100 * time.Millisecond); err != nil {
-		return sim.Speed{}, err
-	}
+	return c.MeasureSlow(c, fault, node, d)
+}
+
+// Ranks returns the members, the leader first, if there is one.
+func (c *Cluster) Ranks() (members []env.NodeID, ok bool) {
 	leader := c.Leader()
-	if fault.Inflict != nil {
-		id := leader.Status().Leader
-		nodes := append([]env.NodeID{id}, slices.DeleteFunc(slices.Clone(c.all), func(x env.NodeID) bool { return x == id })...)
-		fault.Inflict(w.Node(nodes[node]))
+	if leader == nil {
+		return nil, false
 	}
-	c.Latencies = nil
-	if err := w.Run(d); err != nil {
-		return sim.Speed{}, err
-	}
-	s, ok := c.Speed(d)
-	if !ok {
-		return s, errNoLeader
-	}
-	return s, nil
+	id := leader.Status().Leader
+	return append([]env.NodeID{id}, slices.DeleteFunc(slices.Clone(c.all), func(x env.NodeID) bool { return x == id })...), true
 }

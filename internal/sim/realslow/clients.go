@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
-	"github.com/godwitdb/godwit/internal/sim"
 	"github.com/godwitdb/godwit/quorum"
 )
 
@@ -25,7 +24,7 @@ const (
 type clients struct {
 	endpoint *quorum.Endpoint
 	members  []env.NodeID
-	leaders  []env.NodeID // whom to ask, all of them at once
+	leaders  []env.NodeID // whom to ask, all of them at once; replaced, never changed
 
 	over        bool // no more requests
 	outstanding int
@@ -83,50 +82,48 @@ func (c *clients) ask(ctx context.Context, client uint64, due time.Duration) {
 	host := quorum.RuntimeOf(ctx).Host()
 	c.number++
 	req := &do{Command{client, c.number}}
-	asked := slices.Clone(c.leaders)
+	asked := c.leaders
 	op, cancel := quorum.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	votes := doMethod().Broadcast(op, c.endpoint, asked, func(env.NodeID) *do { return req })
 	err := votes.Need(1, func(_ env.NodeID, r *done) bool { return r.done }).Wait(op)
 	votes.Drop()
+	told := false
+	for _, r := range votes.Replies() {
+		if (r.done || err != nil) && len(r.leaders) == len(c.leaders) {
+			c.leaders, told = r.leaders, true
+		}
+	}
 	if err == nil {
 		c.succeeded++
 		c.latencies = append(c.latencies, host.Elapsed()-due)
 		return
 	}
 	c.failed++
-	if slices.Equal(asked, c.leaders) {
-		c.turn(votes)
+	if !told && slices.Equal(asked, c.leaders) {
+		c.turn()
 	}
 	if quorum.Sleep(ctx, time.Millisecond) != nil {
 		return // the client ends
 	}
 }
 
-// turn finds others to ask, in place of those who have failed.
-func (c *clients) turn(votes *quorum.Votes[*done]) {
-	told := false
-	for from, r := range votes.Replies() {
-		if r.instead != 0 && !slices.Contains(c.leaders, r.instead) {
-			c.leaders[slices.Index(c.leaders, from)] = r.instead
-			told = true
-		}
-	}
-	for at, i := slices.Index(c.members, c.leaders[0]), 1; !told && i < len(c.members); i++ {
+// turn puts another member in the place of the first that was asked.
+func (c *clients) turn() {
+	for at, i := slices.Index(c.members, c.leaders[0]), 1; i < len(c.members); i++ {
 		if next := c.members[(at+i)%len(c.members)]; !slices.Contains(c.leaders, next) {
-			c.leaders = append(c.leaders[1:], next)
+			c.leaders = append(slices.Clone(c.leaders[1:]), next)
 			return
 		}
 	}
 }
 
-// watch returns the speed in a time d.
-func (c *clients) watch(ctx context.Context, d time.Duration) (sim.Speed, error) {
+// window returns the latencies of what was carried out in a time d, how long that
+// really took, and how many requests failed.
+func (c *clients) window(ctx context.Context, d time.Duration) (latencies []time.Duration, took time.Duration, failed int, err error) {
 	host := quorum.RuntimeOf(ctx).Host()
-	c.latencies = nil
-	began := host.Elapsed()
-	if err := quorum.Sleep(ctx, d); err != nil {
-		return sim.Speed{}, err
-	}
-	return sim.NewSpeed(slices.Clone(c.latencies), host.Elapsed()-began), nil
+	c.latencies = make([]time.Duration, 0, 2*len(c.latencies))
+	began, before := host.Elapsed(), c.failed
+	err = quorum.Sleep(ctx, d)
+	return slices.Clone(c.latencies), host.Elapsed() - began, c.failed - before, err
 }

@@ -4,15 +4,19 @@
 //
 // Each member is a process of its own; the clients are one more. What all of them
 // share is one machine, and a node that does less leaves more of it to the others,
-// which a machine of its own would not. Two things keep that small. A member is
-// held to a share of a processor, so that all together need much less than there
-// is. And a healthy time and one with a fault are measured in the same cluster,
-// one after the other, with pairs that have no fault between those that have one:
-// these tell how much of a difference is none.
+// which machines of their own would not. A ballast process keeps that small.
+//
+// What one machine does in a second and what it does in the next differ by more than
+// what is to be seen, and the two halves of a cluster's life by more than two
+// neighbouring moments. So the halves of a Pair are short, on one cluster, and the
+// one with the fault has one part of the other before it and one behind: what
+// changes steadily is in both. Pairs without a fault tell how much of a difference is
+// none, and many pairs, what is chance (sim.Change).
 //
 // A node is slow in the ways that a simulated one can be: its share of a processor
 // is cut, its syncs take long, what it sends and is sent is late, it is stopped by
-// a signal, it is killed. Nothing is burnt to make it slow.
+// a signal, it is killed. Nothing is burnt to make it slow. Then it is well again,
+// and the next fault begins when it has caught up.
 //
-// A protocol is measured by way of the interface Protocol; Raft is one.
+// A protocol is measured by way of the interface Protocol; Raft and Copilot are two.
 package realslow

@@ -17,11 +17,12 @@ import (
 )
 
 // order is what a member's process is told on its standard input; a report
-// answers each on its standard output. Before any, it reports its address.
+// answers each on its standard output.
 type order struct {
-	Start *setup    `json:",omitempty"`
-	Slow  *Slowness `json:",omitempty"`
-	Burn  float64   `json:",omitempty"` // so much of a processor, and be no member
+	Listen string    `json:",omitempty"` // at this address
+	Start  *setup    `json:",omitempty"`
+	Slow   *Slowness `json:",omitempty"`
+	Burn   *float64  `json:",omitempty"` // so much of a processor from now on, and be no member
 }
 
 // setup is what a member needs to start.
@@ -39,8 +40,7 @@ type report struct {
 	Addr      string
 	Processor time.Duration // that the process has used
 	HeapBytes uint64
-	State     uint64
-	Entries   int
+	State     State
 	Network   quorum.NetStats
 	Err       string
 }
@@ -54,14 +54,6 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, protocols []Protoco
 	// small that it would many times a second, each of which shows in a percentile.
 	debug.SetGCPercent(gcPercent)
 	orders, reports := json.NewDecoder(in), json.NewEncoder(out)
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	if err := reports.Encode(report{Addr: l.Addr().String()}); err != nil {
-		return err
-	}
 	var s server
 	for {
 		var o order
@@ -70,17 +62,9 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, protocols []Protoco
 		} else if err != nil {
 			return err
 		}
-		if o.Start != nil {
-			err = s.start(ctx, l, *o.Start, protocols)
-		}
-		if o.Slow != nil {
-			s.machine.slow(*o.Slow)
-		}
-		if o.Burn > 0 {
-			go burn(o.Burn)
-		}
 		r := report{Processor: processorTime()}
-		if err == nil && s.member != nil {
+		err := s.obey(ctx, &o, protocols)
+		if err == nil {
 			err = s.look(ctx, &r)
 		}
 		if err != nil {
@@ -94,18 +78,46 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, protocols []Protoco
 
 // server is a member and the machine it is on.
 type server struct {
+	listener net.Listener
 	machine  *machine
 	endpoint *quorum.Endpoint
 	member   Member
+	burning  context.CancelFunc // ends that, if it burns
+}
+
+// obey does what an order says.
+func (s *server) obey(ctx context.Context, o *order, protocols []Protocol) (err error) {
+	if o.Listen != "" {
+		var config net.ListenConfig
+		if s.listener, err = config.Listen(ctx, "tcp", o.Listen); err != nil {
+			return err
+		}
+	}
+	if o.Start != nil {
+		if err := s.start(ctx, *o.Start, protocols); err != nil {
+			return err
+		}
+	}
+	if o.Slow != nil {
+		s.machine.slow(*o.Slow)
+	}
+	if o.Burn != nil {
+		if s.burning != nil {
+			s.burning()
+		}
+		ctx, s.burning = context.WithCancel(ctx)
+		go burn(ctx, *o.Burn)
+	}
+	return nil
 }
 
 // start starts the member.
-func (s *server) start(ctx context.Context, l net.Listener, o setup, protocols []Protocol) error {
+func (s *server) start(ctx context.Context, o setup, protocols []Protocol) error {
 	i := slices.IndexFunc(protocols, func(p Protocol) bool { return p.Name == o.Protocol })
 	if i < 0 {
 		return fmt.Errorf("realslow: no protocol %q", o.Protocol)
 	}
-	s.machine = newMachine(o.ID, o.Addrs, l, o.Slowness)
+	s.machine = newMachine(o.ID, o.Addrs, s.listener, o.Slowness)
 	return s.machine.runtime.Run(ctx, "start", func(ctx context.Context) error {
 		s.endpoint = quorum.NewEndpoint(s.machine.runtime, s.machine.network(), o.Network, nil)
 		m, err := protocols[i].Start(ctx, s.endpoint, s.machine.files(), o.Cluster)
@@ -114,11 +126,8 @@ func (s *server) start(ctx context.Context, l net.Listener, o setup, protocols [
 		}
 		s.member = m
 		doMethod().Handle(s.endpoint, func(ctx context.Context, _ env.NodeID, r *do) (*done, error) {
-			instead, err := m.Do(ctx, r.Command)
-			if instead != 0 {
-				return &done{instead: instead}, nil
-			}
-			return &done{done: true}, err
+			ok, leaders, err := m.Do(ctx, r.Command)
+			return &done{ok, leaders}, err
 		})
 		s.endpoint.Listen()
 		s.machine.runtime.Go("member", m.Run)
@@ -126,23 +135,29 @@ func (s *server) start(ctx context.Context, l net.Listener, o setup, protocols [
 	})
 }
 
-// burn uses a share of a processor for as long as the process lasts.
-func burn(share float64) {
+// burn uses a share of a processor until ctx ends.
+func burn(ctx context.Context, share float64) {
 	var b budget
-	for began := time.Now(); ; {
+	for began := time.Now(); share > 0 && ctx.Err() == nil; {
 		for spin := time.Now(); time.Since(spin) < burst/4; {
 		}
 		b.wait(share, time.Since(began))
 	}
 }
 
-// look reports how the member is.
+// look reports how the process is, and its member if it is one.
 func (s *server) look(ctx context.Context, r *report) error {
+	if s.listener != nil {
+		r.Addr = s.listener.Addr().String()
+	}
+	if s.member == nil {
+		return nil
+	}
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	r.HeapBytes = mem.HeapAlloc
 	return s.machine.runtime.Run(ctx, "look", func(context.Context) error {
-		r.State, r.Entries = s.member.State()
+		r.State = s.member.State()
 		r.Network = s.endpoint.Stats()
 		return nil
 	})
@@ -155,10 +170,10 @@ func (m *do) Fields(c *quorum.Coder) { c.Uint(&m.Client); c.Uint(&m.Number) }
 
 type done struct {
 	done    bool
-	instead env.NodeID
+	leaders []env.NodeID // to ask from now on; none if they are the same
 }
 
-func (m *done) Fields(c *quorum.Coder) { c.Bool(&m.done); c.Node(&m.instead) }
+func (m *done) Fields(c *quorum.Coder) { c.Bool(&m.done); quorum.Slice(c, &m.leaders, c.Node) }
 
 // methodDo is above what protocols use.
 const methodDo = 1000

@@ -33,7 +33,7 @@ func (p Paused) String() string {
 // lookEvery is how often the leader is looked at.
 const lookEvery = 100 * time.Millisecond
 
-// Pause stops the Victim for a time and lets it go on.
+// Pause stops the first member that does not lead for a time and lets it go on.
 func (t Trial) Pause(ctx context.Context, d time.Duration) (Paused, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -43,23 +43,24 @@ func (t Trial) Pause(ctx context.Context, d time.Duration) (Paused, error) {
 	}
 	defer c.end()
 	var p Paused
-	healthy, err := c.part(ctx, t.Window)
+	healthy, err := c.window(ctx, t.Window)
 	if err != nil {
 		return p, err
 	}
-	p.Healthy = healthy.Speed
-	victim, err := c.victim(ctx)
+	p.Healthy = speed(healthy)
+	id, err := c.victim(ctx, t.Protocol.Leaders)
 	if err != nil {
 		return p, err
 	}
-	if err := victim.pause(); err != nil {
+	victim := c.processes[id]
+	if err := pause(victim.cmd.Process); err != nil {
 		return p, err
 	}
 	leader, err := c.watchLeader(ctx, d, &p)
 	if err != nil {
 		return p, err
 	}
-	if err := victim.resume(); err != nil {
+	if err := resume(victim.cmd.Process); err != nil {
 		return p, err
 	}
 	began := time.Now()
@@ -106,7 +107,7 @@ func (c *cluster) watchLeader(ctx context.Context, d time.Duration, p *Paused) (
 		leader = c.processes[id]
 		var r report
 		r, err = leader.ask(order{})
-		p.Entries = max(p.Entries, r.Entries)
+		p.Entries = max(p.Entries, r.State.Entries)
 		p.OutboxBytes = max(p.OutboxBytes, r.Network.OutboxBytesPeak)
 		p.HeapBytes = max(p.HeapBytes, r.HeapBytes)
 	}

@@ -18,8 +18,6 @@ type process struct {
 	orders  *json.Encoder
 	reports *json.Decoder
 	errs    strings.Builder
-	addr    string
-	paused  bool
 	ended   bool
 }
 
@@ -36,16 +34,7 @@ func spawn(id env.NodeID, cmd *exec.Cmd) (*process, error) {
 		return nil, err
 	}
 	p.orders, p.reports = json.NewEncoder(in), json.NewDecoder(out)
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	r, err := p.report()
-	if err != nil {
-		p.kill()
-		return nil, err
-	}
-	p.addr = r.Addr
-	return p, nil
+	return p, cmd.Start()
 }
 
 // ask gives an order and returns the report that answers it.
@@ -69,17 +58,6 @@ func (p *process) report() (report, error) {
 		return r, fmt.Errorf("realslow: member %d: %w\n%s", p.id, err, p.errs.String())
 	}
 	return r, nil
-}
-
-// pause stops the process by a signal, resume lets it go on.
-func (p *process) pause() error {
-	p.paused = true
-	return pause(p.cmd.Process)
-}
-
-func (p *process) resume() error {
-	p.paused = false
-	return resume(p.cmd.Process)
 }
 
 // kill ends the process, if it has not ended, and waits for that.

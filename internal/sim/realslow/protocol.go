@@ -2,6 +2,8 @@ package realslow
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
@@ -32,18 +34,52 @@ type Cluster struct {
 type Member interface {
 	// Run takes part until ctx ends.
 	Run(ctx context.Context) error
-	// Do carries out a command that a client has sent here. instead, if not 0, is
-	// the member to send it to, because this one takes none. The same command may
-	// come to several members.
-	Do(ctx context.Context, c Command) (instead env.NodeID, err error)
-	// State returns a number that tells how far the state machine is: members that
-	// have carried out the same commands have the same one. entries is how many
-	// the member holds in memory.
-	State() (digest uint64, entries int)
+	// Do carries out a command that a client has sent here, and tells whether it
+	// has. leaders are those to ask from now on, as many as a command is sent to,
+	// if they may be others. The same command may come to several members.
+	Do(ctx context.Context, c Command) (done bool, leaders []env.NodeID, err error)
+	// State returns how far the member is.
+	State() State
+}
+
+// State is how far a member is.
+type State struct {
+	Applied uint64 // commands that it has carried out
+	// Digest tells state machines apart: members that have carried out the same
+	// commands in the same order have the same one.
+	Digest  uint64
+	Entries int // that it holds in memory
 }
 
 // Command is what a client sends. Client and Number together name it.
 type Command struct{ Client, Number uint64 }
 
+// encode returns the command as it is in the log.
+func (c Command) encode() []byte {
+	b := binary.LittleEndian.AppendUint64(make([]byte, 0, 16), c.Client)
+	return binary.LittleEndian.AppendUint64(b, c.Number)
+}
+
 // Protocols returns those that can be measured.
-func Protocols() []Protocol { return []Protocol{raftProtocol()} }
+func Protocols() []Protocol { return []Protocol{raftProtocol(), copilotProtocol()} }
+
+// total is the members' state machine: a sum in which the order counts.
+type total struct{ applied, sum uint64 }
+
+func (t *total) Apply(_ uint64, command []byte) []byte {
+	t.applied++
+	t.sum = t.sum*0x9e3779b97f4a7c15 + binary.LittleEndian.Uint64(command) ^ binary.LittleEndian.Uint64(command[8:])
+	return nil
+}
+
+func (t *total) Snapshot() []byte {
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, t.applied), t.sum)
+}
+
+func (t *total) Restore(data []byte) error {
+	if len(data) != 16 {
+		return errors.New("realslow: not a sum")
+	}
+	t.applied, t.sum = binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:])
+	return nil
+}

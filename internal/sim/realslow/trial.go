@@ -6,23 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"path/filepath"
-	"runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/sim"
 	"github.com/godwitdb/godwit/quorum"
-)
-
-// members is how many a cluster has.
-const members = 3
-
-const (
-	// readyTimeout is how long a cluster may take to answer at all.
-	readyTimeout    = 30 * time.Second
-	electionTimeout = 500 * time.Millisecond
 )
 
 // Trial says how a protocol is measured.
@@ -46,17 +36,26 @@ type Trial struct {
 	Rate    float64
 	// WarmUp is how long the cluster runs before it is measured.
 	WarmUp time.Duration
-	// Window is how long it is measured without a fault, and then with one.
+	// Window is how long each half of a pair is.
 	Window time.Duration
+	// Settle is how long nothing is measured after a fault of a member that does
+	// not lead has begun, and after any has ended and its member has caught up.
+	Settle time.Duration
 	// Ballast makes one more process use as much of a processor, while a member has
 	// a fault, as that member has used before: what a slow member leaves free does
 	// not make the others faster, as it would not on machines of their own.
 	Ballast bool
-	// Victim is the member with the fault: the leaders come first.
-	Victim int
 }
 
-// Pair is what clients got without a fault, and then with one.
+// Case is a member that is slow in a way.
+type Case struct {
+	Fault  Fault
+	Victim int // which member: the leaders come first
+}
+
+// Pair is what clients got without a fault, and with one. The half without is a
+// quarter before and a quarter after the other, so that a machine that gets slower
+// or quicker all the time makes no difference between the halves.
 type Pair struct {
 	Healthy, Faulty Part
 }
@@ -68,241 +67,139 @@ type Part struct {
 	// Processors is how much the measurement has used of the machine's
 	// processors, and Leader how much of one the first leader has used.
 	Processors, Leader float64
-	used               map[env.NodeID]float64 // of a processor
 }
 
 func (p Part) String() string {
 	return fmt.Sprintf("%v, %.0f %% of the machine, leader %.2f, %d failed", p.Speed, 100*p.Processors, p.Leader, p.Failed)
 }
 
-// Fault makes a member slow.
-type Fault struct {
-	Name    string
-	inflict func(p *process, healthy Slowness) error
-}
-
-// slower is what a slow processor has of a healthy one's share.
-const slower = 0.05
-
-// NoFault tells how much of a difference is none.
-func NoFault() Fault { return Fault{Name: "none"} }
-
-// Faults returns the ways in which a member is slow, the same as in simulation.
-func Faults() []Fault {
-	slow := func(name string, change func(*Slowness)) Fault {
-		return Fault{name, func(p *process, s Slowness) error {
-			change(&s)
-			_, err := p.ask(order{Slow: &s})
-			return err
-		}}
-	}
-	return []Fault{
-		slow("slow CPU", func(s *Slowness) {
-			if s.Share == 0 {
-				s.Share = 1
-			}
-			s.Share *= slower
-		}),
-		slow("slow disk", func(s *Slowness) { s.Sync += 100 * time.Millisecond }),
-		slow("slow link", func(s *Slowness) { s.Link += 50 * time.Millisecond }),
-		{"paused", func(p *process, _ Slowness) error { return p.pause() }},
-		{"stopped", func(p *process, _ Slowness) error { p.kill(); return nil }},
-	}
-}
-
-// cluster is what a trial runs on.
-type cluster struct {
-	trial     Trial
-	processes map[env.NodeID]*process
-	ballast   *process
-	runtime   *quorum.Runtime // of the clients
-	clients   *clients
-	stop      func() // of the clients
-}
-
-// Run measures a cluster of three members that are made for it, one of which
-// gets a fault.
-func (t Trial) Run(ctx context.Context, f Fault) (Pair, error) {
+// Run makes a cluster of three members and measures a Pair of each case on it, one
+// after the other.
+func (t Trial) Run(ctx context.Context, cases []Case) ([]Pair, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // of the processes that are left, if any
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	c, err := t.start(ctx)
 	if err != nil {
-		return Pair{}, err
-	}
-	defer c.end()
-	if _, err := c.part(ctx, t.WarmUp); err != nil {
-		return Pair{}, err
-	}
-	var p Pair
-	if t.Ballast {
-		if c.ballast, err = spawn(0, t.Command(ctx)); err != nil {
-			return Pair{}, err
-		}
-	}
-	if p.Healthy, err = c.part(ctx, t.Window); err != nil {
-		return Pair{}, err
-	}
-	victim, err := c.victim(ctx)
-	if err == nil && t.Ballast && f.inflict != nil {
-		_, err = c.ballast.ask(order{Burn: p.Healthy.used[victim.id]})
-	}
-	if err == nil && f.inflict != nil {
-		err = f.inflict(victim, t.Member)
-	}
-	if err != nil {
-		return Pair{}, fmt.Errorf("realslow: %s: %w", f.Name, err)
-	}
-	p.Faulty, err = c.part(ctx, t.Window)
-	return p, err
-}
-
-// start starts a cluster and its clients, and waits until it answers.
-func (t Trial) start(ctx context.Context) (c *cluster, err error) {
-	c = &cluster{trial: t, processes: map[env.NodeID]*process{}}
-	defer func() {
-		if err != nil {
-			c.end()
-		}
-	}()
-	addrs := map[env.NodeID]string{}
-	var ids []env.NodeID
-	for id := env.NodeID(1); id <= members; id++ {
-		p, err := spawn(id, t.Command(ctx))
-		if err != nil {
-			return nil, err
-		}
-		c.processes[id], addrs[id] = p, p.addr
-		ids = append(ids, id)
-	}
-	for id, p := range c.processes {
-		s := setup{Protocol: t.Protocol.Name, ID: id, Addrs: addrs, Network: t.Network, Slowness: t.Member,
-			Cluster: Cluster{Dir: filepath.Join(t.Dir, fmt.Sprint(id)), Members: ids, ElectionTimeout: electionTimeout,
-				SnapshotEntries: cmp.Or(t.SnapshotEntries, 1<<20)}}
-		if _, err := p.ask(order{Start: &s}); err != nil {
-			return nil, err
-		}
-	}
-	var stop func()
-	c.runtime, stop = quorum.Start(clientNode)
-	tcp, err := quorum.ListenTCP(c.runtime, addrs)
-	if err != nil {
-		stop()
 		return nil, err
 	}
-	c.stop = func() {
-		c.runtime.Post(c.clients.endpoint.Close)
-		stop()
-		tcp.Wait()
+	defer c.end()
+	if _, err := c.window(ctx, t.WarmUp); err != nil {
+		return nil, err
 	}
-	c.clients = &clients{endpoint: quorum.NewEndpoint(c.runtime, tcp, quorum.Options{}, nil),
-		members: ids, leaders: slices.Clone(ids[:t.Protocol.Leaders])}
-	return c, c.runtime.Run(ctx, "ready", c.ready)
+	var pairs []Pair
+	for _, k := range cases {
+		p, err := c.pair(ctx, k)
+		if err != nil {
+			return nil, fmt.Errorf("realslow: %s of member %d: %w", k.Fault.Name, k.Victim, err)
+		}
+		pairs = append(pairs, p)
+	}
+	return pairs, nil
 }
 
-// ready waits for the first answer and lets the clients go.
-func (c *cluster) ready(ctx context.Context) error {
-	host := c.runtime.Host()
-	short, cancel := quorum.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	for c.clients.succeeded == 0 {
-		c.clients.ask(short, 1, host.Elapsed())
-		if short.Err() != nil {
-			return fmt.Errorf("realslow: the cluster does not answer: %w", short.Err())
+// pair measures a case.
+func (c *cluster) pair(ctx context.Context, k Case) (p Pair, err error) {
+	before, err := c.window(ctx, c.trial.Window/2)
+	if err != nil {
+		return p, err
+	}
+	victim, err := c.victim(ctx, k.Victim)
+	if err != nil {
+		return p, err
+	}
+	faulty, err := c.faulty(ctx, k, victim, before.used[victim])
+	if err != nil {
+		return p, err
+	}
+	if err := c.recovered(ctx, victim); err != nil {
+		return p, err
+	}
+	after, err := c.window(ctx, c.trial.Window/2)
+	return Pair{part(before, after), part(faulty)}, err
+}
+
+// faulty measures the half with the fault, and ends that. share is what the victim
+// uses of a processor when it is well.
+func (c *cluster) faulty(ctx context.Context, k Case, victim env.NodeID, share float64) (w window, err error) {
+	if k.Fault.Name == NoFault().Name {
+		share = 0
+	}
+	if err := c.burn(share); err != nil {
+		return w, err
+	}
+	if err := k.Fault.inflict(ctx, c, victim); err != nil {
+		return w, err
+	}
+	c.victimized = victim
+	if k.Victim >= c.trial.Protocol.Leaders { // what it takes to replace a leader counts
+		if err := c.wait(ctx, c.trial.Settle); err != nil {
+			return w, err
 		}
 	}
-	if c.trial.Rate > 0 {
-		c.clients.open(c.runtime, c.trial.Rate)
-	} else {
-		c.clients.closed(c.runtime, c.trial.Clients)
+	if w, err = c.window(ctx, c.trial.Window); err != nil {
+		return w, err
 	}
-	return nil
+	c.victimized = 0
+	return w, cmp.Or(k.Fault.relieve(ctx, c, victim), c.burn(0))
 }
 
-// end ends all.
-func (c *cluster) end() {
-	if c.stop != nil {
-		c.stop()
+// recovered waits until a member that had a fault is where the others are, clients
+// get answers, and for a while more.
+func (c *cluster) recovered(ctx context.Context, victim env.NodeID) error {
+	before, err := c.succeeded(ctx)
+	if err != nil {
+		return err
 	}
-	for _, p := range c.processes {
-		p.kill()
-	}
-	if c.ballast != nil {
-		c.ballast.kill()
+	for began := time.Now(); ; {
+		var others uint64
+		for id, p := range c.processes {
+			if id == victim {
+				continue
+			}
+			r, err := p.ask(order{})
+			if err != nil {
+				return err
+			}
+			others = max(others, r.State.Applied)
+		}
+		r, err := c.processes[victim].ask(order{})
+		if err != nil {
+			return err
+		}
+		now, err := c.succeeded(ctx)
+		if err != nil {
+			return err
+		}
+		if r.State.Applied >= others && now > before {
+			return c.wait(ctx, c.trial.Settle)
+		}
+		if time.Since(began) > readyTimeout {
+			return errors.New("it has not caught up")
+		}
+		if err := c.wait(ctx, lookEvery/10); err != nil {
+			return err
+		}
 	}
 }
 
 // victim returns the member that is to have the fault.
-func (c *cluster) victim(ctx context.Context) (*process, error) {
+func (c *cluster) victim(ctx context.Context, which int) (env.NodeID, error) {
 	var order []env.NodeID
 	err := c.runtime.Run(ctx, "victim", func(context.Context) error {
 		order = slices.Clone(c.clients.leaders)
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	for _, id := range c.clients.members {
 		if !slices.Contains(order, id) {
 			order = append(order, id)
 		}
 	}
-	if c.trial.Victim >= len(order) {
-		return nil, errors.New("no such member")
+	if which >= len(order) {
+		return 0, errors.New("no such member")
 	}
-	return c.processes[order[c.trial.Victim]], nil
-}
-
-// part measures for a time.
-func (c *cluster) part(ctx context.Context, d time.Duration) (Part, error) {
-	var part Part
-	before, err := c.used()
-	if err != nil {
-		return part, err
-	}
-	var leader env.NodeID
-	err = c.runtime.Run(ctx, "measure", func(ctx context.Context) error {
-		leader = c.clients.leaders[0]
-		failed := c.clients.failed
-		var err error
-		part.Speed, err = c.clients.watch(ctx, d)
-		part.Failed = c.clients.failed - failed
-		return err
-	})
-	if err != nil {
-		return part, err
-	}
-	after, err := c.used()
-	part.used = map[env.NodeID]float64{}
-	for id, a := range after {
-		b := before[id]
-		share := float64(a.used-b.used) / float64(a.at.Sub(b.at))
-		part.used[id] = share
-		part.Processors += share / float64(runtime.NumCPU())
-		if id == leader {
-			part.Leader = share
-		}
-	}
-	return part, err
-}
-
-// usage is the processor time that a process has used up to a moment.
-type usage struct {
-	at   time.Time
-	used time.Duration
-}
-
-// used returns what each process that runs has used.
-func (c *cluster) used() (map[env.NodeID]usage, error) {
-	all := map[env.NodeID]usage{clientNode: {time.Now(), processorTime()}}
-	for id, p := range c.processes {
-		if p.paused || p.ended {
-			continue
-		}
-		r, err := p.ask(order{})
-		if err != nil {
-			return nil, err
-		}
-		all[id] = usage{time.Now(), r.Processor}
-	}
-	return all, nil
+	return order[which], nil
 }

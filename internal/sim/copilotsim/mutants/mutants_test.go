@@ -58,6 +58,7 @@ func wrong() []mutant.Mutant {
 // TestVictim fails at the first seed that finds something; with the protocol as
 // it is there is none.
 func TestVictim(t *testing.T) {
+	defer sim.RareCollections()()
 	mutant.Victim(t, 1, 1000, func(seed uint64) error { return sim.Replay(copilotsim.Scenarios()[0], seed, nil).Err })
 }
 
@@ -85,6 +86,7 @@ func slow() []mutant.Mutant {
 // a slow node.
 func TestSlowVictim(t *testing.T) {
 	faults := sim.SlowFaults()
+	defer sim.RareCollections()()
 	mutant.Victim(t, 1, uint64(len(faults)), func(seed uint64) error {
 		rec := quorum.NewRecorder()
 		f := faults[int(seed)%len(faults)]

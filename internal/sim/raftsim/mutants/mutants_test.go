@@ -42,10 +42,16 @@ func wrong() []mutant.Mutant {
 		{Name: "the last index decides where logs match", File: appendGo, Seed: 63, Edits: []string{
 			"	if term == prevTerm {\n		return 0, true\n	}\n", "	if term > 0 {\n		return 0, true\n	}\n",
 		}},
-		{Name: "a read without asking who follows", File: raftGo, Seed: 724, Edits: []string{
+		{Name: "a read without asking who follows", File: raftGo, Seed: 5, Edits: []string{
 			"	if err := n.untilDeposed(ctx, n.confirmed.Reached(n.round)); err != nil {\n		return err\n	}\n", "",
 		}},
 		{Name: "half is a majority", File: appendGo, Seed: 2, Edits: []string{"return all[(len(all)-1)/2]", "return all[len(all)/2]"}},
+		{Name: "the leader's own disk counts before it has the entry", File: appendGo, Seed: 22, Edits: []string{
+			"		if err := n.journal.Durable().Wait(ctx, put); err != nil {\n			return err\n		}\n		p.match = last", "		p.match = last",
+		}},
+		{Name: "entries of earlier terms are committed by counting", File: appendGo, Seed: 88, Edits: []string{
+			"	if index >= n.first {\n		n.commit.Advance(index)\n	}", "	n.commit.Advance(index)",
+		}},
 		{Name: "a damaged journal is taken for one cut off by a crash", File: journalGo, Seed: 13, Edits: []string{
 			"	if good < certain {\n", "	if good < 0 {\n", "r[0] == kindBatch {\n			if s", "r[0] > kindData {\n			if s",
 		}},
@@ -57,6 +63,7 @@ func wrong() []mutant.Mutant {
 // it is there is none.
 func TestVictim(t *testing.T) {
 	hunt := raftsim.Scenarios()[1]
+	defer sim.RareCollections()()
 	mutant.Victim(t, 1, 1500, func(seed uint64) error { return sim.Replay(hunt, seed, nil).Err })
 }
 
@@ -95,6 +102,7 @@ func slow() []mutant.Mutant {
 // a slow node.
 func TestSlowVictim(t *testing.T) {
 	faults := sim.SlowFaults()
+	defer sim.RareCollections()()
 	mutant.Victim(t, 1, uint64(len(faults)), func(seed uint64) error {
 		rec := quorum.NewRecorder()
 		f := faults[int(seed)%len(faults)]
