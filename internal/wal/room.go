@@ -20,6 +20,26 @@ import (
 // their commit phase (HasRoom). Those that are in one when the room gets scarce are
 // not stopped: there is one per stream, and its record is smaller than AdmitBytes.
 // For a larger one room is kept beforehand (Admit), in a segment made larger if need be.
+//
+// Who waits, for what, and who ends it. Nobody of these holds a stream's lock or a
+// record's; workers that are about to commit are pinned, so what they could reach is
+// not freed meanwhile.
+//
+//   - Throttle, for the gate to open. gatePending: a round that was written, a segment
+//     that is handed over, or room that is given back (limitPending). With nothing pending
+//     and a segment ahead it is open, unless room is kept. gateDiskFull is no reason to
+//     wait: it refuses. gateStalled: the next look at the window, when the disk has moved.
+//   - Admit, for its turn: who has it, has room or is refused some time. For room: the
+//     same three, and those who were admitted before it, who wait for nothing but a stream. If
+//     a favoured transaction comes in between, they give the room back and come again.
+//   - The flusher, for a segment: the preparer, who hands one over, or an error. For room
+//     in a segment that is too small for a round, which happens only if segments are
+//     small for the number of streams (streamRoom), and the preparer, while the disk is
+//     full: a truncation, the outside, or Close. Sync says that at once, so that a
+//     checkpoint goes on, which releases who has executed, and truncates.
+//
+// A full disk thus refuses everybody who has not executed yet, whatever else holds them up, so
+// that Close, which waits for them, comes to its end.
 
 const (
 	// AdmitBytes is the size from which on records need room kept for them.

@@ -53,11 +53,26 @@ func (r *roomLoad) size(rng *rand.Rand) int {
 	}
 }
 
+// append appends a record to any stream. With one that room is kept for it takes its time, as
+// a worker does that has to wait for a stream.
+func (r *roomLoad) append(ctx context.Context, rng *rand.Rand, writes []Write) (tx, error) {
+	stream, n := rng.IntN(len(r.opt.Streams)), txBytes(writes)
+	if n < AdmitBytes {
+		return admitTx(ctx, r.log, &r.opt, stream, writes)
+	}
+	if err := r.log.Admit(ctx, n); err != nil {
+		return tx{}, err
+	}
+	defer r.log.Done(n)
+	elapse(ctx, time.Duration(rng.IntN(5000))*time.Microsecond)
+	return appendTx(r.log.Stream(stream), r.opt.HLC, writes), nil
+}
+
 // work appends records until it has tried often enough, and returns what went wrong.
 func (r *roomLoad) work(ctx context.Context, rng *rand.Rand, tries int) error {
 	for range tries {
 		size := r.size(rng)
-		x, err := admitTx(ctx, r.log, &r.opt, rng.IntN(len(r.opt.Streams)), []Write{{Kind: KindPut, Value: make([]byte, size)}})
+		x, err := r.append(ctx, rng, []Write{{Kind: KindPut, Value: make([]byte, size)}})
 		switch {
 		case errors.Is(err, dberr.ErrDiskFull):
 			r.refused.Add(1)
@@ -114,7 +129,7 @@ func TestRoomUnderLoad(t *testing.T) {
 		segmentBytes int64
 		roomy        bool
 	}{{1, 64 << 10, false}, {3, 64 << 10, false}, {8, 256 << 10, false}, {2, 1 << 20, true}} {
-		for seed := range uint64(3) {
+		for seed := range uint64(2) {
 			eachMode(t, func(t *testing.T, syncInterval time.Duration) {
 				synctest.Test(t, func(t *testing.T) {
 					r := &roomLoad{fs: newFS(t), roomy: c.roomy}
