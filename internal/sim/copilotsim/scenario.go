@@ -20,12 +20,12 @@ func Faults(w *sim.World) error {
 	rng := w.Rand()
 	members := []int{3, 3, 3, 5, 5}[rng.IntN(5)]
 	o := copilot.Options{
-		ElectionTimeout:  time.Duration(100+rng.IntN(400)) * time.Millisecond,
-		TakeoverTimeout:  time.Duration(2+rng.IntN(20)) * time.Millisecond,
-		PingPong:         time.Duration(rng.IntN(4000)) * time.Microsecond,
-		BatchCommandsMax: 1 + rng.IntN(64),
-		EntriesMax:       1 + rng.IntN(16),
-		SnapshotRecords:  8 << rng.IntN(6),
+		ElectionTimeout: time.Duration(100+rng.IntN(400)) * time.Millisecond,
+		TakeoverTimeout: time.Duration(2+rng.IntN(20)) * time.Millisecond,
+		PingPong:        time.Duration(rng.IntN(4000)) * time.Microsecond,
+		BatchBytesMax:   1 << (5 + rng.IntN(10)),
+		EntriesMax:      1 + rng.IntN(16),
+		SnapshotEntries: 8 << rng.IntN(6),
 	}
 	c := NewCluster(w, members, o)
 	c.Network = quorum.Options{OutboxMessagesMax: 64 << rng.IntN(5), OutboxBytesMax: 1 << 20}

@@ -14,6 +14,7 @@ func Excuses() []quorum.Excuse {
 	return []quorum.Excuse{
 		{Task: "main", What: "journal load", Reason: "a node is nobody before it has read its disk"},
 		{Task: "copilot disk", What: "journal write", Reason: "it is the task that writes; the others wait for a majority"},
+		{Task: "copilot begin", What: "journal durable", Reason: "a node is no pilot before its disk knows that it is; the other pilot goes on"},
 		{Task: "copilot own disk", What: "journal durable", Reason: "it casts the own disk's vote"},
 	}
 }

@@ -15,41 +15,53 @@ const (
 	appendGo = "quorum/copilot/append.go"
 	applyGo  = "quorum/copilot/apply.go"
 	epochGo  = "quorum/copilot/epoch.go"
-	logGo    = "quorum/copilot/log.go"
 	pilotGo  = "quorum/copilot/pilot.go"
+	stateGo  = "quorum/copilot/state.go"
 )
 
 // wrong are mistakes that break a promise.
 func wrong() []mutant.Mutant {
 	return []mutant.Mutant{
-		{Name: "an answer before the disk has it", File: appendGo, Seed: 28, Edits: []string{
-			"	if err := n.journal.Sync(ctx); err != nil {\n		return nil, err\n	}\n", "",
+		{Name: "an answer before the disk has it", File: appendGo, Edits: []string{
+			"		if err := n.journal.Sync(ctx); err != nil {\n			return nil, err\n		}\n", "",
 		}},
-		{Name: "a vote without a look at what crosses", File: appendGo, Seed: 1, Edits: []string{
-			"case !l.at(i).ruling() && crossed(l, o, i):", "case false && crossed(l, o, i):",
+		{Name: "an answer from another epoch counts", File: appendGo, Edits: []string{
+			"		if !p.leads() {\n			return nil", "		if p.n.pilot == nil {\n			return nil",
 		}},
-		{Name: "a commit cut to what is there, without its ruling", File: appendGo, Seed: 12, Edits: []string{
-			"	if req.commit <= l.last() {\n		n.committed(j, req.commit)\n	}\n", "	n.committed(j, min(req.commit, l.last()))\n",
+		{Name: "an acknowledgement of another epoch's entries", File: appendGo, Edits: []string{
+			"	if in && n.inEpoch(req.epoch) {", "	if n.inEpoch(req.epoch) || n.opened < req.epoch {",
 		}},
-		{Name: "half is a majority", File: pilotGo, Seed: 20, Edits: []string{
-			"return have >= p.n.majority()", "return have+1 >= p.n.majority()",
+		{Name: "half is a majority", File: pilotGo, Edits: []string{
+			"matches[len(matches)-p.n.majority()]", "matches[len(matches)-p.n.majority()+1]",
 		}},
-		{Name: "the fast way without the other pilot", File: pilotGo, Seed: 1, Edits: []string{
-			"return ok && p.other.fresh && v == p.log.at(i).dep", "return v == p.log.at(i).dep || !ok",
+		{Name: "an entry that does not know the other log", File: pilotGo, Edits: []string{
+			"		e.dep = p.met\n", "		e.dep = p.n.logs[1].commit\n",
 		}},
-		{Name: "an entry that does not know the other log", File: pilotGo, Seed: 2, Edits: []string{
-			"p.record(record{dep: o.last(), commands: batch})", "p.record(record{dep: o.commit, commands: batch})",
+		{Name: "the second pilot tells of the front", File: pilotGo, Edits: []string{
+			"	if p.j == 0 {\n		p.n.front = p.n.ends()\n	}\n", "	p.n.front = p.n.ends()\n",
 		}},
-		{Name: "a new epoch with the dependencies as proposed", File: epochGo, Seed: 1, Edits: []string{
-			"				l.at(i).final = o.last()\n", "				l.at(i).final = l.at(i).dep\n",
+		{Name: "what is not in log 0 yet comes after all of log 1", File: applyGo, Edits: []string{
+			"known := n.front[1], n.front[0] < i", "known := k, true",
 		}},
-		{Name: "a refusal taken for a promise", File: epochGo, Seed: 278, Edits: []string{
+		{Name: "the front of the last epoch", File: stateGo, Edits: []string{
+			"n.opened, n.pilots, n.front = s.epoch, s.pilots, s.front", "n.opened, n.pilots = s.epoch, s.pilots",
+		}},
+		{Name: "a new epoch begins behind what is on the disk", File: stateGo, Edits: []string{
+			"		known = n.executed\n", "",
+		}},
+		{Name: "what was committed is so in the new epoch", File: epochGo, Edits: []string{
+			"s.epoch, s.front, s.commit = epoch, n.ends(), n.executed", "s.epoch, s.front = epoch, n.ends()",
+		}},
+		{Name: "a new epoch with what one node has", File: epochGo, Edits: []string{
+			"	for _, r := range replies {\n		if r.epoch", "	for _, r := range replies[1:] {\n		if r.epoch",
+		}},
+		{Name: "a refusal taken for a promise", File: epochGo, Edits: []string{
 			"	case req.epoch <= n.promised, now-n.promisedAt < n.options.TakeoverTimeout:\n		return &prepareResp{}, nil", "	case req.epoch <= n.promised, now-n.promisedAt < n.options.TakeoverTimeout:\n		return &prepareResp{granted: n.promised == req.epoch}, nil",
 		}},
-		{Name: "a pilot proposes before its disk has the epoch", File: pilotGo, Seed: 478, Edits: []string{
-			"case len(p.queue) == 0 || !p.saved || p.held", "case len(p.queue) == 0 || p.held",
+		{Name: "a pilot proposes before its disk has the epoch", File: epochGo, Edits: []string{
+			"		err := n.journal.Sync(ctx)\n		if err == nil && n.inEpoch(epoch) {", "		var err error\n		if n.inEpoch(epoch) {",
 		}},
-		{Name: "a command is carried out from both logs", File: applyGo, Seed: 1, Edits: []string{
+		{Name: "a command is carried out from both logs", File: applyGo, Edits: []string{
 			"if s == nil || s.seq < c.Seq {", "if s == nil || s.seq <= c.Seq {",
 		}},
 	}
@@ -73,7 +85,7 @@ func TestMutantsAreFound(t *testing.T) {
 func slow() []mutant.Mutant {
 	return []mutant.Mutant{
 		{Name: "wait on one remote", File: appendGo, Edits: []string{
-			"		short, cancel := quorum.WithTimeout(ctx, n.options.ElectionTimeout/2)\n		defer cancel()\n		resp, err := call(short)", "		resp, err := call(ctx)",
+			"		short, cancel := quorum.WithTimeout(ctx, n.options.ElectionTimeout/2)\n		defer cancel()\n		resp, err := n.methods.append.Call(short, n.endpoint, x.id, req)", "		resp, err := n.methods.append.Call(ctx, n.endpoint, x.id, req)",
 		}},
 		{Name: "sync without a bound", File: appendGo, Edits: []string{
 			"			p.exchange(ctx, x)\n", "			if err := p.n.journal.Sync(ctx); err != nil {\n				return err\n			}\n			p.exchange(ctx, x)\n",
