@@ -20,8 +20,7 @@ type codeBound struct {
 // codeBounds are the protocols whose point is how short they are.
 var codeBounds = []codeBound{
 	{"quorum/raft", 900, []string{"quorum", "quorum/journal", "internal/env"}},
-	// The goal is 1,000. The bound is what there is, so that it only gets shorter.
-	{"quorum/copilot", 1323, []string{"quorum", "quorum/journal", "internal/env"}},
+	{"quorum/copilot", 1000, []string{"quorum", "quorum/journal", "internal/env"}},
 }
 
 // codeColumnsMax is how wide a line of such code may be, a tab counting as four.

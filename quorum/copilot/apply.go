@@ -14,6 +14,10 @@ func (n *Node) apply(ctx context.Context) error {
 			n.execute(j)
 			n.moved = n.rt.Elapsed()
 		}
+		if n.pilot != nil {
+			n.pilot.offer() // there may be room for another entry
+			n.pilot.kick()  // with which the news goes to the other pilot
+		}
 		if n.tooLong() {
 			n.compact()
 		}
@@ -23,35 +27,29 @@ func (n *Node) apply(ctx context.Context) error {
 	}
 }
 
-// next returns the log whose next record is to be carried out, if that is known
-// (§4.3). Of the next records of both logs, i of log 0 and k of log 1, i goes
-// first if it does not depend on k, and k if it does not depend on i; both cannot
-// be (invariant Order). If each depends on the other, log 0 has priority, which
-// breaks the cycle. A record whose turn has come by one rule need not wait until
-// the other is known.
+// next returns the log whose next entry is to be carried out, if that is known. An
+// entry k of log 1 goes before those of log 0 that depend on it, and behind the
+// others: that the next of these does is known from that entry, or from the front.
 func (n *Node) next() (j int, ok bool) {
-	p, l := &n.logs[0], &n.logs[1]
+	l := &n.logs[0]
 	i, k := n.executed[0]+1, n.executed[1]+1
-	pKnown, lKnown := i <= p.commit, k <= l.commit
-	pFree := pKnown && p.at(i).final < k
-	lFree := lKnown && l.at(k).final < i
-	switch {
-	case pFree && lFree && !p.at(i).ruling() && !l.at(k).ruling():
-		panic("copilot: neither of two entries comes after the other")
-	case pFree:
-		return 0, true
-	case lFree:
-		return 1, true
+	dep, known := n.front[1], n.front[0] < i
+	if i <= l.last() {
+		dep, known = l.at(i).dep, true
 	}
-	return 0, pKnown && lKnown
+	if known && k <= dep {
+		return 1, k <= n.logs[1].commit
+	}
+	return 0, i <= l.commit
 }
 
-// execute carries out the next record of a log. Commands that were carried out
+// execute carries out the next entry of a log. Commands that were carried out
 // already, since both logs have them or a client asked again, are passed over.
 func (n *Node) execute(j int) {
 	n.executed[j]++
-	r := n.logs[j].at(n.executed[j])
-	for _, c := range r.commands {
+	e := n.logs[j].at(n.executed[j])
+	n.bytes += e.bytes()
+	for _, c := range e.commands {
 		s := n.sessions.find(c.Client)
 		if s == nil || s.seq < c.Seq {
 			n.applied++
@@ -70,46 +68,21 @@ func (n *Node) execute(j int) {
 			w.result.Fail(ErrStale)
 		}
 	}
-	if n.pilot != nil {
-		n.pilot.offer() // there is room for another entry
-	}
 }
 
-// tooLong tells whether a snapshot should take the place of what is executed.
+// tooLong tells whether a snapshot should take the place of what is carried out.
 func (n *Node) tooLong() bool {
-	records, bytes := 0, 0
-	for j := range n.logs {
-		l := &n.logs[j]
-		records += int(n.executed[j] - l.base)
-		bytes += l.bytes
-	}
-	return records >= n.options.SnapshotRecords || records > 0 && (bytes > n.options.SnapshotBytes || n.rt.Rare("copilot: snapshot"))
+	entries := int(n.executed[0] - n.snapshot.at[0] + n.executed[1] - n.snapshot.at[1])
+	return entries >= n.options.SnapshotEntries || n.bytes > n.options.SnapshotBytes || entries > 0 && n.rt.Rare("copilot: snapshot")
 }
 
-// compact puts a snapshot in the place of what is executed.
+// compact puts a snapshot in the place of what is carried out.
 func (n *Node) compact() {
-	s := snapshot{at: n.executed, applied: n.applied, sessions: n.sessions.all(), data: n.machine.Snapshot()}
+	n.snapshot, n.bytes = snapshot{n.executed, n.applied, n.sessions.all(), n.machine.Snapshot()}, 0
 	for j := range n.logs {
-		l := &n.logs[j]
-		s.before[j] = l.entry(s.at[j])
-		l.compact(s.at[j], s.before[j])
+		n.logs[j].compact(n.executed[j])
 	}
-	n.snapshot = s
 	n.saveAll()
-}
-
-// restore makes a snapshot the node's state. The logs are compacted by it.
-func (n *Node) restore(s *snapshot) error {
-	if err := n.machine.Restore(s.data); err != nil {
-		return err
-	}
-	n.sessions = sessions{}
-	for _, x := range s.sessions {
-		n.sessions.put(x, n.options.SessionsMax)
-	}
-	n.executed, n.applied = s.at, s.applied
-	n.changed.Advance(n.changed.Value() + 1)
-	return nil
 }
 
 // sessions are the clients that are remembered, those that were silent longest
@@ -151,12 +124,4 @@ func (s *sessions) all() []session {
 		all = append(all, *e.Value.(*session))
 	}
 	return all
-}
-
-// committed notes that a log is committed up to a record.
-func (n *Node) committed(j int, upTo uint64) {
-	if l := &n.logs[j]; upTo > l.commit {
-		l.commit = upTo
-		n.changed.Advance(n.changed.Value() + 1)
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -30,8 +29,7 @@ type Options struct {
 	// and for ever.
 	Members []quorum.NodeID
 	// TakeoverTimeout is how late a pilot's answers are before the other one
-	// gives its log to a third, if others are quicker; and how long an entry waits
-	// for the other pilot's vote before it does without. Default: 5 ms.
+	// gives its log to a third, if others are quicker. Default: 5 ms.
 	TakeoverTimeout time.Duration
 	// ElectionTimeout is how long a node does not hear from a pilot before it
 	// wants to be one: between one and two of it, drawn anew each time. Default:
@@ -43,18 +41,18 @@ type Options struct {
 	// PingPong is how long a pilot waits at most for the other's entry before it
 	// proposes the next one of its own (§4.4). Default: 4 ms.
 	PingPong time.Duration
-	// BatchCommandsMax and BatchBytesMax bound an entry. Defaults: 1,024 commands,
-	// 64 KiB; one command always fits.
-	BatchCommandsMax, BatchBytesMax int
-	// EntriesMax bounds the records of a pilot's log that are not carried out
-	// yet. Default: 16.
+	// BatchBytesMax bounds an entry, of about 16 bytes for each command and what is
+	// in it. Default: 64 KiB; one command always fits.
+	BatchBytesMax int
+	// EntriesMax bounds the entries of a pilot's log that are not carried out
+	// yet. Default: 2.
 	EntriesMax int
 	// CommandsMax bounds the commands that wait at a pilot; more fail with
 	// quorum.ErrOverloaded. Default: 4,096.
 	CommandsMax int
-	// SnapshotRecords and SnapshotBytes are how long the logs get, together, before
-	// a snapshot takes their place. Defaults: 16,384 records, 8 MiB.
-	SnapshotRecords, SnapshotBytes int
+	// SnapshotEntries and SnapshotBytes are how much is carried out of both logs
+	// before a snapshot takes its place. Defaults: 16,384 entries, 8 MiB.
+	SnapshotEntries, SnapshotBytes int
 	// SessionsMax bounds the clients that are remembered: of more, the one that
 	// has been silent longest is forgotten, and a command of its that comes again
 	// then is carried out again. Default: 65,536.
@@ -68,11 +66,10 @@ func (o Options) withDefaults() Options {
 	o.ElectionTimeout = cmp.Or(o.ElectionTimeout, time.Second)
 	o.Heartbeat = cmp.Or(o.Heartbeat, o.ElectionTimeout/10)
 	o.PingPong = cmp.Or(o.PingPong, 4*time.Millisecond)
-	o.BatchCommandsMax = cmp.Or(o.BatchCommandsMax, 1024)
 	o.BatchBytesMax = cmp.Or(o.BatchBytesMax, 64<<10)
-	o.EntriesMax = cmp.Or(o.EntriesMax, 16)
+	o.EntriesMax = cmp.Or(o.EntriesMax, 2)
 	o.CommandsMax = cmp.Or(o.CommandsMax, 4096)
-	o.SnapshotRecords = cmp.Or(o.SnapshotRecords, 16384)
+	o.SnapshotEntries = cmp.Or(o.SnapshotEntries, 16384)
 	o.SnapshotBytes = cmp.Or(o.SnapshotBytes, 8<<20)
 	o.SessionsMax = cmp.Or(o.SessionsMax, 1<<16)
 	if o.Logf == nil {
@@ -107,14 +104,15 @@ type Node struct {
 	promised uint64 // it takes part in no earlier epoch
 	opened   uint64 // the epoch that the logs are of
 	pilots   [logs]quorum.NodeID
-	// fresh: it has run without interruption since the epoch was opened. A pilot
-	// that starts again may have forgotten what it proposed.
-	fresh bool
-	logs  [logs]log
+	logs     [logs]log
+	// front is what is known of log 0 beyond its end here: all entries behind
+	// front[0] have front[1] as a dependency, or more.
+	front pair
 
 	snapshot snapshot
-	executed pair   // records that were carried out
-	applied  uint64 // commands that were
+	executed pair   // entries that were carried out
+	bytes    int    // of these, behind the snapshot
+	applied  uint64 // commands that were carried out
 	sessions sessions
 	changed  *quorum.Watermark // moves when there may be something to carry out
 	moved    time.Duration     // when something was carried out last, or came to be
@@ -128,6 +126,7 @@ type Node struct {
 
 	pilot   *pilot // while it is one
 	waiting map[key]*waiter
+	queue   []*waiter // those of waiting in the order that they came, and some that wait no more
 }
 
 // key names a command.
@@ -137,7 +136,7 @@ type key struct{ client, seq uint64 }
 type waiter struct {
 	command Command
 	result  *quorum.Value[[]byte]
-	placed  bool // it is in an entry of either log
+	placed  uint64 // the epoch in which it was found in a log
 }
 
 // Start reads what the node had on its disk and makes it a member. The endpoint
@@ -153,16 +152,11 @@ func Start(ctx context.Context, e *quorum.Endpoint, files env.FS, machine StateM
 	if n.journal, records, err = journal.Open(ctx, files, o.Dir); err != nil {
 		return nil, err
 	}
+	n.changed = quorum.NewWatermark(ctx, "copilot changed", 0)
 	if err := n.load(records); err != nil {
 		return nil, err
 	}
 	n.saveAll()
-	n.changed = quorum.NewWatermark(ctx, "copilot changed", 0)
-	if n.snapshot.at != (pair{}) {
-		if err := n.restore(&n.snapshot); err != nil {
-			return nil, fmt.Errorf("%w: %w", journal.ErrCorrupt, err)
-		}
-	}
 	n.patience = n.options.TakeoverTimeout
 	n.heard, n.promisedAt = -n.options.ElectionTimeout, -n.options.ElectionTimeout
 	n.election = quorum.After(ctx, 0)
@@ -177,7 +171,6 @@ func (n *Node) Run(ctx context.Context) error {
 	disk := quorum.Go(ctx, "copilot disk", n.journal.Run)
 	quorum.Go(ctx, "copilot apply", n.apply)
 	quorum.Go(ctx, "copilot role", n.roles)
-	n.settleRole()
 	err := disk.Wait(ctx)
 	n.retire()
 	n.failWaiting()
@@ -190,22 +183,19 @@ type Status struct {
 	Opened   uint64           // the epoch that its logs are of
 	Pilots   [2]quorum.NodeID // of that; 0 for none
 	Pilot    bool             // it is one of them
-	Last     [2]uint64        // the last record of each log
-	Commit   [2]uint64        // the last committed
+	Last     [2]uint64        // the last entry of each log
 	Executed [2]uint64        // the last carried out
 	Applied  uint64           // commands carried out
-	Records  int              // in memory, behind the snapshot
+	Entries  int              // in memory, behind the snapshot
 }
 
 // Status returns the node's state.
 func (n *Node) Status() Status {
-	s := Status{Epoch: n.promised, Opened: n.opened, Pilots: n.pilots, Pilot: n.pilot != nil, Executed: n.executed, Applied: n.applied}
-	for j := range n.logs {
-		l := &n.logs[j]
-		s.Last[j], s.Commit[j] = l.last(), l.commit
-		s.Records += len(l.records)
+	return Status{
+		Epoch: n.promised, Opened: n.opened, Pilots: n.pilots, Pilot: n.pilot != nil,
+		Last: n.ends(), Executed: n.executed, Applied: n.applied,
+		Entries: len(n.logs[0].entries) + len(n.logs[1].entries),
 	}
-	return s
 }
 
 // majority is how many nodes make sure: any two majorities share a node.
@@ -231,26 +221,17 @@ func (n *Node) Submit(ctx context.Context, c Command) ([]byte, error) {
 			return nil, quorum.ErrOverloaded
 		}
 		w = &waiter{command: c, result: quorum.NewValue[[]byte](ctx, "copilot command")}
-		n.waiting[k] = w
-		n.pilot.enqueue(w)
+		n.waiting[k], n.queue = w, append(n.queue, w)
+		n.pilot.offer()
 	}
 	return w.result.Wait(ctx)
 }
 
 // failWaiting tells those who wait that the node is no pilot any more.
 func (n *Node) failWaiting() {
-	for _, k := range n.waitingKeys() {
-		n.waiting[k].result.Fail(ErrNotPilot)
+	for _, w := range n.queue {
+		w.result.Fail(ErrNotPilot)
 	}
+	n.queue = nil
 	clear(n.waiting)
-}
-
-// waitingKeys returns the names of the commands that wait, in order.
-func (n *Node) waitingKeys() []key {
-	keys := make([]key, 0, len(n.waiting))
-	for k := range n.waiting {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b key) int { return cmp.Or(cmp.Compare(a.client, b.client), cmp.Compare(a.seq, b.seq)) })
-	return keys
 }

@@ -2,6 +2,7 @@ package copilot
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"testing"
 
@@ -9,78 +10,33 @@ import (
 	"github.com/godwitdb/godwit/quorum/journal"
 )
 
-// entry returns an entry that depends on the other log up to dep.
-func entry(dep uint64) record { return record{dep: dep, commands: []Command{{1, dep + 1, nil}}} }
-
-func logOf(records ...record) log {
+// logOf returns the beginning of a log: an entry for each dependency.
+func logOf(deps ...uint64) log {
 	var l log
-	for _, r := range records {
-		l.add(r)
+	for _, dep := range deps {
+		l.entries = append(l.entries, entry{dep: dep, commands: []Command{{1, dep + 1, nil}}})
 	}
 	return l
 }
 
-// An entry is crossed by one of the other log if neither comes after the other.
-func TestCrossed(t *testing.T) {
-	for name, test := range map[string]struct {
-		own, other log
-		want       bool // of own's first entry
-	}{
-		"the other log is empty":      {logOf(entry(0)), logOf(), false},
-		"it comes after the other":    {logOf(entry(1)), logOf(entry(0)), false},
-		"the other comes after it":    {logOf(entry(0)), logOf(entry(1)), false},
-		"neither":                     {logOf(entry(0)), logOf(entry(0)), true},
-		"the second of the other":     {logOf(entry(1)), logOf(entry(0), entry(0)), true},
-		"a ruling is none":            {logOf(entry(0)), logOf(record{from: 1}), false},
-		"a ruling does not change it": {logOf(entry(0)), logOf(entry(0), record{dep: 1, from: 1}), true},
-		"one that is in the snapshot": {logOf(entry(0)), log{base: 2, before: 1}, true},
-		"a ruling in the snapshot":    {logOf(entry(1)), log{base: 2, before: 1}, false},
-	} {
-		if got := crossed(&test.own, &test.other, 1); got != test.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
-// A ruling gives the entries that it is about their dependency, wherever the log
-// begins, and takes it back when it is dropped.
-func TestRuling(t *testing.T) {
-	l := logOf(entry(1), entry(2), entry(2), record{dep: 5, from: 2})
-	if l.at(1).final != 1 || l.at(2).final != 5 || l.at(3).final != 5 || l.at(1).ruled || !l.at(3).ruled || l.entry(4) != 3 {
-		t.Errorf("%+v", l)
-	}
-	l.truncate(3)
-	if l.at(2).final != 2 || l.at(2).ruled {
-		t.Errorf("%+v", l)
-	}
-	l.add(record{dep: 7, from: 2})
-	l.compact(2, l.entry(2))
-	if l.last() != 4 || l.at(3).final != 7 || l.entry(2) != 2 || len(l.from(5)) != 0 || len(l.from(3)) != 2 {
-		t.Errorf("%+v", l)
-	}
-	l.compact(9, 8) // from elsewhere
-	if l.last() != 9 || l.entry(9) != 8 || l.bytes != 0 || l.commit != 9 {
-		t.Errorf("%+v", l)
-	}
-}
-
-// What is next follows from the dependencies alone, by whatever way it is known.
+// What is next follows from the dependencies alone, by whatever way they are known.
 func TestNext(t *testing.T) {
 	for name, test := range map[string]struct {
-		p, l   log
-		commit pair
-		want   int // -1 for not yet
+		logs          [logs]log
+		front, commit pair
+		want          int // -1 for not yet
 	}{
-		"nothing":                                {logOf(), logOf(), pair{}, -1},
-		"log 0 needs nothing":                    {logOf(entry(0)), logOf(entry(1)), pair{1, 0}, 0},
-		"log 1 needs nothing":                    {logOf(entry(1)), logOf(entry(0)), pair{0, 1}, 1},
-		"log 0 after log 1":                      {logOf(entry(1)), logOf(entry(0)), pair{1, 1}, 1},
-		"log 1 is not known, and log 0 needs it": {logOf(entry(1)), logOf(entry(1)), pair{1, 0}, -1},
-		"log 0 is not known, and log 1 needs it": {logOf(entry(1)), logOf(entry(1)), pair{0, 1}, -1},
-		"a cycle is broken by log 0":             {logOf(entry(1)), logOf(entry(1)), pair{1, 1}, 0},
-		"a ruling waits for nothing":             {logOf(record{dep: 9, from: 1}), logOf(entry(1)), pair{1, 0}, 0},
+		"nothing":                            {[logs]log{logOf(), logOf()}, pair{}, pair{}, -1},
+		"log 0 needs nothing":                {[logs]log{logOf(0), logOf(0)}, pair{}, pair{1, 1}, 0},
+		"log 0 needs nothing, as yet":        {[logs]log{logOf(0), logOf(0)}, pair{}, pair{0, 1}, -1},
+		"log 0 after log 1":                  {[logs]log{logOf(1), logOf(0)}, pair{}, pair{1, 1}, 1},
+		"after log 1, which is not known":    {[logs]log{logOf(1), logOf(0)}, pair{}, pair{1, 0}, -1},
+		"log 1, of which log 0 knows":        {[logs]log{logOf(), logOf(0)}, pair{0, 1}, pair{0, 1}, 1},
+		"log 1, of which log 0 knew not":     {[logs]log{logOf(), logOf(0)}, pair{0, 0}, pair{0, 1}, -1},
+		"log 1, and then more of log 0":      {[logs]log{logOf(), logOf(0)}, pair{1, 1}, pair{0, 1}, -1},
+		"an entry of log 0 tells of its own": {[logs]log{logOf(1), logOf(0)}, pair{1, 1}, pair{0, 1}, 1},
 	} {
-		n := &Node{logs: [logs]log{test.p, test.l}}
+		n := &Node{logs: test.logs, front: test.front}
 		n.logs[0].commit, n.logs[1].commit = test.commit[0], test.commit[1]
 		j, ok := n.next()
 		if !ok {
@@ -105,42 +61,94 @@ func TestSessions(t *testing.T) {
 
 // A journal that holds what no node writes is an error, not a state.
 func TestLoadRefusesNonsense(t *testing.T) {
-	enc := func(s stored) []byte { return quorum.Encode(nil, &s) }
-	first := enc(stored{kind: storedSnapshot, snapshot: snapshot{at: pair{5, 2}}})
+	enc := func(s state) []byte { return quorum.Encode(nil, &stored{state: s}) }
+	first := enc(state{epoch: 2, from: pair{6, 3}, snapshot: []snapshot{{at: pair{5, 2}}}})
 	for name, records := range map[string][][]byte{
-		"no snapshot":                   {enc(stored{kind: storedPromise, promised: 1})},
-		"two snapshots":                 {first, first},
-		"logs that are no continuation": {first, enc(stored{kind: storedOpen, state: state{from: pair{7, 3}}})},
-		"logs from nowhere":             {first, enc(stored{kind: storedOpen})},
-		"a third log":                   {first, enc(stored{kind: storedRecord, log: 2})},
-		"unknown kind":                  {first, enc(stored{kind: 9})},
+		"logs that are no continuation": {first, enc(state{epoch: 2, from: pair{7, 3}})},
+		"logs from nowhere":             {first, enc(state{epoch: 3})},
+		"an epoch that has passed":      {first, enc(state{epoch: 1, from: pair{6, 3}})},
 		"undecodable":                   {first, {2}},
 	} {
-		n := &Node{}
-		if err := n.load(records); !errors.Is(err, journal.ErrCorrupt) {
-			t.Errorf("%s: %v", name, err)
-		}
+		onNode(t, func(n *Node) {
+			if err := n.load(records); !errors.Is(err, journal.ErrCorrupt) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+}
+
+// blank is a state machine without a state.
+type blank struct{}
+
+func (blank) Apply(uint64, []byte) []byte { return nil }
+func (blank) Snapshot() []byte            { return nil }
+func (blank) Restore([]byte) error        { return nil }
+
+// onNode runs f in a task of a node that is nobody yet.
+func onNode(t *testing.T, f func(n *Node)) {
+	t.Helper()
+	rt, stop := quorum.Start(1)
+	defer stop()
+	if err := rt.Run(t.Context(), "test", func(ctx context.Context) error {
+		f(&Node{machine: blank{}, options: Options{}.withDefaults(), changed: quorum.NewWatermark(ctx, "changed", 0)})
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A state is taken if it goes on where the node is. A newer epoch begins behind what
+// was carried out.
+func TestAdopt(t *testing.T) {
+	first := state{epoch: 2, from: pair{1, 1}, entries: [logs][]entry{logOf(0, 1, 1).entries, logOf(0, 0).entries}, front: pair{3, 2}, commit: pair{2, 9}}
+	for name, test := range map[string]struct {
+		s               state
+		want            bool
+		ends, commit    pair
+		front, executed pair
+	}{
+		"the same again":                 {first, true, pair{3, 2}, pair{2, 2}, pair{3, 2}, pair{1, 1}},
+		"an epoch that has passed":       {state{epoch: 1, from: pair{1, 1}}, false, pair{3, 2}, pair{2, 2}, pair{3, 2}, pair{1, 1}},
+		"more of one log":                {state{epoch: 2, from: pair{0, 2}, entries: [logs][]entry{1: logOf(0, 0).entries}, front: pair{3, 3}, commit: pair{3, 3}}, true, pair{3, 3}, pair{3, 3}, pair{3, 3}, pair{1, 1}},
+		"what is between is not there":   {state{epoch: 2, from: pair{5, 0}, entries: [logs][]entry{logOf(1).entries}, commit: pair{5, 2}}, false, pair{3, 2}, pair{2, 2}, pair{3, 2}, pair{1, 1}},
+		"a newer epoch":                  {state{epoch: 3, from: pair{2, 2}, entries: [logs][]entry{logOf(1).entries}, front: pair{2, 1}, commit: pair{1, 1}}, true, pair{2, 1}, pair{1, 1}, pair{2, 1}, pair{1, 1}},
+		"a newer epoch, not all of it":   {state{epoch: 3, from: pair{3, 2}, entries: [logs][]entry{logOf(1).entries}}, false, pair{3, 2}, pair{2, 2}, pair{3, 2}, pair{1, 1}},
+		"a newer epoch, one log of it":   {state{epoch: 3, from: pair{2, 0}, entries: [logs][]entry{logOf(1).entries}}, false, pair{3, 2}, pair{2, 2}, pair{3, 2}, pair{1, 1}},
+		"a newer epoch, with a snapshot": {state{epoch: 3, from: pair{9, 6}, entries: [logs][]entry{logOf(5).entries}, front: pair{9, 5}, snapshot: []snapshot{{at: pair{8, 5}}}}, true, pair{9, 5}, pair{8, 5}, pair{9, 5}, pair{8, 5}},
+		"an older snapshot":              {state{epoch: 3, from: pair{1, 2}, snapshot: []snapshot{{at: pair{0, 1}}}}, true, pair{1, 1}, pair{1, 1}, pair{}, pair{1, 1}},
+	} {
+		onNode(t, func(n *Node) {
+			n.adopt(&first, n.ends())
+			n.executed = pair{1, 1}
+			known := n.ends()
+			if test.s.epoch > n.opened {
+				known = n.executed
+			}
+			got := n.adopt(&test.s, known)
+			commit := pair{n.logs[0].commit, n.logs[1].commit}
+			if got != test.want || n.ends() != test.ends || commit != test.commit || n.front != test.front || n.executed != test.executed {
+				t.Errorf("%s: %v, ends %v, commit %v, front %v, executed %v", name, got, n.ends(), commit, n.front, n.executed)
+			}
+		})
 	}
 }
 
 func FuzzMessages(f *testing.F) {
-	s := state{epoch: 3, pilots: [logs]quorum.NodeID{1, 2}, from: pair{1, 2}, records: [logs][]record{{entry(1)}, {{dep: 3, from: 1}}},
-		snapshot: []snapshot{{at: pair{0, 1}, sessions: []session{{1, 2, []byte("result")}}, data: []byte("data")}}}
-	f.Add(byte(0), quorum.Encode(nil, &prepareReq{epoch: 1, pre: true, opened: 2, commit: pair{3, 4}}))
+	s := state{3, [logs]quorum.NodeID{1, 2}, pair{3, 4}, pair{5, 6}, pair{1, 2}, [logs][]entry{logOf(1, 2).entries, logOf(0).entries},
+		[]snapshot{{pair{0, 1}, 4, []session{{1, 2, []byte("result")}}, []byte("data")}}}
+	f.Add(byte(0), quorum.Encode(nil, &prepareReq{epoch: 1, pre: true, opened: 2, executed: pair{3, 4}}))
 	f.Add(byte(1), quorum.Encode(nil, &prepareResp{true, s}))
-	f.Add(byte(2), quorum.Encode(nil, &openReq{s}))
-	f.Add(byte(3), quorum.Encode(nil, &appendReq{1, 1, 2, 3, []record{entry(4)}}))
-	f.Add(byte(4), quorum.Encode(nil, &appendResp{1, 2, true, pair{3, 4}, 5, []uint64{6}}))
-	f.Add(byte(5), quorum.Encode(nil, &stored{kind: storedOpen, state: s}))
+	f.Add(byte(2), quorum.Encode(nil, &s))
+	f.Add(byte(3), quorum.Encode(nil, &appendResp{1, 2, pair{3, 4}, pair{5, 6}, pair{7, 8}}))
+	f.Add(byte(4), quorum.Encode(nil, &stored{5, s}))
 	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
 		messages := []func() quorum.Message{
 			func() quorum.Message { return new(prepareReq) },
 			func() quorum.Message { return new(prepareResp) },
-			func() quorum.Message { return new(openReq) },
-			func() quorum.Message { return new(appendReq) },
+			func() quorum.Message { return new(state) },
 			func() quorum.Message { return new(appendResp) },
 			func() quorum.Message { return new(stored) },
-		}[kind%6]
+		}[kind%5]
 		m, again := messages(), messages()
 		if quorum.Decode(b, m) != nil {
 			return

@@ -9,56 +9,45 @@ type Command struct {
 	Data        []byte
 }
 
-// record is a place in a pilot's log: an entry, which is a batch of commands, or
-// a ruling, by which entries before it get their final dependency.
-type record struct {
-	// dep is the dependency: the other log's records up to there come first. Of an
-	// entry it is as proposed, of a ruling it is that of the entries from on.
-	dep      uint64
-	from     uint64 // of a ruling: the first entry it is about; 0 for an entry
+// entry is a place in a pilot's log: a batch of commands.
+type entry struct {
+	dep      uint64 // of log 0: the entries of log 1 up to there come first
 	commands []Command
-
-	// Not sent:
-	final uint64 // the dependency, as far as is known here
-	ruled bool   // a ruling is about it
 }
 
-func (r *record) ruling() bool { return r.from > 0 }
-
-func (r *record) fields(c *quorum.Coder) {
-	c.Uint(&r.dep)
-	c.Uint(&r.from)
-	quorum.Slice(c, &r.commands, func(m *Command) {
+func (e *entry) fields(c *quorum.Coder) {
+	c.Uint(&e.dep)
+	quorum.Slice(c, &e.commands, func(m *Command) {
 		c.Uint(&m.Client)
 		c.Uint(&m.Seq)
 		c.Bytes(&m.Data)
 	})
 }
 
-func (r *record) bytes() int {
+func (e *entry) bytes() int {
 	n := 0
-	for i := range r.commands {
-		n += len(r.commands[i].Data) + commandBytes
+	for i := range e.commands {
+		n += e.commands[i].bytes()
 	}
 	return n
 }
 
-// commandBytes is about what a command takes beside its data.
-const commandBytes = 16
+// bytes is about what a command takes.
+func (m *Command) bytes() int { return len(m.Data) + 16 }
 
-// The other pilot's log, and each of both.
+// logs is how many there are. In a pair, each has its own.
 const logs = 2
 
 type pair = [logs]uint64
 
 func pairFields(c *quorum.Coder, p *pair) { c.Uint(&p[0]); c.Uint(&p[1]) }
 
-// snapshot is the state after a place in each log.
+// snapshot is what has become of the logs up to a place in each.
 type snapshot struct {
-	at, before pair   // records up to at are in it; before are the last entries up to there
-	applied    uint64 // commands that were carried out
-	sessions   []session
-	data       []byte // of the state machine
+	at       pair
+	applied  uint64 // commands that were carried out
+	sessions []session
+	data     []byte // of the state machine
 }
 
 // session is what is known of a client: the last of its commands.
@@ -67,9 +56,8 @@ type session struct {
 	result      []byte
 }
 
-func (m *snapshot) Fields(c *quorum.Coder) {
+func (m *snapshot) fields(c *quorum.Coder) {
 	pairFields(c, &m.at)
-	pairFields(c, &m.before)
 	c.Uint(&m.applied)
 	quorum.Slice(c, &m.sessions, func(s *session) {
 		c.Uint(&s.client)
@@ -79,14 +67,15 @@ func (m *snapshot) Fields(c *quorum.Coder) {
 	c.Bytes(&m.data)
 }
 
-// state is what one node has and another may lack: both logs from somewhere on,
-// with a snapshot if they begin later than the other needs.
+// state is what a node has of the logs, from somewhere on: all that nodes tell each
+// other of them, and all that a node writes on its disk.
 type state struct {
 	epoch    uint64 // that the logs are of
 	pilots   [logs]quorum.NodeID
-	settled  pair
-	from     pair // of the first record of each log
-	records  [logs][]record
+	front    pair // all entries of log 0 behind front[0] have front[1] as a dependency, or more
+	commit   pair
+	from     pair // the first entry of each log; 0 if nothing is said of it
+	entries  [logs][]entry
 	snapshot []snapshot // one, or none
 }
 
@@ -94,93 +83,64 @@ func (m *state) Fields(c *quorum.Coder) {
 	c.Uint(&m.epoch)
 	c.Node(&m.pilots[0])
 	c.Node(&m.pilots[1])
-	pairFields(c, &m.settled)
+	pairFields(c, &m.front)
+	pairFields(c, &m.commit)
 	pairFields(c, &m.from)
-	for j := range m.records {
-		quorum.Slice(c, &m.records[j], func(r *record) { r.fields(c) })
+	for j := range m.entries {
+		quorum.Slice(c, &m.entries[j], func(e *entry) { e.fields(c) })
 	}
-	quorum.Slice(c, &m.snapshot, func(s *snapshot) { s.Fields(c) })
+	quorum.Slice(c, &m.snapshot, func(s *snapshot) { s.fields(c) })
+}
+
+// appendResp answers a pilot that has told a node of its state.
+type appendResp struct {
+	promised, opened uint64
+	executed         pair
+	last             pair // the last entry of each log in the pilot's epoch, on the disk
+	front            pair // in that epoch
+}
+
+func (m *appendResp) Fields(c *quorum.Coder) {
+	c.Uint(&m.promised)
+	c.Uint(&m.opened)
+	pairFields(c, &m.executed)
+	pairFields(c, &m.last)
+	pairFields(c, &m.front)
 }
 
 // prepareReq asks for a promise to take part in no earlier epoch.
 type prepareReq struct {
-	epoch  uint64
-	pre    bool   // only asks what the answer would be
-	opened uint64 // the epoch that the sender is a pilot of; 0 if it is none
-	commit pair   // what the sender needs not be told
+	epoch    uint64
+	pre      bool   // only asks what the answer would be
+	opened   uint64 // the epoch that the sender is a pilot of; 0 if it is none
+	executed pair   // what the sender needs not be told
 }
 
 func (m *prepareReq) Fields(c *quorum.Coder) {
 	c.Uint(&m.epoch)
 	c.Bool(&m.pre)
 	c.Uint(&m.opened)
-	pairFields(c, &m.commit)
+	pairFields(c, &m.executed)
 }
 
 type prepareResp struct {
 	granted bool
-	state   state // of the node, if it promises
+	state   // of the node, if it promises
 }
 
 func (m *prepareResp) Fields(c *quorum.Coder) { c.Bool(&m.granted); m.state.Fields(c) }
 
-// openReq opens an epoch at a node.
-type openReq struct{ state }
-
-type appendReq struct {
-	epoch   uint64
-	log     uint64 // 0 or 1
-	prev    uint64 // what the receiver has to have
-	commit  uint64
-	records []record
-}
-
-func (m *appendReq) Fields(c *quorum.Coder) {
-	c.Uint(&m.epoch)
-	c.Uint(&m.log)
-	c.Uint(&m.prev)
-	c.Uint(&m.commit)
-	quorum.Slice(c, &m.records, func(r *record) { r.fields(c) })
-}
-
-// appendResp answers appendReq and openReq.
-type appendResp struct {
-	promised, opened uint64
-	fresh            bool // it has not started again since it opened the epoch
-	commit           pair
-	last             uint64   // of the log, on its disk
-	votes            []uint64 // for each record behind the request's commit: the dependency it is for
-}
-
-func (m *appendResp) Fields(c *quorum.Coder) {
-	c.Uint(&m.promised)
-	c.Uint(&m.opened)
-	c.Bool(&m.fresh)
-	pairFields(c, &m.commit)
-	c.Uint(&m.last)
-	quorum.Slice(c, &m.votes, c.Uint)
-}
-
 type methods struct {
 	prepare quorum.Method[prepareReq, prepareResp]
-	open    quorum.Method[openReq, appendResp]
-	append  quorum.Method[appendReq, appendResp]
+	append  quorum.Method[state, appendResp]
 }
 
-// The numbers of the methods on the wire.
-const (
-	methodPrepare uint16 = iota + 1
-	methodOpen
-	methodAppend
-)
-
+// serve names the methods, with their numbers on the wire, and handles them.
 func (n *Node) serve() {
 	n.methods = methods{
-		quorum.NewMethod[prepareReq, prepareResp](methodPrepare, "copilot prepare"),
-		quorum.NewMethod[openReq, appendResp](methodOpen, "copilot open"),
-		quorum.NewMethod[appendReq, appendResp](methodAppend, "copilot append"),
+		quorum.NewMethod[prepareReq, prepareResp](1, "copilot prepare"),
+		quorum.NewMethod[state, appendResp](2, "copilot append"),
 	}
 	n.methods.prepare.Handle(n.endpoint, n.handlePrepare)
-	n.methods.open.Handle(n.endpoint, n.handleOpen)
 	n.methods.append.Handle(n.endpoint, n.handleAppend)
 }

@@ -1,11 +1,13 @@
 package copilotsim
 
 import (
+	"context"
 	"flag"
 	"testing"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/registers"
 	"github.com/godwitdb/godwit/quorum"
 	"github.com/godwitdb/godwit/quorum/copilot"
 )
@@ -27,6 +29,36 @@ func TestHealthy(t *testing.T) {
 	}
 	if c.Succeeded() < 1_000 || len(c.pilots) != 1 {
 		t.Errorf("%d requests, %d epochs", c.Succeeded(), len(c.pilots))
+	}
+}
+
+// A command takes one round from the pilot that gets it, whichever that is.
+func TestOneRound(t *testing.T) {
+	const delay = 20 * time.Millisecond
+	for j := range 2 {
+		w := sim.New(1, nil)
+		defer w.Close()
+		w.SetLinks(sim.Link{DelayMin: delay})
+		c := NewCluster(w, 3, copilot.Options{TakeoverTimeout: 4 * delay, PingPong: time.Nanosecond})
+		c.Start()
+		if !w.RunUntil(10*time.Second, func() bool { _, ok := c.Pilots(); return ok }) {
+			t.Fatal("no pilots")
+		}
+		pilots, _ := c.Pilots()
+		c.Add(1, 8, 0, func() registers.Ask {
+			return func(ctx context.Context, e *quorum.Endpoint, r *registers.Request) (*registers.Response, bool, error) {
+				resp, err := registers.Method().Call(ctx, e, pilots[j], r)
+				return resp, false, err
+			}
+		})
+		if err := w.Run(5 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		// To the pilot, to the others, and both ways back. The disks take some time too.
+		s, ok := c.Speed(5 * time.Second)
+		if t.Logf("pilot %d: %v", j, s); !ok || s.P50 < 4*delay || s.P50 > 5*delay || len(c.pilots) != 1 {
+			t.Errorf("pilot %d: it takes %v of %v, %d epochs", j, s.P50, 4*delay, len(c.pilots))
+		}
 	}
 }
 
@@ -66,8 +98,8 @@ func TestRunsAreTheSame(t *testing.T) {
 func TestMemoryBehindAStoppedNode(t *testing.T) {
 	w := sim.New(3, nil)
 	defer w.Close()
-	const snapshotRecords = 200
-	c := NewCluster(w, 3, copilot.Options{SnapshotRecords: snapshotRecords})
+	const snapshotEntries = 200
+	c := NewCluster(w, 3, copilot.Options{SnapshotEntries: snapshotEntries})
 	c.Network = quorum.Options{OutboxMessagesMax: 100, OutboxBytesMax: 64 << 10}
 	c.Start()
 	if !w.RunUntil(10*time.Second, func() bool { _, ok := c.Pilots(); return ok }) {
@@ -81,8 +113,8 @@ func TestMemoryBehindAStoppedNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, _ := c.status(pilots[0])
-		if s.Records > snapshotRecords+2*16 {
-			t.Fatalf("%d records in memory", s.Records)
+		if s.Entries > snapshotEntries+2*16 {
+			t.Fatalf("%d entries in memory", s.Entries)
 		}
 	}
 	if s := c.members[pilots[0]].endpoint.Stats(); s.OutboxBytesPeak == 0 || s.OutboxBytesPeak > 64<<10 {

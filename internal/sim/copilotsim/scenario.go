@@ -12,27 +12,50 @@ import (
 func Scenarios() []sim.Scenario {
 	return []sim.Scenario{
 		{Name: "copilot", Doc: "Copilot under a mix of faults that each seed draws; clients' reads and writes are linearizable", Run: Faults},
+		{Name: "copilot-hunt", Doc: "Copilot with frequent faults, most of them for its pilots: what is rare in the other shows sooner", Run: Hunt},
 	}
+}
+
+// Hunt is Faults with more of what takes pilots away while their entries are on their
+// way, in shorter runs, and in half of them the power fails everywhere at once.
+func Hunt(w *sim.World) error {
+	mix := w.DrawFaults()
+	mix.Every = time.Duration(30+w.Draw("every").IntN(200)) * time.Millisecond
+	mix.Aim = 0.7
+	mix.Isolate, mix.PowerLoss = mix.Isolate+1, mix.PowerLoss+1
+	mix.Brief = time.Duration(50+w.Draw("brief").IntN(500)) * time.Millisecond
+	mix.Link.DelayMean = time.Duration(1+w.Draw("delay").IntN(10)) * time.Millisecond
+	mix.Disk.SyncDelay = time.Duration(1+w.Draw("sync").IntN(30)) * time.Millisecond
+	return faults(w, mix, 3*time.Second, w.Choose("blackouts", 0, 1) == 1)
 }
 
 // Faults is a cluster under a mix of faults.
 func Faults(w *sim.World) error {
+	return faults(w, w.DrawFaults(), time.Duration(5+w.Draw("seconds").IntN(15))*time.Second, false)
+}
+
+// faults runs a cluster under a mix of faults for a time, and judges it.
+func faults(w *sim.World, mix sim.Faults, d time.Duration, blackouts bool) error {
 	rng := w.Rand()
 	members := []int{3, 3, 3, 5, 5}[rng.IntN(5)]
 	o := copilot.Options{
-		ElectionTimeout:  time.Duration(100+rng.IntN(400)) * time.Millisecond,
-		TakeoverTimeout:  time.Duration(2+rng.IntN(20)) * time.Millisecond,
-		PingPong:         time.Duration(rng.IntN(4000)) * time.Microsecond,
-		BatchCommandsMax: 1 + rng.IntN(64),
-		EntriesMax:       1 + rng.IntN(16),
-		SnapshotRecords:  8 << rng.IntN(6),
+		ElectionTimeout: time.Duration(100+rng.IntN(400)) * time.Millisecond,
+		TakeoverTimeout: time.Duration(2+rng.IntN(20)) * time.Millisecond,
+		PingPong:        time.Duration(rng.IntN(4000)) * time.Microsecond,
+		BatchBytesMax:   1 << (5 + rng.IntN(10)),
+		EntriesMax:      1 + rng.IntN(16),
+		SnapshotEntries: 8 << rng.IntN(6),
 	}
 	c := NewCluster(w, members, o)
 	c.Network = quorum.Options{OutboxMessagesMax: 64 << rng.IntN(5), OutboxBytesMax: 1 << 20}
 	c.Start()
 	c.AddClients(2+rng.IntN(6), 1+rng.IntN(4), time.Duration(1+rng.IntN(60))*time.Millisecond)
-	calm := w.Chaos(w.DrawFaults())
-	if err := w.Run(time.Duration(5+rng.IntN(15)) * time.Second); err != nil {
+	w.Prey = c.prey
+	calm := w.Chaos(mix)
+	if blackouts {
+		c.blackout(d)
+	}
+	if err := w.Run(d); err != nil {
 		return err
 	}
 	calm()
@@ -46,4 +69,35 @@ func Faults(w *sim.World) error {
 		return c.unread // nothing has damaged a disk
 	}
 	return c.Check()
+}
+
+// prey returns one of the nodes that are pilots.
+func (c *Cluster) prey() *sim.Node {
+	if pilots, ok := c.Pilots(); ok {
+		return c.members[pilots[c.world.Rand().IntN(len(pilots))]].node
+	}
+	return nil
+}
+
+// blackout takes the power from all members at once, again and again for a time: what
+// is left is on their disks.
+func (c *Cluster) blackout(d time.Duration) {
+	wait := time.Duration(c.world.Rand().Int64N(int64(time.Second)))
+	if wait > d {
+		return
+	}
+	c.world.After(wait, func() {
+		for _, id := range c.all {
+			n := c.world.Node(id)
+			if n.Up() {
+				n.Crash(true)
+			}
+			c.world.After(time.Duration(c.world.Rand().IntN(50))*time.Millisecond, func() {
+				if !n.Up() {
+					n.Start()
+				}
+			})
+		}
+		c.blackout(d - wait)
+	})
 }

@@ -12,13 +12,13 @@ import (
 
 // Three nodes, each slow in each way: a slow third costs next to nothing, and a slow
 // pilot, whose log another takes over, little: 15 ms or so, which are a part of the
-// 200 that a run takes, and more than one request in a hundred. How the pilots' turns fall moves the p99 by a quarter, also
-// without a fault, so that of the third, whose bar is tight, takes some seeds.
+// 200 that a run takes, and more than one request in a hundred. The bar of the third is
+// tight, so that its figures are medians of some seeds.
 func TestSlowNode(t *testing.T) {
 	bars := []struct {
 		name       string
 		loss, rise float64 // of throughput, of p99
-	}{{"pilot", 0.15, 2}, {"other pilot", 0.15, 2}, {"third", 0.03, 0.15}} // of the p99, 0.08 is the goal; the median still flips between its two values
+	}{{"pilot", 0.08, 1.5}, {"other pilot", 0.08, 1.5}, {"third", 0.03, 0.08}}
 	d, faults := 200*time.Millisecond, sim.SlowFaults()
 	if testing.Short() || slowdown > 1 {
 		faults = faults[3:4]
@@ -70,7 +70,7 @@ func TestNoFalseAlarm(t *testing.T) {
 }
 
 // seedsOfMedian is of how many runs a figure is the median.
-const seedsOfMedian = 9
+const seedsOfMedian = 5
 
 // medianSlow is MeasureSlow, figure by figure the median of some seeds.
 func medianSlow(seeds uint64, f sim.SlowFault, node int, d time.Duration) (sim.Speed, error) {

@@ -19,6 +19,9 @@ func Excuses() []quorum.Excuse {
 	}
 }
 
+// slowClients are those of MeasureSlow: as many as keep the leader's processor busy.
+const slowClients = 64
+
 // MeasureSlow returns the speed of three members for a time, one of which, not
 // the leader, has a fault from the beginning; a fault without Inflict is none.
 // tracer sees the members' waits.
@@ -33,7 +36,7 @@ func MeasureSlowNode(seed uint64, fault sim.SlowFault, node int, d time.Duration
 	defer w.Close()
 	c := NewCluster(w, 3, 3, raft.Options{})
 	c.Tracer = tracer
-	return c.MeasureSlow(c, fault, node, d)
+	return c.MeasureSlow(c, slowClients, fault, node, d)
 }
 
 // Ranks returns the members, the leader first, if there is one.

@@ -14,14 +14,14 @@ func copilotProtocol() Protocol {
 	return Protocol{Name: "copilot", Leaders: 2, Start: startCopilot}
 }
 
-// recordBytes is more than a record takes for each command in it, so that the
-// number of records alone bounds the log.
-const recordBytes = 1 << 10
+// entryBytes is more than an entry takes for each command in it, so that the number of
+// entries alone bounds the log.
+const entryBytes = 1 << 10
 
 func startCopilot(ctx context.Context, e *quorum.Endpoint, files env.FS, c Cluster) (Member, error) {
 	m := &copilotMember{}
 	o := copilot.Options{Dir: c.Dir, Members: c.Members, ElectionTimeout: c.ElectionTimeout,
-		SnapshotRecords: c.SnapshotEntries, SnapshotBytes: c.SnapshotEntries * recordBytes}
+		SnapshotEntries: c.SnapshotEntries, SnapshotBytes: c.SnapshotEntries * entryBytes}
 	var err error
 	m.Node, err = copilot.Start(ctx, e, files, &m.total, o)
 	return m, err
@@ -49,5 +49,5 @@ func (m *copilotMember) Do(ctx context.Context, c Command) (bool, []env.NodeID, 
 
 // State implements Member.
 func (m *copilotMember) State() State {
-	return State{m.total.applied, m.total.sum, m.Status().Records}
+	return State{m.total.applied, m.total.sum, m.Status().Entries}
 }

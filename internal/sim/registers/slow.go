@@ -19,13 +19,11 @@ type Cluster interface {
 	Ranks() (members []env.NodeID, ok bool)
 }
 
-// The load of MeasureSlow: the processor of who leads is what limits it. Below that
-// limit a request waits for the quicker of two followers while all are well, and
-// for the only one when one is slow, which shows in its latency.
-const (
-	slowClients = 64
-	stepTime    = 5 * time.Microsecond // of the members' processors for each step
-)
+// stepTime is what each step takes of a member's processor in MeasureSlow: the processor
+// of who leads should be what limits it. Below that limit a request waits for the quicker
+// of two followers while all are well, and for the only one when one is slow, which shows
+// in its latency.
+const stepTime = 5 * time.Microsecond
 
 // errNoLeader: a healthy cluster has one.
 var errNoLeader = errors.New("registers: nobody leads")
@@ -33,7 +31,7 @@ var errNoLeader = errors.New("registers: nobody leads")
 // MeasureSlow starts a cluster and returns its speed for a time in which one member
 // has a fault; a fault without Inflict is none. Members are counted from 0, those
 // that lead first.
-func (c *Clients) MeasureSlow(cluster Cluster, fault sim.SlowFault, member int, d time.Duration) (sim.Speed, error) {
+func (c *Clients) MeasureSlow(cluster Cluster, clients int, fault sim.SlowFault, member int, d time.Duration) (sim.Speed, error) {
 	w := c.world
 	// A local network. With much more variance the healthy cluster is faster for
 	// having the quicker of two followers at each request, which no protocol can
@@ -46,7 +44,7 @@ func (c *Clients) MeasureSlow(cluster Cluster, fault sim.SlowFault, member int, 
 	if !w.RunUntil(10*time.Second, func() bool { _, ok := cluster.Ranks(); return ok }) {
 		return sim.Speed{}, errNoLeader
 	}
-	cluster.AddClients(slowClients, 1000, 0)
+	cluster.AddClients(clients, 1000, 0)
 	if err := w.Run(100 * time.Millisecond); err != nil {
 		return sim.Speed{}, err
 	}
