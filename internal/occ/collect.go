@@ -21,7 +21,9 @@ const (
 	maintainBatch = 256
 )
 
-// tombstone is a record whose key was deleted at a timestamp.
+// tombstone is a record whose key was deleted at a timestamp, and perhaps put and
+// deleted again since. Each record has one at most (record.Buried), and is not freed as
+// long as it has.
 type tombstone struct {
 	table *Table
 	rec   arena.Ref
@@ -51,30 +53,40 @@ func (w *Worker) collectTombstones(most int) {
 		if t.at > released {
 			return // they are in order
 		}
-		w.removeTombstone(w.tombs.Pop())
+		w.removeTombstone(w.tombs.Pop(), released)
 	}
 }
 
-// removeTombstone takes a deleted record out of the index, unless its key was
-// put again. If a snapshot needs what it was, it is put aside: those who run
-// through the index at the same time do not meet it any more.
-func (w *Worker) removeTombstone(t tombstone) {
+// removeTombstone takes a deleted record out of the index, unless its key was put
+// again, or deleted again above until. If a snapshot needs what it was, it is put aside:
+// those who run through the index at the same time do not meet it any more.
+func (w *Worker) removeTombstone(t tombstone, until hlc.Timestamp) {
 	p := unsafe.Add(w.engine.arena.Base(), t.rec)
 	word := (*uint64)(p)
-	gone := t.word()
-	if !atomic.CompareAndSwapUint64(word, gone, gone|uint64(record.Locked)) {
-		if record.Word(atomic.LoadUint64(word)) == record.Word(gone)|record.Locked {
-			w.tombs.Push(t) // somebody looks at it just now
-		}
+	gone := record.Word(atomic.LoadUint64(word))
+	if gone&record.Locked != 0 || !atomic.CompareAndSwapUint64(word, uint64(gone), uint64(gone|record.Locked)) {
+		w.tombs.Push(t) // somebody looks at it just now
+		return
+	}
+	meta := unsafe.Add(p, record.MetaOffset)
+	switch {
+	case gone&record.Absent == 0:
+		arena.Store64(meta, arena.Load64(meta)&^uint64(record.Buried))
+		atomic.StoreUint64(word, uint64(gone))
+		return
+	case gone.Timestamp() > until:
+		t.at = gone.Timestamp()
+		atomic.StoreUint64(word, uint64(gone))
+		w.tombs.Push(t)
 		return
 	}
 	if atomic.LoadUint64((*uint64)(unsafe.Add(p, record.PrevOffset))) != 0 {
 		if !t.aside && w.engine.snapMax.Load() != 0 && t.table.putAside(w.mem, t.rec) {
 			t.aside = true
-			gone |= uint64(record.Dead)
+			gone |= record.Dead
 		}
-		atomic.StoreUint64(word, gone)
-		w.block(t)
+		atomic.StoreUint64(word, uint64(gone))
+		w.blocked.Push(t)
 		return
 	}
 	if t.aside {
@@ -83,31 +95,8 @@ func (w *Worker) removeTombstone(t tombstone) {
 	} else {
 		t.table.remove(w.mem, t.rec)
 	}
-	atomic.StoreUint64(word, gone|uint64(record.Dead))
-	w.mem.Limbo.Retire(t.rec, record.Meta(arena.Load64(unsafe.Add(p, record.MetaOffset))).Bytes())
-}
-
-// word is what the record has as long as its key was not put again.
-func (t *tombstone) word() uint64 {
-	w := record.WordOf(t.at, true)
-	if t.aside {
-		w |= record.Dead
-	}
-	return uint64(w)
-}
-
-// block keeps a tombstone until a snapshot closes. Its key may come and go any number
-// of times until then, so for each one that is kept two are looked at, and let go if
-// their key was put again: there are never many more than twice as many as records.
-func (w *Worker) block(t tombstone) {
-	w.blocked.Push(t)
-	for range min(2, w.blocked.Len()) {
-		old := w.blocked.Pop()
-		at := (*uint64)(unsafe.Add(w.engine.arena.Base(), old.rec))
-		if atomic.LoadUint64(at)&^uint64(record.Locked) == old.word() {
-			w.blocked.Push(old)
-		}
-	}
+	atomic.StoreUint64(word, uint64(gone|record.Dead))
+	w.mem.Limbo.Retire(t.rec, record.Meta(arena.Load64(meta)).Bytes())
 }
 
 // openSnapshots are the timestamps of the snapshots that were open at some time,

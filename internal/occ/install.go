@@ -97,13 +97,16 @@ func (w *Worker) install(tx *Tx, x *write, ts hlc.Timestamp) {
 	}
 	switch {
 	case x.del:
-		meta = record.MakeMeta(meta.KeyBytes(), meta.Room(), 0, false)
+		if meta&record.Buried == 0 {
+			w.tombs.Push(tombstone{table: x.table, rec: x.rec, at: ts})
+		}
+		meta = meta.WithValue(0, false) | record.Buried
 	case x.blob != 0:
 		arena.Store64(at, uint64(x.blob))
-		meta = record.MakeMeta(meta.KeyBytes(), meta.Room(), len(x.value), true)
+		meta = meta.WithValue(len(x.value), true)
 	default:
 		arena.CopyIn(at, x.value)
-		meta = record.MakeMeta(meta.KeyBytes(), meta.Room(), len(x.value), false)
+		meta = meta.WithValue(len(x.value), false)
 	}
 	arena.Store64(unsafe.Add(p, record.MetaOffset), uint64(meta))
 	// The store publishes everything above and unlocks.
@@ -113,7 +116,6 @@ func (w *Worker) install(tx *Tx, x *write, ts hlc.Timestamp) {
 		if !wasAbsent { // replay may delete what it has not seen yet
 			w.records--
 		}
-		w.tombs.Push(tombstone{table: x.table, rec: x.rec, at: ts})
 	case wasAbsent:
 		w.records++
 	}

@@ -125,7 +125,7 @@ func (e *Engine) CollectReplayed(applied hlc.Timestamp) {
 			if t := w.tombs.Pop(); t.at > applied {
 				w.tombs.Push(t) // the replayed ones are in no order
 			} else {
-				w.removeTombstone(t)
+				w.removeTombstone(t, applied)
 			}
 		}
 		w.stream.Unlock()

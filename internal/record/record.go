@@ -3,7 +3,7 @@
 //
 //	offset  0  word   timestamp<<3 | dead<<2 | absent<<1 | locked
 //	        8  prev   Ref of the version that this one replaced, 0 if none is kept
-//	       16  meta   key length (16 bits) | room in words (16) | value length (31) | external (1)
+//	       16  meta   key length (16 bits) | room in words (15) | buried (1) | value length (31) | external (1)
 //	       24  key    padded to a multiple of 8
 //	           value  room words: the value itself, or, external, the Ref of its bytes
 //
@@ -15,6 +15,10 @@
 // word is only accessed atomically. A record is changed only while its word is
 // locked; optimistic readers copy it between two equal, unlocked readings of
 // word. The key and the room never change.
+//
+// A record whose key is deleted is buried: one tombstone refers to it, somewhere, until
+// that has found the key there again, or has freed the record. So nothing refers to a
+// record that is freed.
 package record
 
 import (
@@ -67,6 +71,9 @@ const (
 // Meta is a record's shape.
 type Meta uint64
 
+// Buried: a tombstone refers to the record.
+const Buried Meta = 1 << 31
+
 // MakeMeta returns the meta of a record. room is in bytes and a multiple of 8.
 func MakeMeta(keyBytes, room, valueBytes int, external bool) Meta {
 	m := Meta(keyBytes) | Meta(room/8)<<16 | Meta(valueBytes)<<32
@@ -80,13 +87,18 @@ func MakeMeta(keyBytes, room, valueBytes int, external bool) Meta {
 func (m Meta) KeyBytes() int { return int(m & 0xffff) }
 
 // Room returns the bytes that the record has for a value.
-func (m Meta) Room() int { return int(m>>16&0xffff) * 8 }
+func (m Meta) Room() int { return int(m>>16&0x7fff) * 8 }
 
 // ValueBytes returns the length of the value.
 func (m Meta) ValueBytes() int { return int(m >> 32 & 0x7fffffff) }
 
 // External tells whether the room holds the Ref of the value's bytes.
 func (m Meta) External() bool { return m>>63 != 0 }
+
+// WithValue returns the meta of the same record with another value.
+func (m Meta) WithValue(valueBytes int, external bool) Meta {
+	return MakeMeta(0, 0, valueBytes, external) | m&(1<<32-1)
+}
 
 // Bytes returns the size of a record of this shape in the arena.
 func (m Meta) Bytes() int { return KeyOffset + Pad(m.KeyBytes()) + m.Room() }
