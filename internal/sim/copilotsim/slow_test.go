@@ -57,7 +57,7 @@ func TestSlowNode(t *testing.T) {
 func TestNoFalseAlarm(t *testing.T) {
 	for i, f := range sim.SlowFaults() {
 		rec := quorum.NewRecorder()
-		if _, err := MeasureSlow(2, f, i%3, 100*time.Millisecond/slowdown, rec); err != nil {
+		if _, err := MeasureSlow(2, f, i%3, 50*time.Millisecond, rec); err != nil {
 			t.Fatal(err)
 		}
 		if len(rec.Waits()) < 20 {
