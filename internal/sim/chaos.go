@@ -116,8 +116,17 @@ func (w *World) Chaos(f Faults) (calm func()) {
 			}
 			n.Start()
 		}
+		// What a disk has done to a program may come out only now.
+		w.inOrder(w.now+lateDeath, func() {
+			for _, n := range w.nodes {
+				n.Start()
+			}
+		})
 	}
 }
+
+// lateDeath is how long after the last fault a program may still end for it.
+const lateDeath = time.Second
 
 // Fault makes something go wrong in a while, unless Chaos has ended by then.
 // Shrinking a run may leave it out.

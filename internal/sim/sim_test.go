@@ -234,6 +234,25 @@ func TestPowerLossLosesWhatWasNotSynced(t *testing.T) {
 	}
 }
 
+// A program that ends a moment after the last fault, because of one before, comes back.
+func TestAllComeBackAfterChaos(t *testing.T) {
+	for seed := range uint64(8) {
+		w := New(seed, nil)
+		starts := 0
+		n := w.AddNode(1, func(*Node) { starts++ })
+		n.Start()
+		calm := w.Chaos(Faults{Every: time.Hour})
+		pass(t, w, time.Millisecond)
+		calm()
+		n.Exit()
+		pass(t, w, 2*time.Second)
+		if !n.Up() || starts != 2 {
+			t.Errorf("seed %d: up: %v, after %d starts", seed, n.Up(), starts)
+		}
+		w.Close()
+	}
+}
+
 // TestBars measures the simulator's speed; see the one of package quorum.
 func TestBars(t *testing.T) {
 	d, tries := 100*time.Millisecond, 1
