@@ -46,6 +46,20 @@ const (
 // names fail with it, in the invariants build. root is the module's folder.
 func Kill(t *testing.T, root, pkg string, mutants []Mutant) {
 	t.Helper()
+	each(t, root, mutants, func(t *testing.T, root string, m *Mutant) {
+		cmd := exec.CommandContext(t.Context(), build(t, root, pkg, m, "-tags", "invariants"), "-test.run", m.Tests, "-test.failfast", "-test.count", killTries, "-test.timeout", killTimeout)
+		cmd.Dir = pkg
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			t.Fatalf("it survives %s\n%s", m.Tests, out)
+		}
+		t.Logf("%.200s", out)
+	})
+}
+
+// each runs f for each mutant, side by side.
+func each(t *testing.T, root string, mutants []Mutant, f func(t *testing.T, root string, m *Mutant)) {
+	t.Helper()
 	root, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
@@ -53,13 +67,7 @@ func Kill(t *testing.T, root, pkg string, mutants []Mutant) {
 	for _, m := range mutants {
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), build(t, root, pkg, &m, "-tags", "invariants"), "-test.run", m.Tests, "-test.failfast", "-test.count", killTries, "-test.timeout", killTimeout)
-			cmd.Dir = pkg
-			out, err := cmd.CombinedOutput()
-			if err == nil {
-				t.Fatalf("it survives %s\n%s", m.Tests, out)
-			}
-			t.Logf("%.200s", out)
+			f(t, root, &m)
 		})
 	}
 }
@@ -107,32 +115,25 @@ func Victim(t *testing.T, few, many uint64, look func(seed uint64) error) {
 // same seed. root is the module's folder.
 func Find(t *testing.T, root, victim string, mutants []Mutant) {
 	t.Helper()
-	root, err := filepath.Abs(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range mutants {
-		t.Run(m.Name, func(t *testing.T) {
-			t.Parallel()
-			binary := build(t, root, ".", &m)
-			try := func(binary, seed, only string) ([]byte, error) {
-				cmd := exec.CommandContext(t.Context(), binary, "-test.run", "^"+victim+"$")
-				cmd.Env = append(os.Environ(), seedEnv+"="+seed, onlyEnv+"="+only)
-				return cmd.CombinedOutput()
-			}
-			out, err := try(binary, strconv.FormatUint(m.Seed, 10), "")
-			_, what, ok := strings.Cut(string(out), found)
-			if err == nil || !ok {
-				t.Fatalf("it is not found: %v\n%s", err, out)
-			}
-			what, _, _ = strings.Cut(what, "\n")
-			t.Log("seed " + what[:min(len(what), 160)])
-			seed, _, _ := strings.Cut(what, ":")
-			if out, err := try(os.Args[0], seed, "only"); err != nil {
-				t.Errorf("without the mistake seed %s fails too: %v\n%s", seed, err, out)
-			}
-		})
-	}
+	each(t, root, mutants, func(t *testing.T, root string, m *Mutant) {
+		binary := build(t, root, ".", m)
+		try := func(binary, seed, only string) ([]byte, error) {
+			cmd := exec.CommandContext(t.Context(), binary, "-test.run", "^"+victim+"$")
+			cmd.Env = append(os.Environ(), seedEnv+"="+seed, onlyEnv+"="+only)
+			return cmd.CombinedOutput()
+		}
+		out, err := try(binary, strconv.FormatUint(m.Seed, 10), "")
+		_, what, ok := strings.Cut(string(out), found)
+		if err == nil || !ok {
+			t.Fatalf("it is not found: %v\n%s", err, out)
+		}
+		what, _, _ = strings.Cut(what, "\n")
+		t.Log("seed " + what[:min(len(what), 160)])
+		seed, _, _ := strings.Cut(what, ":")
+		if out, err := try(os.Args[0], seed, "only"); err != nil {
+			t.Errorf("without the mistake seed %s fails too: %v\n%s", seed, err, out)
+		}
+	})
 }
 
 // build builds the tests of the package in the folder pkg with a mutant.
