@@ -1,0 +1,95 @@
+package shard
+
+import (
+	"fmt"
+
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/invariant"
+	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/internal/wal"
+)
+
+// applier replays rounds that are durable, in the order of the group's log. One job at
+// a time uses it.
+type applier struct {
+	engine *occ.Engine
+	// next is the round to take in next, epoch that of the last one.
+	next  wal.RoundNumber
+	epoch wal.Epoch
+	// applied: all records at or below are in the engine, or were dropped, and none
+	// above is.
+	applied hlc.Timestamp
+	// last is the largest timestamp in a round that was taken in.
+	last hlc.Timestamp
+	// open are the batches of the epoch with records above applied.
+	open []wal.Batch
+}
+
+// take applies rounds, which follow on each other, as far as their watermarks allow.
+func (a *applier) take(rounds []wal.Round) error {
+	upTo := a.applied
+	for i := range rounds {
+		r := &rounds[i]
+		if r.Number != a.next {
+			return fmt.Errorf("shard: round %d came where %d is next", r.Number, a.next)
+		}
+		if r.Epoch != a.epoch {
+			if err := a.finish(upTo); err != nil {
+				return err
+			}
+			a.epoch = r.Epoch
+		}
+		a.next++
+		a.last = max(a.last, r.Last)
+		if r.Kind != wal.RoundData {
+			continue
+		}
+		batches, err := wal.SplitPayload(r.Payload)
+		if err != nil {
+			return fmt.Errorf("shard: round %d: %w", r.Number, err)
+		}
+		for _, b := range batches {
+			if b.Last > a.applied {
+				a.open = append(a.open, b)
+			}
+		}
+		upTo = max(upTo, r.Watermark)
+	}
+	return a.apply(upTo)
+}
+
+// finish ends an epoch: its watermark so far is its final one. What is above is
+// dropped.
+func (a *applier) finish(final hlc.Timestamp) error {
+	err := a.apply(final)
+	clear(a.open)
+	a.open = a.open[:0]
+	return err
+}
+
+// skip takes rounds of an epoch in that the engine has executed itself.
+func (a *applier) skip(next wal.RoundNumber, epoch wal.Epoch, final, last hlc.Timestamp) {
+	invariant.Check(len(a.open) == 0, "a leader has nothing left to replay")
+	a.next, a.epoch = next, epoch
+	a.applied, a.last = max(a.applied, final), max(a.last, last)
+}
+
+// apply applies what is in (applied, upTo].
+func (a *applier) apply(upTo hlc.Timestamp) error {
+	if upTo <= a.applied {
+		return nil
+	}
+	if err := a.replay(upTo); err != nil {
+		return err
+	}
+	left := a.open[:0]
+	for _, b := range a.open {
+		if b.Last > upTo {
+			left = append(left, b)
+		}
+	}
+	clear(a.open[len(left):])
+	a.open = left
+	a.applied = upTo
+	return nil
+}
