@@ -10,6 +10,7 @@ import (
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/speculate"
 )
 
 const (
@@ -82,7 +83,7 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	db.lastCheckpoint.Store(m)
 	db.settledBytes.Add(settles)
 	db.checkpointStuck.Store(false)
-	db.gate.Advance(snap.Timestamp())
+	db.gate.Advance(speculate.Point(snap.Timestamp()))
 	if err := db.log.TruncateBefore(snap.Timestamp()); err != nil {
 		return fmt.Errorf("godwit: truncate the log: %w", err)
 	}

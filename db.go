@@ -12,8 +12,8 @@ import (
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
-	"github.com/godwitdb/godwit/internal/release"
 	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/speculate"
 )
 
 const (
@@ -39,7 +39,7 @@ type DB struct {
 	arena   *arena.Arena
 	clock   *hlc.Clock
 	engine  *occ.Engine
-	gate    release.Gate
+	gate    speculate.Course
 	log     *wal.Log // nil with DurabilityNone
 	store   *store   // nil with DurabilityNone
 	catalog catalog

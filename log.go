@@ -6,6 +6,7 @@ import (
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/speculate"
 )
 
 // logOptions says how the database's log works.
@@ -62,7 +63,7 @@ func (db *DB) replayLog(r *replay, from hlc.Timestamp) (*wal.Recovered, error) {
 // logDurable is called by the log when more of it is durable.
 func (db *DB) logDurable(w hlc.Timestamp) {
 	if db.opts.Durability == DurabilityDisk {
-		db.gate.Advance(w)
+		db.gate.Advance(speculate.Point(w))
 	}
 }
 

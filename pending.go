@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/speculate"
 )
 
 // Pending is a transaction that is executed: others see it, but it may still
@@ -48,7 +49,7 @@ func (p *Pending) Done() <-chan struct{} {
 			close(p.done)
 			return
 		}
-		p.db.gate.Notify(p.ts, func(err error) {
+		p.db.gate.Notify(speculate.Point(p.ts), func(err error) {
 			if err != nil {
 				p.err.Store(&err)
 			} else if p.db.opts.Metrics != nil {

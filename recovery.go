@@ -10,6 +10,7 @@ import (
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/speculate"
 )
 
 // progressEvery is how often a long recovery says how far it is.
@@ -32,7 +33,7 @@ func (db *DB) recover(streams []*wal.Stream) error {
 	}
 	db.replayedBytes = found.Bytes
 	released := max(from, found.Watermark)
-	db.gate.Advance(released)
+	db.gate.Advance(speculate.Point(released))
 	if db.log, err = wal.Open(db.logOptions(streams), found); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/speculate"
 )
 
 // viewAttemptsMax is how often View tries the newest state before it takes a
@@ -160,7 +161,7 @@ func (db *DB) waitReleased(ctx context.Context, ts hlc.Timestamp, wrote bool) er
 	if ts == 0 || db.opts.Durability != DurabilityDisk {
 		return nil
 	}
-	err := db.gate.Wait(ctx, ts)
+	err := db.gate.Wait(ctx, speculate.Point(ts))
 	if err != nil && wrote {
 		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}
@@ -172,7 +173,7 @@ func (db *DB) released() hlc.Timestamp {
 	if db.opts.Durability != DurabilityDisk {
 		return db.clock.Last()
 	}
-	return db.gate.Frontier()
+	return hlc.Timestamp(db.gate.Frontier())
 }
 
 // throttle holds writers back when the log cannot keep up, and refuses them

@@ -24,8 +24,8 @@ var layers = []layer{
 	// The world outside, injected; memory without pointers.
 	{packages: []string{"internal/env", "internal/arena", "internal/history", "internal/metric"}},
 	{packages: []string{"internal/epoch"}},
-	// What leaves the database, and the layout of what is in it.
-	{packages: []string{"internal/release", "internal/record"}},
+	// The layout of what is in the database.
+	{packages: []string{"internal/record"}},
 	// Public building blocks that stand alone.
 	{packages: []string{"quorum", "speculate"}, only: []string{"internal/env", "internal/invariant"}},
 	{packages: []string{"internal/index"}},
