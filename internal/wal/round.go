@@ -1,0 +1,56 @@
+package wal
+
+import (
+	"fmt"
+
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+// RoundKind says what a round of a group's log is.
+type RoundKind uint8
+
+// The kinds of rounds.
+const (
+	RoundData    RoundKind = 1 // records of transactions
+	RoundOpen    RoundKind = 2 // the epoch-open barrier: the first round of a leader
+	RoundMembers RoundKind = 3 // who belongs to the group from now on
+)
+
+// String returns the kind's name.
+func (k RoundKind) String() string {
+	switch k {
+	case RoundData:
+		return "data"
+	case RoundOpen:
+		return "open"
+	case RoundMembers:
+		return "members"
+	}
+	return fmt.Sprintf("RoundKind(%d)", uint8(k))
+}
+
+func (k RoundKind) known() bool { return k >= RoundData && k <= RoundMembers }
+
+// Round is an entry of a replica group's log: what all streams had at one time.
+type Round struct {
+	Number RoundNumber // its place in the log, from 1 without gaps
+	Epoch  Epoch       // of the leader that made it
+	Kind   RoundKind
+	// Watermark: no later record of this epoch is at or below it. 0 in a barrier; it does
+	// not go back within an epoch.
+	Watermark hlc.Timestamp
+	// Last is the largest timestamp in the round, of a record or one that was closed.
+	Last hlc.Timestamp
+	// Payload is what SplitPayload takes apart in RoundData, and what the group says
+	// otherwise. nil if a round of data has no records.
+	Payload []byte
+}
+
+// Base is what a log goes on behind: the round that would be before its first one.
+// The zero Base is that of a log that begins with round 1.
+type Base struct {
+	Number    RoundNumber
+	Epoch     Epoch
+	Watermark hlc.Timestamp // of that round
+	Last      hlc.Timestamp // likewise
+}
