@@ -66,7 +66,13 @@ func (m *member) main(ctx context.Context) error {
 	}
 	m.group = g
 	m.endpoint.Listen()
-	quorum.Go(ctx, "apply", m.follow)
+	quorum.Go(ctx, "apply", func(ctx context.Context) error {
+		err := m.follow(ctx)
+		if ctx.Err() == nil {
+			m.cluster.world.Fail("n%d does not apply any more: %v", m.node.ID(), err)
+		}
+		return err
+	})
 	quorum.Go(ctx, "lead", m.lead)
 	quorum.Go(ctx, "confirm", m.confirm)
 	return g.Run(ctx)

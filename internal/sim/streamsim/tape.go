@@ -38,11 +38,12 @@ func openOrCreate(f env.FS, name string) (env.File, error) {
 	}
 	file, err := f.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		if file, err = f.Create(name); err == nil {
-			err = errors.Join(f.SyncDir(filepath.Dir(name)), f.SyncDir("."))
-		}
+		file, err = f.Create(name)
 	}
-	return file, err
+	if err != nil {
+		return nil, err
+	}
+	return file, errors.Join(f.SyncDir(filepath.Dir(name)), f.SyncDir("."))
 }
 
 func openTape(f env.FS, name string) (*tape, []wal.Round, error) {
@@ -94,20 +95,25 @@ func (t *tape) Append(rounds []wal.Round) error {
 		sum = t.sums[keep-1]
 	}
 	var b []byte
+	var ends []int64
+	var sums []uint32
 	for i := range rounds {
 		body := quorum.Encode(nil, &record{rounds[i]})
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(body)))
 		sum = crc32.Update(sum, crc32.IEEETable, body)
 		b = binary.LittleEndian.AppendUint32(b, sum)
 		b = append(b, body...)
-		t.ends, t.sums = append(t.ends, at+int64(len(b))), append(t.sums, sum)
+		ends, sums = append(ends, at+int64(len(b))), append(sums, sum)
 	}
 	// What is behind must not come back.
 	if err := t.file.Truncate(at); err != nil {
 		return err
 	}
-	_, err := t.file.WriteAt(b, at)
-	return err
+	if _, err := t.file.WriteAt(b, at); err != nil {
+		return err
+	}
+	t.ends, t.sums = append(t.ends, ends...), append(t.sums, sums...)
+	return nil
 }
 
 func (t *tape) Sync() error { return t.file.Sync() }
