@@ -199,6 +199,9 @@ func (m *member) release(ctx context.Context, l *stream.Leadership, e *engine, a
 	return nil
 }
 
+// confirmTimeout is how long a member waits for a confirmation.
+const confirmTimeout = time.Second
+
 // confirm asks the group again and again whether the member leads, and looks whether
 // it knows then what others had released before.
 func (m *member) confirm(ctx context.Context) error {
@@ -207,7 +210,7 @@ func (m *member) confirm(ctx context.Context) error {
 			return err
 		}
 		before := m.cluster.durable
-		short, cancel := quorum.WithTimeout(ctx, time.Second)
+		short, cancel := quorum.WithTimeout(ctx, confirmTimeout)
 		err := m.group.Confirm(short)
 		cancel()
 		if err == nil {

@@ -76,7 +76,7 @@ func openTape(f env.FS, name string) (*tape, []wal.Round, error) {
 		rounds = append(rounds, m.r)
 		t.ends, t.sums = append(t.ends, int64(at)), append(t.sums, sum)
 	}
-	return t, rounds, file.Truncate(int64(at))
+	return t, rounds, errors.Join(file.Truncate(int64(at)), file.Sync())
 }
 
 func (t *tape) end(n int) int64 {
