@@ -178,7 +178,7 @@ func (m *member) release(ctx context.Context, l *stream.Leadership, e *engine, a
 	}
 	c.survived(id, adopted)
 	for _, t := range adopted.held {
-		c.release(t, l.Barrier)
+		c.release(t, l.Epoch, l.Barrier)
 	}
 	watermark := wal.Round{}.Watermark
 	for seen := l.Barrier; !l.Ended.Decided(); {
@@ -189,7 +189,7 @@ func (m *member) release(ctx context.Context, l *stream.Leadership, e *engine, a
 		}
 		c.announce(id, l.Epoch, watermark)
 		for len(e.own) > 0 && e.own[0].ts <= watermark {
-			c.release(e.own[0], commit)
+			c.release(e.own[0], l.Epoch, commit)
 			e.own = e.own[1:]
 		}
 		if err := m.group.Commit().Wait(ctx, uint64(seen)); err != nil {

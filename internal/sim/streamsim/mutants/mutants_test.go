@@ -36,6 +36,7 @@ func wrong() []mutant.Mutant {
 		}},
 		{Name: "no-barrier", File: leadGo, Edits: []string{
 			"	g.reign.Barrier = g.add(wal.Round{Kind: wal.RoundOpen})\n", "	g.reign.Barrier = g.log.last()\n",
+			"	if r.Watermark < g.log.lastWatermark() {", "	if r.Watermark < g.log.lastWatermark() && g.log.lastEpoch() == g.epoch {",
 			"	r.Kind = wal.RoundData\n", "	if r.Kind = wal.RoundData; g.log.lastEpoch() != g.epoch {\n		r.Kind = wal.RoundOpen\n	}\n",
 		}},
 		{Name: "release-before-barriers", File: leadGo, Edits: []string{
