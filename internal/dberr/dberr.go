@@ -41,6 +41,8 @@ var (
 	// ErrMemoryFull: the memory limit is reached. Delete data, close snapshots
 	// or raise Options.MemoryLimit.
 	ErrMemoryFull = errors.New("godwit: memory limit reached; delete data, close snapshots or raise Options.MemoryLimit")
+	// ErrOverloaded: too much waits to become durable. Back off and try again.
+	ErrOverloaded = errors.New("godwit: overloaded: too much waits to become durable; back off and try again")
 )
 
 // CorruptionError says where stored bytes are not what was written.

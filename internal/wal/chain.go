@@ -25,6 +25,8 @@ type chain struct {
 	unused   []SegmentNumber // files behind the last segment: prepared, or begun and torn
 	spares   []uint64
 	broken   map[SegmentNumber]bool // segments with a header that was reported
+	newest   uint32                 // the newest format that is expected
+	void     []SegmentNumber        // segments before one that resets the log
 }
 
 // chainSegment is a segment that was written.
@@ -53,23 +55,34 @@ type candidate struct {
 // wrong goes to report, and loadChain goes on as well as it can; an error that it
 // returns ends everything (the disk can not be read).
 func loadChain(fsys env.FS, dir string, id DatabaseID, reach Reach, from hlc.Timestamp, report func(error)) (*chain, error) {
-	c := &chain{fs: fsys, dir: dir, id: id, reach: reach, broken: map[SegmentNumber]bool{}}
-	names, err := fsys.List(dir)
+	c := &chain{fs: fsys, dir: dir, id: id, reach: reach, newest: FormatVersion, broken: map[SegmentNumber]bool{}}
+	return c, c.load(from, report)
+}
+
+// loadTape is loadChain for a Tape. Whether the log begins early enough is known to
+// who has the checkpoint.
+func loadTape(fsys env.FS, dir string, id DatabaseID, reach Reach, report func(error)) (*chain, error) {
+	c := &chain{fs: fsys, dir: dir, id: id, reach: reach, newest: tapeVersion, broken: map[SegmentNumber]bool{}}
+	return c, c.load(hlc.Max, report)
+}
+
+func (c *chain) load(from hlc.Timestamp, report func(error)) error {
+	names, err := c.fs.List(c.dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		if reach.Segment > 0 {
-			report(dberr.Corrupt(dir, 0, "the folder is missing; the log is known to reach segment %d", reach.Segment))
+		if c.reach.Segment > 0 {
+			report(dberr.Corrupt(c.dir, 0, "the folder is missing; the log is known to reach segment %d", c.reach.Segment))
 		}
-		return c, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var files []candidate
 	for _, base := range names { // in order, and so are their numbers
 		if n, ok := parseSegmentName(base); ok {
-			f, err := readCandidate(fsys, filepath.Join(dir, base), n)
+			f, err := c.readCandidate(filepath.Join(c.dir, base), n)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			files = append(files, f)
 		} else if n, ok := parseSpareName(base); ok {
@@ -79,37 +92,54 @@ func loadChain(fsys env.FS, dir string, id DatabaseID, reach Reach, from hlc.Tim
 	if c.id == (DatabaseID{}) {
 		c.id = firstID(files)
 	}
-	files, err = c.dropUnused(files, report)
+	files, err = c.dropUnused(c.dropVoid(files), report)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range files {
 		c.add(&files[i], report)
 	}
 	c.checkReach(files, report)
 	c.checkLinks(from, report)
-	return c, nil
+	return nil
 }
 
-func readCandidate(fsys env.FS, name string, n SegmentNumber) (candidate, error) {
-	c := candidate{number: n, name: name}
-	f, err := fsys.OpenRead(name)
+func (c *chain) readCandidate(name string, n SegmentNumber) (candidate, error) {
+	k := candidate{number: n, name: name}
+	f, err := c.fs.OpenRead(name)
 	if err != nil {
-		return c, err
+		return k, err
 	}
 	defer f.Close()
-	if c.size, err = f.Size(); err != nil {
-		return c, err
+	if k.size, err = f.Size(); err != nil {
+		return k, err
 	}
 	b := make([]byte, blockBytes)
 	got, err := f.ReadAt(b, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return c, fmt.Errorf("reading %s: %w", name, err)
+		return k, fmt.Errorf("reading %s: %w", name, err)
 	}
 	b = b[:got]
-	c.zero = bytes.Count(b, []byte{0}) == len(b)
-	c.header, c.err = decodeSegmentHeader(name, b)
-	return c, nil
+	k.zero = bytes.Count(b, []byte{0}) == len(b)
+	k.header, k.err = decodeSegmentHeader(name, b)
+	if k.err == nil && k.header.version > c.newest {
+		k.err = newerFormat(name, k.header.version, c.newest)
+	}
+	return k, nil
+}
+
+// dropVoid takes off the files before one that resets the log: what they hold does not
+// count any more, be it sound or not.
+func (c *chain) dropVoid(files []candidate) []candidate {
+	for i := range slices.Backward(files) {
+		if f := &files[i]; f.err == nil && f.header.reset && f.header.number == f.number && f.header.id == c.id {
+			for _, void := range files[:i] {
+				c.void = append(c.void, void.number)
+			}
+			return files[i:]
+		}
+	}
+	return files
 }
 
 // firstID returns the database that the first readable header names.
@@ -188,6 +218,13 @@ func (c *chain) add(f *candidate, report func(error)) {
 	c.segments = append(c.segments, chainSegment{header: f.header, name: f.name, size: f.size, end: -1, to: hlc.Max})
 }
 
+// goesBack tells whether a header is of an earlier time than the one before it. The
+// timestamps of a Tape may go back, because a round replaces others.
+func (h *segmentHeader) goesBack(before *segmentHeader) bool {
+	return h.firstRound < before.firstRound ||
+		h.version < tapeVersion && (h.watermark < before.watermark || h.last < before.last)
+}
+
 // checkReach checks that the last segment that is known to have been begun is
 // there, or one behind it.
 func (c *chain) checkReach(files []candidate, report func(error)) {
@@ -230,7 +267,7 @@ func (c *chain) checkLinks(from hlc.Timestamp, report func(error)) {
 		case h.prevEnd < blockBytes || h.prevEnd > p.size:
 			report(dberr.Corrupt(p.name, p.size, "the segment ends at %d, but its successor says at %d", p.size, h.prevEnd))
 			continue
-		case h.firstRound < p.header.firstRound || h.watermark < p.header.watermark || h.last < p.header.last:
+		case h.goesBack(&p.header):
 			report(dberr.Corrupt(s.name, 0, "the header goes back to round %d, watermark %d, from round %d, watermark %d",
 				h.firstRound, h.watermark, p.header.firstRound, p.header.watermark))
 			continue

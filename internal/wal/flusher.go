@@ -11,10 +11,6 @@ import (
 	"github.com/godwitdb/godwit/internal/hlc"
 )
 
-// writeBytes is the size of the buffer that a round is put together in: a
-// smaller round, which is nearly every one, is one write.
-const writeBytes = 1 << 20
-
 // breakMax bounds the break between two rounds that nobody waits for.
 const breakMax = 500 * time.Microsecond
 
@@ -33,10 +29,8 @@ type flusher struct {
 	log *Log
 	opt *Options
 
-	batches []Batch
-	spares  [][]byte // by stream: the buffer to give for the one that is taken
-	buf     []byte   // what is to be written next, at writeAt
-	writeAt int64
+	gathering
+	out blockWriter
 
 	segment   *segment    // being written; nil until the first round
 	round     RoundNumber // the last one written
@@ -55,18 +49,13 @@ type flusher struct {
 	busyWorkers   int // streams that had records when they were gathered last
 	timer         env.Timer
 	unwritten     error // what Close has to say
-
-	// gathered is called after each stream's gather: tests append there, which
-	// leaves a round open. nil otherwise.
-	gathered func(i int)
 }
 
 func newFlusher(l *Log, found *Recovered) *flusher {
 	f := &flusher{
 		log: l, opt: &l.opt,
-		batches:    make([]Batch, 0, len(l.opt.Streams)),
-		spares:     make([][]byte, len(l.opt.Streams)),
-		buf:        make([]byte, 0, writeBytes),
+		gathering:  newGathering(l.opt.Streams, l.opt.HLC),
+		out:        newBlockWriter(),
 		round:      found.tail.round,
 		synced:     found.tail.round,
 		watermark:  found.tail.watermark,
@@ -221,7 +210,7 @@ func (f *flusher) wait(state uint32, until time.Time) bool {
 		return true
 	}
 	if until.IsZero() {
-		<-g.wake
+		<-f.log.token
 		return true
 	}
 	d := until.Sub(f.opt.Clock.Now())
@@ -231,7 +220,7 @@ func (f *flusher) wait(state uint32, until time.Time) bool {
 	f.timer.Reset(d)
 	defer f.timer.Stop()
 	select {
-	case <-g.wake:
+	case <-f.log.token:
 		return true
 	case <-f.timer.C():
 		return false
@@ -250,15 +239,7 @@ func (f *flusher) wanted(state uint32) bool {
 	case flusherPaced:
 		return l.hurried.Load() || l.pendingBytes.Load() >= l.roundBytes
 	}
-	for _, s := range f.opt.Streams {
-		s.Lock()
-		pending := len(s.buf) > 0
-		s.word.Store(0)
-		if pending {
-			return true
-		}
-	}
-	return false
+	return f.pending()
 }
 
 // work gathers, writes and syncs what there is. When it is closing, it goes on
@@ -318,26 +299,8 @@ func (f *flusher) durableTo(t time.Time) {
 // have closed, and how many bytes there are.
 func (f *flusher) gather() (watermark hlc.Timestamp, bytes int64) {
 	f.log.hurried.Store(false)
-	watermark = hlc.Max
-	f.batches = f.batches[:0]
-	for i, s := range f.opt.Streams {
-		b := s.gather(f.opt.HLC, f.spares[i])
-		f.spares[i] = nil
-		watermark = min(watermark, b.Closed)
-		bytes += int64(len(b.data))
-		if b.Records > 0 {
-			f.batches = append(f.batches, b)
-		} else {
-			f.spares[i] = b.data[:0]
-		}
-		if f.gathered != nil {
-			f.gathered(i)
-		}
-	}
+	watermark, bytes = f.take(f.watermark)
 	f.busyWorkers = len(f.batches)
-	if watermark < f.watermark {
-		panic(fmt.Sprintf("invariant violated: I5 closed: the watermark goes back from %d to %d", f.watermark, watermark))
-	}
 	return watermark, bytes
 }
 
@@ -354,36 +317,18 @@ func (f *flusher) write(h roundHeader, recordBytes int64) error {
 	h.synced = f.synced
 	h.epoch = f.opt.Epoch
 	h.batches = len(f.batches)
-	f.writeAt = f.segment.end
 
-	f.buf = f.buf[:tableEnd]
-	last, newest := max(f.last, h.watermark), f.newest
+	head := f.out.begin(f.segment.file, f.segment.end, tableEnd)
+	closed, newest := encodeTable(head[roundHeaderBytes:], f.batches)
+	last, newest := max(f.last, h.watermark, closed), max(f.newest, newest)
+	h.tableCRC = checksum(0, head[roundHeaderBytes:])
+	h.put(head, f.segment.place.at(f.segment.end))
 	for i := range f.batches {
-		b := &f.batches[i]
-		bh := batchHeader{
-			stream: b.Stream, records: uint32(b.Records), bytes: int64(len(b.data)),
-			first: b.First, last: b.Last, closed: b.Closed, crc: checksum(0, b.data),
-		}
-		bh.put(f.buf[roundHeaderBytes+i*batchHeaderBytes:])
-		last, newest = max(last, b.Closed), max(newest, b.Last)
-	}
-	h.tableCRC = checksum(0, f.buf[roundHeaderBytes:])
-	h.put(f.buf, f.segment.place.at(f.segment.end))
-	for i := range f.batches {
-		if err := f.append(f.batches[i].data); err != nil {
+		if err := f.out.append(f.batches[i].data); err != nil {
 			return err
 		}
 	}
-	// The padding is zeros, so that nothing of a recycled segment stays visible.
-	padding := int(roundUp(h.bytes) - h.bytes)
-	if len(f.buf)+padding > cap(f.buf) {
-		if err := f.drain(); err != nil {
-			return err
-		}
-	}
-	f.buf = f.buf[:len(f.buf)+padding]
-	clear(f.buf[len(f.buf)-padding:])
-	if err := f.drain(); err != nil {
+	if err := f.out.end(int(roundUp(h.bytes) - h.bytes)); err != nil {
 		return err
 	}
 
@@ -392,55 +337,9 @@ func (f *flusher) write(h roundHeader, recordBytes int64) error {
 	f.round, f.watermark, f.last, f.newest = h.number, h.watermark, last, newest
 	f.log.stats.rounds.Add(1)
 	f.log.stats.bytes.Add(uint64(roundUp(h.bytes)))
-	f.recycle(recordBytes)
+	f.recycle()
+	f.log.files.wrote(recordBytes, f.segment.size-f.segment.end)
 	return nil
-}
-
-// append adds bytes to the round: small ones to the buffer, large ones straight
-// to the file.
-func (f *flusher) append(p []byte) error {
-	if len(f.buf)+len(p) > cap(f.buf) {
-		if err := f.drain(); err != nil {
-			return err
-		}
-		if len(p) >= cap(f.buf) {
-			return f.writeOut(p)
-		}
-	}
-	f.buf = append(f.buf, p...)
-	return nil
-}
-
-// drain writes the buffer.
-func (f *flusher) drain() error {
-	err := f.writeOut(f.buf)
-	f.buf = f.buf[:0]
-	return err
-}
-
-func (f *flusher) writeOut(p []byte) error {
-	if len(p) == 0 {
-		return nil
-	}
-	if _, err := f.segment.file.WriteAt(p, f.writeAt); err != nil {
-		return err
-	}
-	f.writeAt += int64(len(p))
-	return nil
-}
-
-// recycle keeps the buffers of the batches that were written, which are not
-// pending any more.
-func (f *flusher) recycle(bytes int64) {
-	for i := range f.batches {
-		b := &f.batches[i]
-		if cap(b.data) <= bufferBytesKept {
-			f.spares[b.Stream] = b.data[:0]
-		}
-		b.data = nil
-	}
-	f.batches = f.batches[:0]
-	f.log.files.wrote(bytes, f.segment.size-f.segment.end)
 }
 
 // sync makes the written rounds durable.
@@ -499,15 +398,9 @@ func (f *flusher) makeRoom(bytes int64) error {
 	next.place = placeIn(f.opt.ID, next.number)
 	next.end = blockBytes
 	f.log.files.link(f.segment, next)
-	f.buf = f.buf[:blockBytes]
-	next.header.put(f.buf)
-	f.writeAt = 0
 	old := f.segment
 	f.segment = next
-	err = f.drain()
-	if err == nil {
-		err = f.segment.file.Sync()
-	}
+	err = f.out.writeHeader(next.file, &next.header)
 	if old != nil {
 		err = errors.Join(err, old.file.Close())
 	}

@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	// FormatVersion is the version that this package writes, and the newest one
-	// that it reads.
+	// FormatVersion is the version of what a Log writes, and the newest one that it
+	// reads. Segments of a Tape have tapeVersion.
 	FormatVersion = 1
+	tapeVersion   = 2
 
 	// blockBytes is the unit in which the log is written: headers of segments and
 	// rounds begin at its multiples, so that a block which was synced is never
@@ -22,30 +23,39 @@ const (
 
 	segmentMagic uint64 = 0x474f4c5449574447 // "GDWITLOG"
 	roundMagic   uint32 = 0x444e5552         // "RUND"
+	// tapeMagic begins a round of a Tape, whose header is longer.
+	tapeMagic uint32 = 0x32444e52 // "RND2"
 
 	blockCRCOffset   = 12
 	roundHeaderBytes = 72
+	tapeHeaderBytes  = 88
 	roundCRCOffset   = 4
 	batchHeaderBytes = 48
 
 	// flagRecovered in a segment's header: it is the first one after a recovery,
 	// and the records before it that are above its watermark are dropped.
 	flagRecovered uint32 = 1
+	// flagReset in a segment's header: nothing before it counts.
+	flagReset uint32 = 2
 	// flagClean in a round's header: the log was closed behind it.
 	flagClean uint32 = 1
+	// flagRepair in a round's header: it stands in for one that was damaged, and those
+	// behind that stay.
+	flagRepair uint32 = 2
 )
 
 // sealBlock puts what begins every block with a header: magic, version, checksum.
-func sealBlock(b []byte, magic uint64) {
+func sealBlock(b []byte, magic uint64, version uint32) {
 	le := binary.LittleEndian
 	le.PutUint64(b, magic)
-	le.PutUint32(b[8:], FormatVersion)
+	le.PutUint32(b[8:], version)
 	le.PutUint32(b[blockCRCOffset:], 0)
 	le.PutUint32(b[blockCRCOffset:], checksum(0, b))
 }
 
-// openBlock checks the beginning of a block, or of as much of it as there is.
-func openBlock(file string, offset int64, b []byte, magic uint64, what string) error {
+// openBlock checks the beginning of a block, or of as much of it as there is, of a
+// version up to newest.
+func openBlock(file string, offset int64, b []byte, magic uint64, newest uint32, what string) error {
 	if len(b) < blockBytes {
 		return dberr.Corrupt(file, offset, "%d bytes are too few for a %s", len(b), what)
 	}
@@ -61,10 +71,14 @@ func openBlock(file string, offset int64, b []byte, magic uint64, what string) e
 	if want := le.Uint32(b[blockCRCOffset:]); crc != want {
 		return dberr.Corrupt(file, offset, "checksum of the %s is %08x, stored is %08x", what, crc, want)
 	}
-	if v := le.Uint32(b[8:]); v > FormatVersion {
-		return fmt.Errorf("%w: %s has log format %d, this is %d", dberr.ErrNewerFormat, file, v, FormatVersion)
+	if v := le.Uint32(b[8:]); v > newest {
+		return newerFormat(file, v, newest)
 	}
 	return nil
+}
+
+func newerFormat(file string, version, newest uint32) error {
+	return fmt.Errorf("%w: %s has log format %d, this is %d", dberr.ErrNewerFormat, file, version, newest)
 }
 
 // DatabaseID tells databases apart: it is drawn when one is created.
@@ -92,6 +106,7 @@ func roundUp(n int64) int64 { return (n + blockBytes - 1) &^ (blockBytes - 1) }
 
 // segmentHeader is the first block of a segment.
 type segmentHeader struct {
+	version    uint32
 	id         DatabaseID
 	number     SegmentNumber
 	nonce      uint64 // drawn for each segment: rounds of a file's earlier lives do not have it
@@ -106,6 +121,20 @@ type segmentHeader struct {
 	// size is the file's. It may only be cut when the next segment has a header.
 	size      int64
 	recovered bool
+	// Of a Tape: what its rounds go on behind. watermark and last are of that round.
+	baseNumber RoundNumber
+	baseEpoch  Epoch
+	reset      bool
+}
+
+// base returns what the segment's rounds go on behind.
+func (h *segmentHeader) base() Base {
+	b := Base{Number: h.baseNumber, Epoch: h.baseEpoch, Watermark: h.watermark, Last: h.last}
+	if h.version < tapeVersion {
+		b.Number = h.firstRound - 1
+		b.Epoch = Epoch(min(1, b.Number)) // a Log has no other
+	}
+	return b
 }
 
 // put encodes the header into a block.
@@ -122,20 +151,28 @@ func (h *segmentHeader) put(b []byte) {
 	le.PutUint64(b[72:], uint64(h.watermark))
 	le.PutUint64(b[80:], uint64(h.last))
 	le.PutUint64(b[88:], uint64(h.size))
+	var flags uint32
 	if h.recovered {
-		le.PutUint32(b[96:], flagRecovered)
+		flags |= flagRecovered
 	}
-	sealBlock(b, segmentMagic)
+	if h.reset {
+		flags |= flagReset
+	}
+	le.PutUint32(b[96:], flags)
+	le.PutUint64(b[104:], uint64(h.baseNumber))
+	le.PutUint64(b[112:], uint64(h.baseEpoch))
+	sealBlock(b, segmentMagic, max(FormatVersion, h.version))
 }
 
 // decodeSegmentHeader reads a segment's first block, or as much of it as there
 // is.
 func decodeSegmentHeader(file string, b []byte) (segmentHeader, error) {
 	var h segmentHeader
-	if err := openBlock(file, 0, b, segmentMagic, "segment header"); err != nil {
+	if err := openBlock(file, 0, b, segmentMagic, tapeVersion, "segment header"); err != nil {
 		return h, err
 	}
 	le := binary.LittleEndian
+	h.version = max(FormatVersion, le.Uint32(b[8:]))
 	copy(h.id[:], b[16:])
 	h.number = SegmentNumber(le.Uint64(b[32:]))
 	h.nonce = le.Uint64(b[40:])
@@ -146,6 +183,11 @@ func decodeSegmentHeader(file string, b []byte) (segmentHeader, error) {
 	h.last = hlc.Timestamp(le.Uint64(b[80:]))
 	h.size = int64(le.Uint64(b[88:]))
 	h.recovered = le.Uint32(b[96:])&flagRecovered != 0
+	if h.version == tapeVersion {
+		h.reset = le.Uint32(b[96:])&flagReset != 0
+		h.baseNumber = RoundNumber(le.Uint64(b[104:]))
+		h.baseEpoch = Epoch(le.Uint64(b[112:]))
+	}
 	switch {
 	case h.number == 0 || h.firstRound == 0 || h.number-1 != h.prev:
 		return h, dberr.Corrupt(file, 0, "segment %d after segment %d, from round %d", h.number, h.prev, h.firstRound)
@@ -159,7 +201,8 @@ func decodeSegmentHeader(file string, b []byte) (segmentHeader, error) {
 
 // roundHeader begins a round.
 type roundHeader struct {
-	bytes     int64 // header, batch headers and records, without padding
+	version   uint32 // of the segment that it may be in
+	bytes     int64  // header, batch headers and records, without padding
 	number    RoundNumber
 	nonce     uint64
 	watermark hlc.Timestamp
@@ -168,6 +211,19 @@ type roundHeader struct {
 	batches   int
 	clean     bool
 	tableCRC  uint32 // over the batch headers
+	// Of a Tape:
+	entry  RoundNumber // its place in the group's log; number is that on the disk
+	kind   RoundKind   // in any but data, tableCRC is over the payload
+	last   hlc.Timestamp
+	repair bool
+}
+
+// headerBytes returns the size of a header of that version.
+func headerBytes(version uint32) int64 {
+	if version == tapeVersion {
+		return tapeHeaderBytes
+	}
+	return roundHeaderBytes
 }
 
 // place is where a round is. It goes into the header's checksum, so that a copy
@@ -195,7 +251,7 @@ func (p place) seed() uint32 { return p.segmentSeed ^ uint32(p.offset/blockBytes
 
 // put encodes the header into b.
 func (h *roundHeader) put(b []byte, at place) {
-	b = b[:roundHeaderBytes]
+	b = b[:headerBytes(h.version)]
 	clear(b)
 	le := binary.LittleEndian
 	le.PutUint32(b, roundMagic)
@@ -206,10 +262,21 @@ func (h *roundHeader) put(b []byte, at place) {
 	le.PutUint64(b[40:], uint64(h.synced))
 	le.PutUint64(b[48:], uint64(h.epoch))
 	le.PutUint32(b[56:], uint32(h.batches))
+	var flags uint32
 	if h.clean {
-		le.PutUint32(b[60:], flagClean)
+		flags |= flagClean
 	}
+	if h.repair {
+		flags |= flagRepair
+	}
+	le.PutUint32(b[60:], flags)
 	le.PutUint32(b[64:], h.tableCRC)
+	if h.version == tapeVersion {
+		le.PutUint32(b, tapeMagic)
+		le.PutUint32(b[68:], uint32(h.kind))
+		le.PutUint64(b[72:], uint64(h.entry))
+		le.PutUint64(b[80:], uint64(h.last))
+	}
 	le.PutUint32(b[roundCRCOffset:], checksum(at.seed(), b))
 }
 
@@ -219,11 +286,19 @@ func decodeRoundHeader(b []byte, at place) (h roundHeader, reason string) {
 	if len(b) < roundHeaderBytes {
 		return h, fmt.Sprintf("%d bytes are too few for a round header", len(b))
 	}
-	b = b[:roundHeaderBytes]
 	le := binary.LittleEndian
-	if magic := le.Uint32(b); magic != roundMagic {
+	version := uint32(FormatVersion)
+	switch magic := le.Uint32(b); magic {
+	case roundMagic:
+	case tapeMagic:
+		version = tapeVersion
+	default:
 		return h, fmt.Sprintf("no round begins here, but %08x", magic)
 	}
+	if int64(len(b)) < headerBytes(version) {
+		return h, fmt.Sprintf("%d bytes are too few for a round header", len(b))
+	}
+	b = b[:headerBytes(version)]
 	var zero [4]byte
 	crc := checksum(at.seed(), b[:roundCRCOffset])
 	crc = checksum(crc, zero[:])
@@ -232,6 +307,7 @@ func decodeRoundHeader(b []byte, at place) (h roundHeader, reason string) {
 		return h, fmt.Sprintf("checksum of the round header is %08x, stored is %08x", crc, want)
 	}
 	h = roundHeader{
+		version:   version,
 		bytes:     int64(le.Uint64(b[8:])),
 		number:    RoundNumber(le.Uint64(b[16:])),
 		nonce:     le.Uint64(b[24:]),
@@ -241,18 +317,55 @@ func decodeRoundHeader(b []byte, at place) (h roundHeader, reason string) {
 		batches:   int(le.Uint32(b[56:])),
 		clean:     le.Uint32(b[60:])&flagClean != 0,
 		tableCRC:  le.Uint32(b[64:]),
+		kind:      RoundData,
+	}
+	h.entry = h.number
+	if version == tapeVersion {
+		h.decodeTape(b)
 	}
 	switch {
 	case h.batches > StreamsMax:
 		return h, fmt.Sprintf("a round of %d batches", h.batches)
-	case h.bytes < roundHeaderBytes+int64(h.batches)*batchHeaderBytes:
+	case h.bytes < headerBytes(version)+int64(h.batches)*batchHeaderBytes:
 		return h, fmt.Sprintf("a round of %d batches in %d bytes", h.batches, h.bytes)
 	case h.number == 0 || h.synced >= h.number:
 		return h, fmt.Sprintf("round %d says that round %d is durable", h.number, h.synced)
-	case h.watermark > hlc.Max:
-		return h, fmt.Sprintf("watermark %d", h.watermark)
+	case h.watermark > hlc.Max || h.last > hlc.Max:
+		return h, fmt.Sprintf("watermark %d, last timestamp %d", h.watermark, h.last)
+	case !h.kind.known() || h.kind != RoundData && h.batches > 0:
+		return h, fmt.Sprintf("a round of kind %d with %d batches", h.kind, h.batches)
+	case h.entry == 0:
+		return h, "a round without a number"
 	}
 	return h, ""
+}
+
+// decodeTape reads what only rounds of a Tape have.
+func (h *roundHeader) decodeTape(b []byte) {
+	le := binary.LittleEndian
+	h.kind = 0
+	if k := le.Uint32(b[68:]); k <= uint32(RoundMembers) {
+		h.kind = RoundKind(k)
+	}
+	h.entry = RoundNumber(le.Uint64(b[72:]))
+	h.last = hlc.Timestamp(le.Uint64(b[80:]))
+	h.repair = le.Uint32(b[60:])&flagRepair != 0
+}
+
+// misfit says why a round is not the one that belongs here, "" if it is: in a segment
+// of that version and nonce, where left bytes are left.
+func (h *roundHeader) misfit(version uint32, nonce uint64, want RoundNumber, left int64) string {
+	switch {
+	case h.version != version:
+		return fmt.Sprintf("a round of format %d in a segment of format %d", h.version, version)
+	case h.nonce != nonce:
+		return fmt.Sprintf("round %d is of an earlier life of the segment", h.number)
+	case h.number != want:
+		return fmt.Sprintf("round %d where round %d belongs", h.number, want)
+	case h.bytes > left || roundUp(h.bytes) > left: // the first against an overflow
+		return fmt.Sprintf("round %d of %d bytes where %d are left", h.number, h.bytes, left)
+	}
+	return ""
 }
 
 // batchHeader describes one stream's part of a round.

@@ -61,6 +61,9 @@ func FuzzSegmentHeader(f *testing.F) {
 	h := segmentHeader{id: testID, number: 7, nonce: 3, firstRound: 9, prev: 6, prevEnd: 8192, watermark: 5, last: 8, size: 65536, recovered: true}
 	h.put(b)
 	f.Add(b[:100], true)
+	h = segmentHeader{version: tapeVersion, id: testID, number: 1, firstRound: 1, size: 65536, reset: true, baseNumber: 9, baseEpoch: 3}
+	h.put(b)
+	f.Add(b[:120], true)
 	// Only the beginning of the block varies; sealed gets past the checksum.
 	f.Fuzz(func(t *testing.T, data []byte, sealed bool) {
 		if sealed {
@@ -92,9 +95,13 @@ func FuzzRoundHeader(f *testing.F) {
 	bh := batchHeader{stream: 2, records: 1, bytes: 80, first: 71, last: 71, closed: 72, crc: 3}
 	bh.put(b[roundHeaderBytes:])
 	f.Add(b)
+	h = roundHeader{version: tapeVersion, bytes: 200, number: 9, nonce: 3, watermark: 70, synced: 8, epoch: 4, kind: RoundOpen, entry: 7, last: 80, repair: true}
+	b = make([]byte, tapeHeaderBytes)
+	h.put(b, at)
+	f.Add(b)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if h, reason := decodeRoundHeader(data, at); reason == "" {
-			b := make([]byte, roundHeaderBytes)
+			b := make([]byte, tapeHeaderBytes)
 			h.put(b, at)
 			if again, reason := decodeRoundHeader(b, at); reason != "" || again != h {
 				t.Fatalf("%+v was read back as %+v, %s", h, again, reason)

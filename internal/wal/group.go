@@ -40,8 +40,9 @@ type group struct {
 	// breakEnds is when the flusher in flusherPaced is to be woken, in
 	// nanoseconds since 1970. Written by the flusher.
 	breakEnds atomic.Int64
-	// wake carries at most one token to the flusher.
-	wake       chan struct{}
+	// wake tells the flusher that it is woken. It does not block.
+	wake func()
+	// clock tells workers when to yield; nil if they need not.
 	clock      env.Clock
 	roundBytes int64
 	// pendingLimit is how many bytes may be pending before workers have to wait:
@@ -58,10 +59,7 @@ func (g *group) wakeFlusher() {
 	if g.flusher.Swap(flusherBusy) == flusherBusy {
 		return
 	}
-	select {
-	case g.wake <- struct{}{}:
-	default: // a token is there already
-	}
+	g.wake()
 }
 
 // Hurry says that somebody waits for Durable to move. While nobody does, the log

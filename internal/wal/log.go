@@ -28,6 +28,7 @@ type Log struct {
 	flush   *flusher
 	stats   counters
 	closing chan struct{} // closed by Close
+	token   chan struct{} // carries at most one, which wakes the flusher
 	tasks   sync.WaitGroup
 
 	// syncsWanted counts the calls of Sync. The flusher reads it before it
@@ -38,11 +39,11 @@ type Log struct {
 	stalled atomic.Bool
 	window  lossWindow
 
+	waiters waiters
+
 	state struct {
 		sync.Mutex
-		waiters int           // in await
-		changed chan struct{} // closed when something has changed that a waiter may wait for
-		failure error         // why the log failed or could not be closed cleanly
+		failure error // why the log failed or could not be closed cleanly
 		closed  bool
 	}
 }
@@ -74,11 +75,10 @@ func open(o Options, found *Recovered) (_ *Log, err error) {
 		return nil, err
 	}
 	o.HLC.Observe(found.Last)
-	l := &Log{opt: o, closing: make(chan struct{})}
-	l.wake, l.clock = make(chan struct{}, 1), o.Clock
+	l := &Log{opt: o, closing: make(chan struct{}), token: make(chan struct{}, 1)}
+	l.wake, l.clock = l.passToken, o.Clock
 	l.roundBytes = o.RoundBytes
 	l.window.start = o.Clock.Now()
-	l.state.changed = make(chan struct{})
 	l.durable.Store(uint64(found.Watermark))
 	if l.reach, err = openReach(o.FS, o.Reach, o.ID); err != nil {
 		return nil, err
@@ -111,6 +111,14 @@ func (l *Log) start() {
 	l.tasks.Go(l.flush.run)
 	if l.flush.background() {
 		l.tasks.Go(l.guardWindow)
+	}
+}
+
+// passToken ends the flusher's wait.
+func (l *Log) passToken() {
+	select {
+	case l.token <- struct{}{}:
+	default: // one is there already
 	}
 }
 
@@ -159,44 +167,24 @@ func (l *Log) Sync(ctx context.Context) error {
 // await waits until ready says so, the log has failed or was closed, or ctx has
 // ended. Whoever changes what ready looks at calls notify.
 func (l *Log) await(ctx context.Context, ready func() (bool, error)) error {
-	st := &l.state
-	st.Lock()
-	st.waiters++
-	st.Unlock()
-	defer func() {
-		st.Lock()
-		st.waiters--
-		st.Unlock()
-	}()
-	for {
-		st.Lock()
-		changed, failure, closed := st.changed, st.failure, st.closed
-		st.Unlock()
+	return l.waiters.await(ctx, func() (bool, error) {
+		l.state.Lock()
+		failure, closed := l.state.failure, l.state.closed
+		l.state.Unlock()
 		switch ok, err := ready(); {
 		case ok:
-			return err
+			return true, err
 		case failure != nil:
-			return failure
+			return true, failure
 		case closed:
-			return dberr.ErrClosed
+			return true, dberr.ErrClosed
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+		return false, nil
+	})
 }
 
 // notify makes waiters look again.
-func (l *Log) notify() {
-	l.state.Lock()
-	defer l.state.Unlock()
-	if l.state.waiters > 0 {
-		close(l.state.changed)
-		l.state.changed = make(chan struct{})
-	}
-}
+func (l *Log) notify() { l.waiters.notify() }
 
 // fail ends the log for good: whether what was written is on the disk is not
 // known any more, and asking again would not tell (a later sync can succeed

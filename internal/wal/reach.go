@@ -66,13 +66,13 @@ func (s *reachSlot) put(b []byte) {
 	le.PutUint64(b[40:], uint64(s.Start))
 	le.PutUint64(b[48:], uint64(s.Segment))
 	le.PutUint64(b[56:], uint64(s.Round))
-	sealBlock(b, reachMagic)
+	sealBlock(b, reachMagic, FormatVersion)
 }
 
 // decodeReachSlot reads the slot at an offset, or as much of it as there is.
 func decodeReachSlot(file string, offset int64, b []byte) (reachSlot, error) {
 	var s reachSlot
-	if err := openBlock(file, offset, b, reachMagic, "log reach"); err != nil {
+	if err := openBlock(file, offset, b, reachMagic, FormatVersion, "log reach"); err != nil {
 		return s, err
 	}
 	le := binary.LittleEndian

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/godwitdb/godwit/internal/hlc"
@@ -237,4 +238,13 @@ func (b *Batch) validate() (above int, err error) {
 			records, first, r.last, b.Records, b.First, b.Last)}
 	}
 	return above, nil
+}
+
+// shift moves the place that an error names.
+func shift(err error, by int) error {
+	var f *FormatError
+	if errors.As(err, &f) {
+		return &FormatError{Offset: f.Offset + by, Reason: f.Reason}
+	}
+	return err
 }

@@ -106,15 +106,12 @@ func (r *roundReader) next() error {
 		return err
 	}
 	h, reason := decodeRoundHeader(b, r.place)
+	if reason == "" {
+		reason = h.misfit(FormatVersion, r.nonce, r.want, r.end-at)
+	}
 	switch {
 	case reason != "":
 		return torn(r.name, at, "%s", reason)
-	case h.nonce != r.nonce:
-		return torn(r.name, at, "round %d is of an earlier life of the segment", h.number)
-	case h.number != r.want:
-		return torn(r.name, at, "round %d where round %d belongs", h.number, r.want)
-	case h.bytes > r.end-at || roundUp(h.bytes) > r.end-at: // the first against an overflow
-		return torn(r.name, at, "round %d of %d bytes where %d are left", h.number, h.bytes, r.end-at)
 	case h.watermark < r.watermark:
 		return dberr.Corrupt(r.name, at, "the watermark of round %d goes back from %d to %d", h.number, r.watermark, h.watermark)
 	}
@@ -138,17 +135,12 @@ func (r *roundReader) next() error {
 // readTable decodes the batch headers. Their checksum is right, so whatever is
 // wrong with them was no crash.
 func (r *roundReader) readTable(table []byte) error {
-	r.batches = r.batches[:0]
-	left := r.header.bytes - roundHeaderBytes - int64(len(table))
+	var bad *FormatError
+	r.batches, bad = decodeTable(r.batches[:0], table, r.header.bytes-roundHeaderBytes-int64(len(table)))
 	last := max(r.last, r.header.watermark)
-	for i := range r.header.batches {
-		h, reason := decodeBatchHeader(table[i*batchHeaderBytes:])
+	for i := range r.batches {
+		h, reason := &r.batches[i], ""
 		switch {
-		case reason != "":
-		case i > 0 && h.stream <= r.batches[i-1].stream:
-			reason = fmt.Sprintf("a batch of stream %d after one of stream %d", h.stream, r.batches[i-1].stream)
-		case h.bytes > left:
-			reason = fmt.Sprintf("a batch of %d bytes where %d are left", h.bytes, left)
 		case h.closed < r.header.watermark:
 			reason = fmt.Sprintf("stream %d is closed at %d, below the watermark %d", h.stream, h.closed, r.header.watermark)
 		case h.first <= r.watermark:
@@ -157,14 +149,13 @@ func (r *roundReader) readTable(table []byte) error {
 			reason = fmt.Sprintf("stream %d has a record at %d, below the watermark %d of the round before", h.stream, h.first, r.watermark)
 		}
 		if reason != "" {
-			return dberr.Corrupt(r.name, r.offset+int64(roundHeaderBytes+i*batchHeaderBytes), "round %d: %s", r.header.number, reason)
+			bad = &FormatError{Offset: i * batchHeaderBytes, Reason: reason}
+			break
 		}
-		left -= h.bytes
 		last = max(last, h.closed)
-		r.batches = append(r.batches, h)
 	}
-	if left != 0 {
-		return dberr.Corrupt(r.name, r.offset, "%d bytes of round %d belong to no batch", left, r.header.number)
+	if bad != nil {
+		return dberr.Corrupt(r.name, r.offset+int64(roundHeaderBytes+bad.Offset), "round %d: %s", r.header.number, bad.Reason)
 	}
 	r.last = last
 	return nil

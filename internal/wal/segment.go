@@ -299,9 +299,9 @@ func (sf *segmentFiles) takeSpare() (string, error) {
 		if err := sf.leavesReserve(sf.opt.SegmentBytes); err != nil {
 			return "", err
 		}
-		err = sf.makeSpare(name)
+		err = makeSpare(sf.opt.FS, name, sf.opt.SegmentBytes)
 	} else {
-		err = sf.wipe(name)
+		err = wipe(sf.opt.FS, name)
 	}
 	if err != nil {
 		return "", errors.Join(err, sf.opt.FS.Remove(name))
@@ -310,17 +310,17 @@ func (sf *segmentFiles) takeSpare() (string, error) {
 }
 
 // makeSpare makes a file of zeros.
-func (sf *segmentFiles) makeSpare(name string) error {
-	f, err := sf.opt.FS.Create(name)
+func makeSpare(fsys env.FS, name string, bytes int64) error {
+	f, err := fsys.Create(name)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Preallocate(sf.opt.SegmentBytes), f.Close())
+	return errors.Join(f.Preallocate(bytes), f.Close())
 }
 
 // wipe overwrites the header of a segment that was.
-func (sf *segmentFiles) wipe(name string) error {
-	f, err := sf.opt.FS.Open(name)
+func wipe(fsys env.FS, name string) error {
+	f, err := fsys.Open(name)
 	if err != nil {
 		return err
 	}

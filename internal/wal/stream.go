@@ -130,7 +130,7 @@ func (s *Stream) Unlock() {
 // two sees the other.
 func (s *Stream) unlock(g *group) {
 	pending, yield := len(s.buf) != 0, false
-	if s.untilYield--; s.untilYield < 0 {
+	if s.untilYield--; s.untilYield < 0 && g.clock != nil {
 		yield = s.yieldNow(g)
 	}
 	s.word.Store(0)

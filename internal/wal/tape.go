@@ -1,0 +1,302 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+// Tape is the log of a member of a replica group on its disk: the same files as a Log's,
+// written when it is told to. It is appended to only. A round whose number was there
+// replaces that one and all behind it, which stay on the disk and do not count.
+//
+// Nothing here waits for anything but the disk; its methods are jobs, called one at a
+// time, but for Read, which may run beside all of them. After a write or sync that
+// failed every method but Read and Close returns dberr.ErrLogFailed.
+type Tape struct {
+	opt   TapeOptions
+	files tapeFiles
+	reach *reachFile
+	out   blockWriter
+
+	active *tapeSegment // nil before the first round since it was opened
+	file   env.File     // of active
+	next   *preparedSegment
+	// round is the last one on the disk, synced the last one that is durable.
+	round, synced RoundNumber
+	witnessed     RoundNumber // the last round that the reach was raised to
+	failure       error
+
+	// reading is held by Read, and alone by who takes files away.
+	reading sync.RWMutex
+	mu      struct {
+		sync.Mutex
+		table    tapeTable
+		segments []*tapeSegment // in order
+	}
+}
+
+// Last returns the number of the last round: that of the base if there is none.
+func (t *Tape) Last() RoundNumber {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.table.last()
+}
+
+// Base returns what the log goes on behind.
+func (t *Tape) Base() Base {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.table.base
+}
+
+// fail ends the tape for good, as in a Log.
+func (t *Tape) fail(err error) error {
+	t.failure = fmt.Errorf("%w: %w", dberr.ErrLogFailed, err)
+	return t.failure
+}
+
+// Append writes rounds, which are durable after the next Sync. Each is the next one of
+// the log, or replaces one and all behind it. What comes from the network has passed
+// SplitPayload before. If the disk is full (dberr.ErrDiskFull), or a round does not
+// fit, those before it were written, as Last tells; and the tape can be used on.
+func (t *Tape) Append(rounds []Round) error {
+	for i := range rounds {
+		if err := t.append(&rounds[i], false); err != nil {
+			return err
+		}
+	}
+	return t.prepareAhead()
+}
+
+// Repair writes rounds that are damaged anew, as others have them. What is behind them
+// stays. They are durable after the next Sync.
+func (t *Tape) Repair(rounds []Round) error {
+	for i := range rounds {
+		if err := t.append(&rounds[i], true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Tape) append(r *Round, repair bool) error {
+	if t.failure != nil {
+		return t.failure
+	}
+	batches, tableCRC, err := t.check(r, repair)
+	if err != nil {
+		return err
+	}
+	body := r.Payload
+	if r.Kind == RoundData {
+		body = body[min(len(body), payloadHeaderBytes):]
+	} else {
+		tableCRC = checksum(0, body)
+	}
+	h := roundHeader{
+		version: tapeVersion, bytes: tapeHeaderBytes + int64(len(body)),
+		epoch: r.Epoch, kind: r.Kind, entry: r.Number, watermark: r.Watermark, last: r.Last,
+		batches: batches, tableCRC: tableCRC, repair: repair,
+	}
+	if err := t.makeRoom(r.Number, repair, roundUp(h.bytes)); err != nil {
+		return err
+	}
+	seg := t.active
+	h.number, h.nonce, h.synced = t.round+1, seg.header.nonce, t.synced
+	h.put(t.out.begin(t.file, seg.end, tapeHeaderBytes), seg.place().at(seg.end))
+	err = t.out.append(body)
+	if err == nil {
+		err = t.out.end(int(roundUp(h.bytes) - h.bytes))
+	}
+	if err != nil {
+		return t.fail(err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if reason := t.mu.table.add(&h, seg, seg.end); reason != "" {
+		panic("wal: a round that does not fit was written: " + reason)
+	}
+	seg.end += roundUp(h.bytes)
+	t.round = h.number
+	return nil
+}
+
+// check checks that a round fits to the log. It returns what a round of data has in its
+// payload's header.
+func (t *Tape) check(r *Round, repair bool) (batches int, tableCRC uint32, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	table := &t.mu.table
+	switch low, last := table.base.Number, table.last(); {
+	case r.Number <= low || r.Number > last+1 || repair && r.Number > last:
+		return 0, 0, fmt.Errorf("wal: round %d in a log that begins behind round %d and ends with round %d", r.Number, low, last)
+	case !r.Kind.known() || r.Epoch == 0 || r.Watermark > hlc.Max || r.Last > hlc.Max:
+		return 0, 0, fmt.Errorf("wal: round %d is of kind %v, epoch %d, watermark %d, last timestamp %d", r.Number, r.Kind, r.Epoch, r.Watermark, r.Last)
+	}
+	if old := table.entry(r.Number); repair && old.damage == nil &&
+		(r.Epoch != old.epoch || r.Kind != old.kind || r.Watermark != old.watermark || r.Last != old.last) {
+		return 0, 0, fmt.Errorf("wal: round %d of epoch %d is not the one that is to be repaired, of epoch %d", r.Number, r.Epoch, old.epoch)
+	}
+	// Where the one before is damaged, there is nothing to compare with.
+	before, err := table.behind(r.Number - 1)
+	if err == nil && (r.Epoch < before.Epoch || r.Epoch == before.Epoch && r.Watermark < before.Watermark) {
+		return 0, 0, fmt.Errorf("wal: round %d of epoch %d, watermark %d, goes back behind epoch %d, watermark %d",
+			r.Number, r.Epoch, r.Watermark, before.Epoch, before.Watermark)
+	}
+	if r.Kind != RoundData {
+		return 0, 0, nil
+	}
+	return payloadHeader(r.Payload)
+}
+
+// makeRoom makes the active segment one that round n fits into: it has room for bytes,
+// and does not go on behind that round. On a full disk nothing has changed.
+func (t *Tape) makeRoom(n RoundNumber, repair bool, bytes int64) error {
+	a := t.active
+	if a != nil && a.end+bytes <= a.size && (repair || n > a.header.baseNumber) {
+		return nil
+	}
+	if repair {
+		n = t.Last() + 1
+	}
+	t.mu.Lock()
+	base, err := t.mu.table.behind(n - 1)
+	t.mu.Unlock()
+	if err != nil {
+		return err // of a round that is damaged the epoch is not known
+	}
+	return t.beginSegment(base, false, bytes)
+}
+
+// beginSegment begins a segment that goes on behind base and has room for bytes. What
+// was written before is durable then.
+func (t *Tape) beginSegment(base Base, reset bool, bytes int64) error {
+	if err := t.prepareNext(blockBytes + bytes); err != nil {
+		return err
+	}
+	// As in a Log: a header is proof of everything before it.
+	if err := t.Sync(); err != nil {
+		return err
+	}
+	next := t.next
+	seg := &tapeSegment{
+		name: segmentName(t.opt.Dir, next.number), size: next.size, end: blockBytes, to: hlc.Max,
+		header: segmentHeader{
+			version: tapeVersion, id: t.opt.ID, number: next.number, nonce: t.opt.Rand.Uint64(), firstRound: t.round + 1,
+			watermark: base.Watermark, last: base.Last, size: next.size,
+			baseNumber: base.Number, baseEpoch: base.Epoch, reset: reset,
+		},
+	}
+	before := t.newest()
+	if before != nil {
+		seg.header.prev, seg.header.prevEnd = before.header.number, before.end
+	}
+	err := t.out.writeHeader(next.file, &seg.header)
+	if err == nil {
+		err = t.reach.raise(Reach{Segment: next.number, Round: t.synced})
+	}
+	if err == nil && t.file != nil {
+		err = t.file.Close()
+	}
+	if err != nil {
+		return t.fail(fmt.Errorf("beginning segment %d: %w", next.number, err))
+	}
+	t.active, t.file, t.next, t.witnessed = seg, next.file, nil, t.synced
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.table.begin(&seg.header, before == nil)
+	t.mu.segments = append(t.mu.segments, seg)
+	return nil
+}
+
+// newest returns the last segment that was begun, nil if none was.
+func (t *Tape) newest() *tapeSegment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := len(t.mu.segments); n > 0 {
+		return t.mu.segments[n-1]
+	}
+	return nil
+}
+
+// prepareNext makes the file of the next segment.
+func (t *Tape) prepareNext(bytes int64) error {
+	if t.next != nil {
+		return t.next.grow(bytes)
+	}
+	number := SegmentNumber(1)
+	if s := t.newest(); s != nil {
+		number = s.header.number + 1
+	}
+	next, err := t.files.prepare(number, bytes)
+	if err == nil {
+		t.next = next
+	}
+	return err
+}
+
+// prepareAhead does so while there is room in the active segment. If there is none on
+// the disk, that is said when it is needed.
+func (t *Tape) prepareAhead() error {
+	a := t.active
+	if a == nil || t.next != nil || a.size-a.end > a.size/4 {
+		return nil
+	}
+	if err := t.prepareNext(0); err != nil && !errors.Is(err, dberr.ErrDiskFull) {
+		return err
+	}
+	return nil
+}
+
+// Sync makes durable what was appended.
+func (t *Tape) Sync() error {
+	if t.failure != nil || t.synced == t.round {
+		return t.failure
+	}
+	if err := t.file.Sync(); err != nil {
+		return t.fail(err)
+	}
+	t.synced = t.round
+	return nil
+}
+
+// Witness takes down that the last synced round is durable, so that it is not taken for
+// torn if it rots. The next round does so too; whoever has not appended for a
+// moment calls this.
+func (t *Tape) Witness() error {
+	if t.failure != nil || t.active == nil || t.witnessed == t.synced {
+		return t.failure
+	}
+	if err := t.reach.raise(Reach{Segment: t.active.header.number, Round: t.synced}); err != nil {
+		return t.fail(err)
+	}
+	t.witnessed = t.synced
+	return nil
+}
+
+// Close makes durable what was appended and closes the files.
+func (t *Tape) Close() error {
+	if errors.Is(t.failure, dberr.ErrClosed) {
+		return t.failure
+	}
+	t.reading.Lock()
+	defer t.reading.Unlock()
+	err := t.Sync()
+	if err == nil {
+		err = t.Witness()
+	}
+	errs := []error{err, t.reach.close()}
+	if t.file != nil {
+		errs = append(errs, t.file.Close())
+	}
+	if t.next != nil {
+		errs = append(errs, t.next.file.Close())
+	}
+	t.failure, t.file, t.next = dberr.ErrClosed, nil, nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,72 @@
+package wal
+
+// Discard removes the segments that hold no round from before on: a checkpoint has
+// made them superfluous. The one that is written stays.
+func (t *Tape) Discard(before RoundNumber) error {
+	if t.failure != nil {
+		return t.failure
+	}
+	t.reading.Lock()
+	defer t.reading.Unlock()
+	for {
+		oldest, ok := t.superfluous(before)
+		if !ok {
+			return nil
+		}
+		// The oldest first, and each durable, so that a crash leaves no hole.
+		if err := t.files.retire(oldest.name); err != nil {
+			return err
+		}
+		t.drop()
+	}
+}
+
+// superfluous returns the oldest segment if it holds no round that counts from before on,
+// and is not where the log goes on.
+func (t *Tape) superfluous(before RoundNumber) (*tapeSegment, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.mu.segments) < 2 {
+		return nil, false
+	}
+	oldest, table := t.mu.segments[0], &t.mu.table
+	for n := max(before, table.base.Number+1); n <= table.last(); n++ {
+		if s := table.entry(n).segment; s == oldest || s == nil { // where a damaged one is, is not known
+			return nil, false
+		}
+	}
+	return oldest, true
+}
+
+// drop takes the oldest segment and its rounds out of the table.
+func (t *Tape) drop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.segments = t.mu.segments[1:]
+	// The base is where the log begins when it is opened the next time.
+	base := t.mu.segments[0].header.base()
+	for _, s := range t.mu.segments[1:] {
+		if b := s.header.base(); s.header.reset || b.Number < base.Number {
+			base = b
+		}
+	}
+	table := &t.mu.table
+	if base.Number > table.base.Number {
+		table.entries = append([]tapeEntry(nil), table.entries[base.Number-table.base.Number:]...)
+	}
+	table.base = base
+}
+
+// Reset makes the log an empty one that goes on behind base: a snapshot was put in place
+// of it. A crash leaves the old log or the new one. An error that matches
+// dberr.ErrDiskFull says that it is the old one.
+func (t *Tape) Reset(base Base) error {
+	if t.failure != nil {
+		return t.failure
+	}
+	// Nothing before the header of the segment counts once that is durable.
+	if err := t.beginSegment(base, true, 0); err != nil {
+		return err
+	}
+	return t.Discard(base.Number + 1)
+}

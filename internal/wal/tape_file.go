@@ -1,0 +1,115 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+// tapeFile reads single rounds of a segment. It believes nothing.
+type tapeFile struct {
+	file   env.File
+	name   string
+	header *segmentHeader
+}
+
+// read fills b from an offset.
+func (f *tapeFile) read(b []byte, at int64) error {
+	switch n, err := f.file.ReadAt(b, at); {
+	case n == len(b):
+		return nil
+	case errors.Is(err, io.EOF):
+		return dberr.Corrupt(f.name, at+int64(n), "the file ends, %d bytes are missing", len(b)-n)
+	default:
+		return fmt.Errorf("reading %s at %d: %w", f.name, at, err)
+	}
+}
+
+// round reads the header of round want at an offset, which ends before end. What a
+// crash can have left is a tornError.
+func (f *tapeFile) round(at, end int64, want RoundNumber) (roundHeader, error) {
+	b := make([]byte, headerBytes(f.header.version))
+	if err := f.read(b, at); err != nil {
+		return roundHeader{}, err
+	}
+	h, reason := decodeRoundHeader(b, placeIn(f.header.id, f.header.number).at(at))
+	if reason == "" {
+		reason = h.misfit(f.header.version, f.header.nonce, want, end-at)
+	}
+	if reason != "" {
+		return h, torn(f.name, at, "%s", reason)
+	}
+	if h.version == tapeVersion {
+		return h, nil
+	}
+	return h, f.lastOfLog(&h, at)
+}
+
+// lastOfLog finds the largest timestamp in a round of a Log, whose header does not say.
+func (f *tapeFile) lastOfLog(h *roundHeader, at int64) error {
+	table := make([]byte, h.batches*batchHeaderBytes)
+	if err := f.read(table, at+roundHeaderBytes); err != nil {
+		return err
+	}
+	if crc := checksum(0, table); crc != h.tableCRC {
+		return torn(f.name, at+roundHeaderBytes, "checksum of the batch headers of round %d is %08x, stored is %08x", h.number, crc, h.tableCRC)
+	}
+	batches, bad := decodeTable(nil, table, h.bytes-roundHeaderBytes-int64(len(table)))
+	if bad != nil {
+		return dberr.Corrupt(f.name, at+roundHeaderBytes+int64(bad.Offset), "round %d: %s", h.number, bad.Reason)
+	}
+	h.last = h.watermark
+	for i := range batches {
+		h.last = max(h.last, batches[i].closed)
+	}
+	return nil
+}
+
+// payload reads and verifies the payload of a round. One that is not what was written is
+// a tornError.
+func (f *tapeFile) payload(h *roundHeader, at int64) ([]byte, error) {
+	size := headerBytes(h.version)
+	if h.bytes == size {
+		return nil, f.verify(h, nil, at)
+	}
+	if h.kind == RoundData {
+		size -= payloadHeaderBytes // stands in the header
+	}
+	p := make([]byte, h.bytes-size)
+	if err := f.read(p, at+size); err != nil {
+		return nil, err
+	}
+	if h.kind == RoundData {
+		putPayloadHeader(p, h.batches, h.tableCRC)
+	}
+	return p, f.verify(h, p, at+size)
+}
+
+// verify checks a payload that was read at an offset.
+func (f *tapeFile) verify(h *roundHeader, p []byte, at int64) error {
+	if h.kind != RoundData {
+		if crc := checksum(0, p); crc != h.tableCRC {
+			return torn(f.name, at, "checksum of the payload of round %d is %08x, stored is %08x", h.number, crc, h.tableCRC)
+		}
+		return nil
+	}
+	_, err := openPayload(p)
+	var bad *FormatError
+	if errors.As(err, &bad) {
+		return torn(f.name, at+int64(bad.Offset), "round %d: %s", h.number, bad.Reason)
+	}
+	return err
+}
+
+// largest returns the largest timestamp that is in any of the rounds.
+func (t *tapeTable) largest() hlc.Timestamp {
+	last := t.base.Last
+	for i := range t.entries {
+		last = max(last, t.entries[i].last)
+	}
+	return last
+}

@@ -1,0 +1,162 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
+)
+
+// TapeSegmentBytesDefault is smaller than a Log's segments, because the job that fills one
+// prepares the next.
+const TapeSegmentBytesDefault = 16 << 20
+
+// TapeOptions say where a tape is. FS, Rand, Dir and Reach are required; zero stands for
+// the default elsewhere.
+type TapeOptions struct {
+	FS env.FS
+	// Rand draws what tells the lives of a recycled segment apart.
+	Rand env.Rand
+	// Dir is the folder of the segments. Its parent exists.
+	Dir string
+	// Reach is the name of the file that CreateReach has made, outside of Dir.
+	Reach string
+	// ID is the database that the log belongs to.
+	ID DatabaseID
+	// SegmentBytes is the size of a segment. One that has to hold a larger round is
+	// larger.
+	SegmentBytes int64
+	// SparesMax is how many segments that are not needed any more are kept to be used
+	// again; 0 stands for the default, less for none.
+	SparesMax int
+	// Damaged opens a tape though some of its rounds are damaged. TapeContents says
+	// which; Read returns a *DamagedError for them until they are repaired.
+	Damaged bool
+}
+
+func (o TapeOptions) withDefaults() (TapeOptions, error) {
+	orDefault(&o.SegmentBytes, TapeSegmentBytesDefault)
+	orDefault(&o.SparesMax, SparesMaxDefault)
+	o.SegmentBytes = roundUp(o.SegmentBytes)
+	switch {
+	case o.FS == nil || o.Rand == nil || o.Dir == "" || o.Reach == "":
+		return o, errors.New("wal: FS, Rand, Dir and Reach are required")
+	case o.SegmentBytes < segmentBytesMin:
+		return o, fmt.Errorf("wal: SegmentBytes is %d, the least is %d", o.SegmentBytes, segmentBytesMin)
+	}
+	return o, nil
+}
+
+// TapeContents is what a tape holds when it is opened.
+type TapeContents struct {
+	Base   Base
+	Rounds []RoundInfo // behind Base, without gaps
+	// Last is the largest timestamp in any of them, or Base's.
+	Last hlc.Timestamp
+}
+
+// RoundInfo describes a round without its payload.
+type RoundInfo struct {
+	Number    RoundNumber
+	Epoch     Epoch
+	Kind      RoundKind
+	Watermark hlc.Timestamp
+	Last      hlc.Timestamp
+	Bytes     int64 // of the payload
+	// Dropped is the timestamp above which a recovery of a Log has dropped records; it is
+	// hlc.Max in what a Tape has written.
+	Dropped hlc.Timestamp
+	// Damage, if not nil, is what is wrong with the round; then only Number is known.
+	Damage error
+}
+
+// OpenTape reads the headers of all rounds and opens the log for appending. What a crash
+// can have left at the end is cut off. Other damage is a dberr.CorruptionError: a
+// *DamagedError if it is of rounds that TapeOptions.Damaged lets pass. A round whose payload
+// alone is damaged is found by Read.
+func OpenTape(o TapeOptions) (_ *Tape, _ *TapeContents, err error) {
+	o, err = o.withDefaults()
+	if err != nil {
+		return nil, nil, err
+	}
+	// What a killed process has written must be durable before it is believed.
+	if err := settle(o.FS, o.Dir, o.Reach); err != nil {
+		return nil, nil, err
+	}
+	known, err := loadReach(o.FS, o.Reach, o.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	var problem error
+	c, err := loadTape(o.FS, o.Dir, o.ID, known.Reach, func(err error) {
+		if problem == nil {
+			problem = err
+		}
+	})
+	if err = errors.Join(err, problem); err != nil {
+		return nil, nil, err
+	}
+	s, err := surveyTape(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.table.damaged(); err != nil && !o.Damaged {
+		return nil, nil, err
+	}
+	t, err := newTape(o, c, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, s.table.contents(), nil
+}
+
+// newTape opens the log behind what a survey has found.
+func newTape(o TapeOptions, c *chain, s *survey) (_ *Tape, err error) {
+	if err := o.FS.MkdirAll(o.Dir); err != nil {
+		return nil, err
+	}
+	if err := o.FS.SyncDir(filepath.Dir(o.Dir)); err != nil {
+		return nil, err
+	}
+	t := &Tape{opt: o, out: newBlockWriter(), round: s.tail, synced: s.tail, witnessed: s.tail}
+	t.files.opt = &t.opt
+	t.mu.table, t.mu.segments = s.table, s.segments
+	if t.reach, err = openReach(o.FS, o.Reach, o.ID); err != nil {
+		return nil, err
+	}
+	var segment SegmentNumber
+	if last := t.newest(); last != nil {
+		segment = last.header.number
+	}
+	// What a crash has left is durable by now, and might rot before it is written to.
+	err = t.reach.raise(Reach{Segment: segment, Round: s.tail})
+	if err == nil {
+		err = t.files.adopt(c.spares, c.unused)
+	}
+	for _, n := range c.void { // the oldest first, so that a crash leaves no hole
+		if err == nil {
+			err = t.files.retire(segmentName(o.Dir, n))
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, t.reach.close())
+	}
+	return t, nil
+}
+
+// contents describes the table.
+func (t *tapeTable) contents() *TapeContents {
+	c := &TapeContents{Base: t.base, Rounds: make([]RoundInfo, len(t.entries)), Last: t.largest()}
+	for i := range t.entries {
+		e := &t.entries[i]
+		c.Rounds[i] = RoundInfo{Number: t.base.Number + 1 + RoundNumber(i), Dropped: hlc.Max, Damage: e.damage}
+		if e.damage == nil {
+			r := &c.Rounds[i]
+			r.Epoch, r.Kind, r.Watermark, r.Last, r.Bytes = e.epoch, e.kind, e.watermark, e.last, e.payloadBytes()
+			r.Dropped = e.segment.to
+		}
+	}
+	return c
+}
