@@ -71,6 +71,7 @@ type Endpoint struct {
 	known    func(NodeID) bool
 	methods  map[uint64]handler
 	number   uint64
+	gone     func(NodeID)
 	stats    NetStats
 	closed   bool
 }
@@ -101,6 +102,10 @@ func (e *Endpoint) Listen() {
 	})
 }
 
+// OnGone makes f be called when the connection that a node has made to this one has
+// ended, whyever: the node has died, or the network between has. f must not wait.
+func (e *Endpoint) OnGone(f func(from NodeID)) { e.gone = f }
+
 // strangersMax bounds the connections that have not said yet whose they are.
 const strangersMax = 64
 
@@ -126,12 +131,12 @@ func (e *Endpoint) boundStrangers() {
 // welcome notes whose connection it is. A node has one: if it dials again, it
 // knows of the other's end before we do.
 func (e *Endpoint) welcome(l *link, from NodeID) {
+	l.peer = from
 	for _, other := range slices.Clone(e.accepted) {
-		if other.peer == from {
+		if other.peer == from && other != l {
 			other.drop(ErrConnClosed)
 		}
 	}
-	l.peer = from
 }
 
 // Stats returns the counts as of now.
@@ -147,8 +152,12 @@ func (e *Endpoint) Close() {
 	e.accepted = nil
 }
 
+// forget is the end of a connection that another node has made.
 func (e *Endpoint) forget(l *link) {
 	e.accepted = slices.DeleteFunc(e.accepted, func(x *link) bool { return x == l })
+	if l.peer != 0 && e.gone != nil && !e.closed && !slices.ContainsFunc(e.accepted, func(x *link) bool { return x.peer == l.peer }) {
+		e.gone(l.peer)
+	}
 }
 
 func (e *Endpoint) link(to NodeID) *link {

@@ -15,6 +15,7 @@ import (
 	"github.com/godwitdb/godwit/internal/sim"
 	"github.com/godwitdb/godwit/internal/sim/copilotsim"
 	"github.com/godwitdb/godwit/internal/sim/raftsim"
+	"github.com/godwitdb/godwit/internal/sim/streamsim"
 )
 
 // simFailuresMax is how many failing seeds a run looks for before it ends.
@@ -38,6 +39,7 @@ type simOptions struct {
 func newSimCommand() *cobra.Command {
 	var o simOptions
 	scenarios := append(raftsim.Scenarios(), copilotsim.Scenarios()...)
+	scenarios = append(scenarios, streamsim.Scenarios()...)
 	var doc strings.Builder
 	for _, s := range scenarios {
 		fmt.Fprintf(&doc, "  %-10s %s\n", s.Name, s.Doc)

@@ -1,0 +1,53 @@
+package streamsim
+
+import (
+	"time"
+
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/hunt"
+)
+
+// Hunt is Faults with more of what takes a leader away while its rounds are on their
+// way: short epochs, slow links, small pieces. Some seeds go by a plan instead.
+func Hunt(w *sim.World) error {
+	mix := w.DrawFaults()
+	mix.Every = time.Duration(50+w.Draw("every").IntN(250)) * time.Millisecond
+	mix.Aim = 0.7
+	mix.Isolate, mix.PowerLoss = mix.Isolate+1, mix.PowerLoss+0.5
+	mix.Brief = time.Duration(100+w.Draw("brief").IntN(900)) * time.Millisecond
+	mix.Link.DelayMean = time.Duration(1+w.Draw("delay").IntN(15)) * time.Millisecond
+	plans := append([]hunt.Plan{nil, nil}, hunt.Plans()...)
+	plan := plans[w.Choose("plan", 0, len(plans)-1)]
+	if plan == nil {
+		_, err := faults(w, mix, nil)
+		return err
+	}
+	mix.Every *= 20 // other faults would spoil it
+	_, err := faults(w, mix, func(c *Cluster) {
+		if w.Draw("one round in a piece").IntN(2) == 0 {
+			c.Stream.PieceBytesMax = 1
+		}
+		c.hunter(mix.Link.DelayMin + mix.Link.DelayMean).Follow(plan)
+	})
+	return err
+}
+
+// hunter returns one that takes leaders away.
+func (c *Cluster) hunter(trip time.Duration) *hunt.Hunter {
+	return &hunt.Hunter{
+		World: c.world, Members: c.all, Trip: trip, Election: c.Stream.ElectionTimeout, Patience: confirmTimeout,
+		Leader: func() (env.NodeID, uint64) {
+			if l := c.Leader(); l != nil {
+				return l.node.ID(), uint64(l.group.Status().Epoch)
+			}
+			return 0, 0
+		},
+		Voters: func(id env.NodeID) []env.NodeID {
+			if m := c.members[id]; m.works() {
+				return m.group.Status().Voters
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,223 @@
+package streamsim
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/stream"
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// member is a node of the group, while its program runs.
+type member struct {
+	cluster  *Cluster
+	node     *sim.Node
+	endpoint *quorum.Endpoint
+	group    *stream.Group // nil until it has started
+	state    *state        // of the rounds that are durable
+}
+
+// works tells whether the member takes part.
+func (m *member) works() bool { return m.node.Up() && m.group != nil }
+
+// boot is a member's program.
+func (c *Cluster) boot(n *sim.Node) {
+	m := &member{cluster: c, node: n, state: newState()}
+	m.endpoint = quorum.NewEndpoint(n.Runtime(), n.Network(), c.Network, nil)
+	c.members[n.ID()] = m
+	n.Serves(m.endpoint)
+	if c.Tracer != nil {
+		n.Runtime().Trace(c.Tracer)
+	}
+	n.Runtime().Go("main", func(ctx context.Context) error {
+		err := m.main(ctx)
+		if ctx.Err() == nil {
+			c.world.Logf("n%d ends: %v", n.ID(), err)
+			c.ended(n, err)
+			n.Exit()
+		}
+		return err
+	})
+}
+
+func (m *member) main(ctx context.Context) error {
+	o := m.cluster.Stream
+	o.Logf = func(format string, args ...any) {
+		m.cluster.world.Logf("n%d: "+format, append([]any{m.node.ID()}, args...)...)
+	}
+	files := m.node.FS()
+	var t *tape
+	var b *ballot
+	opened := quorum.Disk(ctx, "open", func() (err error) {
+		if t, o.Rounds, err = openTape(files, "group/tape"); err == nil {
+			b, o.Ballot, err = openBallot(files, "group/ballot")
+		}
+		return err
+	})
+	if err := quorum.Wait(ctx, opened); err != nil {
+		return err
+	}
+	g, err := stream.Start(ctx, m.endpoint, t, b, o)
+	if err != nil {
+		return err
+	}
+	m.group = g
+	m.endpoint.Listen()
+	quorum.Go(ctx, "apply", func(ctx context.Context) error {
+		err := m.follow(ctx)
+		if ctx.Err() == nil {
+			m.cluster.world.Fail("n%d does not apply any more: %v", m.node.ID(), err)
+		}
+		return err
+	})
+	quorum.Go(ctx, "lead", m.lead)
+	quorum.Go(ctx, "confirm", m.confirm)
+	return g.Run(ctx)
+}
+
+// readBytesMax is how much is read of the log at once.
+const readBytesMax = 4 << 10
+
+// follow carries out what is durable.
+func (m *member) follow(ctx context.Context) error {
+	for {
+		if err := m.group.Commit().Wait(ctx, uint64(m.state.number)+1); err != nil {
+			return err
+		}
+		if err := m.carryOut(ctx, m.state, wal.RoundNumber(m.group.Commit().Value()), m.cluster.applied); err != nil {
+			return err
+		}
+		for _, f := range m.group.Finals() {
+			m.cluster.final(m.node.ID(), f.Epoch, f.Watermark)
+		}
+	}
+}
+
+// carryOut brings a state up to a round.
+func (m *member) carryOut(ctx context.Context, s *state, upTo wal.RoundNumber, see func(quorum.NodeID, *wal.Round, *state)) error {
+	for s.number < upTo {
+		rounds, err := m.group.Rounds(ctx, s.number+1, readBytesMax)
+		if err != nil {
+			return err
+		}
+		for i := range rounds {
+			if rounds[i].Number > upTo {
+				break
+			}
+			if why := s.apply(&rounds[i]); why != "" {
+				m.cluster.world.Fail("n%d, round %d: %s", m.node.ID(), rounds[i].Number, why)
+			}
+			see(m.node.ID(), &rounds[i], s)
+		}
+	}
+	return nil
+}
+
+// lead executes while the member leads.
+func (m *member) lead(ctx context.Context) error {
+	for {
+		l, err := m.group.Elected(ctx)
+		if err != nil {
+			return err
+		}
+		m.cluster.leads(m.node.ID(), l.Epoch)
+		ctx, cancel := quorum.WithCancel(ctx)
+		task := quorum.Go(ctx, "reign", func(ctx context.Context) error { return m.reign(ctx, l) })
+		err = quorum.Wait(ctx, l.Ended)
+		cancel()
+		if err != nil {
+			return err
+		}
+		_ = task.Wait(context.WithoutCancel(ctx))
+	}
+}
+
+// reign is what a shard does while it leads: it goes on from what it has adopted at
+// once, and releases nothing before the barrier is durable.
+func (m *member) reign(ctx context.Context, l *stream.Leadership) error {
+	adopted := m.state.clone()
+	if err := m.carryOut(ctx, adopted, l.Barrier, func(quorum.NodeID, *wal.Round, *state) {}); err != nil {
+		return err
+	}
+	e := newEngine(adopted, m.cluster.Streams)
+	quorum.Go(ctx, "release", func(ctx context.Context) error { return m.release(ctx, l, e, adopted) })
+	rng := m.cluster.world.Rand()
+	for {
+		if !m.cluster.stopped {
+			for range rng.IntN(4) {
+				m.cluster.ids++
+				t := e.execute(m.cluster.ids, uint64(1+rng.IntN(m.cluster.Keys)), rng.IntN(m.cluster.Streams))
+				m.cluster.reads[t.id] = t.read
+			}
+		}
+		r, done := e.gather(func() int { return rng.IntN(3) })
+		switch n, err := m.group.Append(r); {
+		case err == nil:
+			done()
+			e.rounds[n] = r.Watermark
+		case !errors.Is(err, quorum.ErrOverloaded):
+			return err
+		}
+		if err := quorum.Sleep(ctx, time.Duration(rng.ExpFloat64()*float64(m.cluster.Pause))); err != nil {
+			return err
+		}
+		if m.cluster.stopped && len(e.own) == 0 {
+			return nil
+		}
+	}
+}
+
+// release tells of what is certain.
+func (m *member) release(ctx context.Context, l *stream.Leadership, e *engine, adopted *state) error {
+	c, id := m.cluster, m.node.ID()
+	if err := quorum.Wait(ctx, l.Opened); err != nil {
+		return err
+	}
+	c.survived(id, adopted)
+	for _, t := range adopted.held {
+		c.release(t, l.Epoch, l.Barrier)
+	}
+	watermark := wal.Round{}.Watermark
+	for seen := l.Barrier; !l.Ended.Decided(); {
+		commit := wal.RoundNumber(m.group.Commit().Value())
+		for ; seen <= commit; seen++ {
+			watermark = max(watermark, e.rounds[seen])
+			delete(e.rounds, seen)
+		}
+		c.announce(id, l.Epoch, watermark)
+		for len(e.own) > 0 && e.own[0].ts <= watermark {
+			c.release(e.own[0], l.Epoch, commit)
+			e.own = e.own[1:]
+		}
+		if err := m.group.Commit().Wait(ctx, uint64(seen)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// confirmTimeout is how long a member waits for a confirmation.
+const confirmTimeout = time.Second
+
+// confirm asks the group again and again whether the member leads, and looks whether
+// it knows then what others had released before.
+func (m *member) confirm(ctx context.Context) error {
+	for {
+		if err := quorum.Sleep(ctx, time.Duration(m.cluster.world.Rand().ExpFloat64()*float64(20*time.Millisecond))); err != nil {
+			return err
+		}
+		before := m.cluster.durable
+		short, cancel := quorum.WithTimeout(ctx, confirmTimeout)
+		err := m.group.Confirm(short)
+		cancel()
+		if err == nil {
+			m.cluster.confirms++
+			if got := wal.RoundNumber(m.group.Commit().Value()); got < before {
+				m.cluster.world.Fail("n%d confirms that it leads and knows of %d rounds, a release rests on %d", m.node.ID(), got, before)
+			}
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package mutants
+
+import (
+	"testing"
+
+	"github.com/godwitdb/godwit/internal/mutant"
+	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/streamsim"
+)
+
+const (
+	electionGo = "internal/stream/election.go"
+	adoptGo    = "internal/stream/adopt.go"
+	leadGo     = "internal/stream/lead.go"
+	replGo     = "internal/stream/replicate.go"
+	followGo   = "internal/stream/follow.go"
+	messagesGo = "internal/stream/messages.go"
+	logGo      = "internal/stream/log.go"
+	modelGo    = "internal/sim/streamsim/model.go"
+)
+
+// wrong are mistakes that break a rule. Those of the model of DESIGN 4.2 come first.
+func wrong() []mutant.Mutant {
+	return []mutant.Mutant{
+		{Name: "vote-twice", File: electionGo, Edits: []string{
+			"taken := req.epoch == g.epoch && g.vote != from", "taken := req.epoch == g.epoch && g.role == Leader",
+		}},
+		{Name: "small-quorum", File: electionGo, Edits: []string{"votes.Majority(accepts)", "votes.Need(len(g.members().voters)/2, accepts)"}},
+		{Name: "longest-tail", File: messagesGo, Edits: []string{
+			"return p.epoch < q.epoch || p.epoch == q.epoch && p.number < q.number", "return p.number < q.number",
+		}},
+		{Name: "own-tail", File: adoptGo, Edits: []string{"if best.less(r.last) {", "if best.less(r.last) && r.from == g.id {"}},
+		{Name: "accept-old-epoch", File: followGo, Edits: []string{
+			"	if !g.observe(epoch) {\n		return false\n	}\n	if g.role == Leader {", "	if g.observe(epoch); g.role != Follower {\n		return false\n	}\n	if g.role == Leader {",
+			"	if resp.epoch = g.epoch; g.epoch != epoch {", "	if resp.epoch = epoch; g.epoch < epoch {",
+		}},
+		{Name: "no-barrier", File: leadGo, Edits: []string{
+			"	g.reign.Barrier = g.add(wal.Round{Kind: wal.RoundOpen})\n", "	g.reign.Barrier = g.log.last()\n",
+			"	if r.Watermark < g.log.lastWatermark() {", "	if r.Watermark < g.log.lastWatermark() && g.log.lastEpoch() == g.epoch {",
+			"	r.Kind = wal.RoundData\n", "	if r.Kind = wal.RoundData; g.log.lastEpoch() != g.epoch {\n		r.Kind = wal.RoundOpen\n	}\n",
+		}},
+		{Name: "release-before-barriers", File: leadGo, Edits: []string{
+			"	g.elected.TryGet() // an older", "	g.reign.Opened.Set(struct{}{})\n	g.elected.TryGet() // an older",
+		}},
+		{Name: "the final watermark is the last timestamp", File: logGo, Edits: []string{
+			"l.spans[len(l.spans)-1].watermark = r.Watermark", "l.spans[len(l.spans)-1].watermark = r.Last",
+		}},
+		{Name: "keep-above-final", File: modelGo, Edits: []string{
+			"		s.pending = nil\n", "		for _, t := range s.pending {\n			s.install(t)\n		}\n		s.pending = nil\n",
+		}},
+		{Name: "one-ack", File: leadGo, Edits: []string{"return all[(len(all)-1)/2]", "return all[len(all)-1]"}},
+		{Name: "watermark-max", File: modelGo, Edits: []string{
+			"r.Watermark = min(r.Watermark, closed[i])", "r.Watermark = max(r.Watermark%hlc.Max, closed[i])",
+			"		if t.ts <= s.watermark {", "		if t.ts == 0 {",
+		}},
+		// In the model this does no harm: there nothing rests on what is durable before
+		// the barriers are. Here followers carry out what is.
+		{Name: "count-old-epoch", File: leadGo, Edits: []string{
+			"	if number >= g.reign.Barrier {\n		g.advance(number)\n", "	g.advance(number)\n	if number >= g.reign.Barrier {\n",
+		}},
+		{Name: "a vote is not on the disk before the answer", File: electionGo, Edits: []string{
+			"		if err := g.disk.durable.Wait(ctx, g.promised); err != nil {\n			return nil, err\n		}\n		if g.epoch", "		if g.epoch",
+		}},
+		{Name: "a candidate's own disk lacks the epoch", File: electionGo, Edits: []string{
+			"		err = g.disk.durable.Wait(ctx, g.promised)\n", "",
+		}},
+		{Name: "an answer before the disk has it", File: followGo, Edits: []string{
+			"	if g.options.Durability == Disk {\n", "	if g.options.Durability == Memory {\n",
+		}},
+		{Name: "the leader's own disk counts before it has the round", File: replGo, Edits: []string{
+			"		if g.options.Durability == Disk {\n", "		if g.options.Durability == Memory {\n",
+		}},
+		{Name: "a commit number is believed beyond what matches", File: followGo, Edits: []string{
+			"g.advance(min(req.commit, req.end()))", "g.advance(min(req.commit, g.log.last()))",
+		}},
+		{Name: "the last number decides where logs match", File: "internal/stream/group.go", Edits: []string{
+			"	if epoch == p.epoch {\n", "	if epoch > 0 {\n",
+		}},
+		{Name: "confirmed without asking who follows", File: leadGo, Edits: []string{
+			"	return l.untilEnded(ctx, l.confirmed.Reached(question))", "	_ = question\n	return nil",
+		}},
+	}
+}
+
+// TestVictim fails at the first seed that finds something; with the protocol as
+// it is there is none.
+func TestVictim(t *testing.T) {
+	hunt := streamsim.Scenarios()[1]
+	defer sim.RareCollections()()
+	mutant.Victim(t, 1, 1500, func(seed uint64) error { return sim.Replay(hunt, seed, nil).Err })
+}
+
+// Every planted mistake is found by the simulation.
+func TestMutantsAreFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the protocol anew for each mutant")
+	}
+	mutant.Find(t, "../../../..", "TestVictim", wrong())
+}

@@ -1,0 +1,66 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// handleAppend takes what a leader sends.
+func (g *Group) handleAppend(ctx context.Context, from quorum.NodeID, req *appendReq) (*appendResp, error) {
+	if !req.sound(req.epoch) {
+		return nil, quorum.ErrBadMessage
+	}
+	if !g.follows(from, req.epoch) {
+		return &appendResp{epoch: g.epoch}, nil
+	}
+	if g.log.last()+1 < req.first {
+		g.behind.Advance(uint64(req.first))
+	}
+	if next, ok := g.matches(req.prev); !ok {
+		return g.answer(ctx, req.epoch, &appendResp{next: next})
+	}
+	if len(req.rounds) > 0 && g.disk.bytes > g.options.BacklogBytesMax {
+		return nil, quorum.ErrOverloaded
+	}
+	g.take(req.rounds)
+	resp, err := g.answer(ctx, req.epoch, &appendResp{ok: true, next: req.end() + 1})
+	if err == nil && resp.ok {
+		// What is behind the end of the request may be another's.
+		g.advance(min(req.commit, req.end()))
+	}
+	return resp, err
+}
+
+// follows takes note of a leader and tells whether it is one.
+func (g *Group) follows(leader quorum.NodeID, epoch wal.Epoch) bool {
+	if !g.observe(epoch) {
+		return false
+	}
+	if g.role == Leader {
+		panic("stream: two leaders in one epoch")
+	}
+	g.stepDown(epoch, leader)
+	g.failures = 0
+	g.silence.hear(g.rt.Elapsed())
+	g.expectLeader()
+	return true
+}
+
+// answer replies when all that the answer says is where Durability wants it, and the
+// promise to take nothing of older epochs is on the disk; and if the epoch has not ended
+// meanwhile.
+func (g *Group) answer(ctx context.Context, epoch wal.Epoch, resp *appendResp) (*appendResp, error) {
+	upTo := g.promised
+	if g.options.Durability == Disk {
+		upTo = g.disk.put.Value()
+	}
+	if err := g.disk.durable.Wait(ctx, upTo); err != nil {
+		return nil, err
+	}
+	if resp.epoch = g.epoch; g.epoch != epoch {
+		resp.ok = false
+	}
+	return resp, nil
+}

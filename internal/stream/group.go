@@ -1,0 +1,258 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// The errors of the interface, beside those of package quorum.
+var (
+	// ErrNotLeader: another member leads, or none. Nothing was done.
+	ErrNotLeader = errors.New("stream: not the leader")
+	// ErrBusy: a change of membership is under way, or the leader is new. Try again.
+	ErrBusy = errors.New("stream: a change is under way")
+	// ErrLastVoter: without the member that is to be removed there is no group.
+	ErrLastVoter = errors.New("stream: the last voter stays")
+	// ErrGone: the rounds are not in the log any more; a snapshot has what was in them.
+	ErrGone = errors.New("stream: the rounds are discarded")
+	// ErrCorrupt: what is on the disk contradicts itself.
+	ErrCorrupt = errors.New("stream: the log is damaged")
+)
+
+// Role is what a member is.
+type Role uint8
+
+// The roles.
+const (
+	Follower Role = iota
+	Candidate
+	Leader
+)
+
+func (r Role) String() string { return [...]string{"follower", "candidate", "leader"}[r] }
+
+// Final is the final watermark of an epoch. An epoch of which no round has survived has
+// none, and nothing of it is left.
+type Final struct {
+	Epoch     wal.Epoch
+	Watermark hlc.Timestamp
+}
+
+// Group is one member's part of a replica group. Its methods are for tasks of its
+// Runtime.
+type Group struct {
+	id       quorum.NodeID
+	rt       *quorum.Runtime
+	endpoint *quorum.Endpoint
+	options  Options
+	methods  methods
+	disk     *disk
+	log      *log
+
+	epoch    wal.Epoch
+	vote     quorum.NodeID
+	promised uint64 // what was put when epoch and vote were
+	role     Role
+	leader   quorum.NodeID
+	silence  silence
+	// election is won when a follower has heard nothing for too long.
+	election *quorum.Timeout
+	failures int // campaigns since there was a leader
+	// asked: the leader wants this member to campaign.
+	asked bool
+
+	commit  *quorum.Watermark // rounds up to here are durable
+	behind  *quorum.Watermark
+	elected *quorum.Queue[*Leadership]
+	reign   *Leadership // of this member, the last one
+}
+
+// Start makes a node a member of a group whose state it has on its disk. The endpoint
+// must not listen yet.
+func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Options) (*Group, error) {
+	rt := quorum.RuntimeOf(ctx)
+	g := &Group{id: rt.Node(), rt: rt, endpoint: e, options: o.withDefaults(), epoch: o.Ballot.Epoch, vote: quorum.NodeID(o.Ballot.Vote)}
+	g.log = newLog(o.Base, membership{slices.Clone(o.Voters), slices.Clone(o.Learners)})
+	for i := range o.Rounds {
+		r := &o.Rounds[i]
+		if r.Number != g.log.last()+1 || r.Epoch < g.log.lastEpoch() || r.Epoch > g.epoch {
+			return nil, fmt.Errorf("%w: round %d of epoch %d behind round %d of epoch %d, in epoch %d", ErrCorrupt, r.Number, r.Epoch, g.log.last(), g.log.lastEpoch(), g.epoch)
+		}
+		if r.Kind == wal.RoundMembers && r.Payload == nil {
+			full, err := quorum.Blocking(ctx, quorum.KindDisk, "stream load", func() ([]wal.Round, error) { return t.Read(r.Number, 1) }).Wait(ctx)
+			if err != nil {
+				return nil, err
+			}
+			r = &full[0]
+		}
+		g.log.note(r)
+	}
+	g.disk = newDisk(ctx, t, b, g.log.last())
+	g.commit = quorum.NewWatermark(ctx, "stream commit", uint64(o.Base.Number))
+	g.behind = quorum.NewWatermark(ctx, "stream behind", 0)
+	g.elected = quorum.NewQueue[*Leadership](ctx, "stream elected", 1)
+	g.reign = newLeadership(ctx, 0)
+	g.silence = newSilence(g.options.ElectionTimeout, g.options.Heartbeat)
+	g.election = quorum.After(ctx, 0)
+	g.expectLeader()
+	g.serve()
+	e.OnGone(g.gone)
+	return g, nil
+}
+
+// Run takes part until ctx ends or the disk fails, and returns why.
+func (g *Group) Run(ctx context.Context) error {
+	disk := quorum.Go(ctx, "stream disk", func(ctx context.Context) error {
+		return g.disk.run(ctx, func() { g.log.evict(g.options.TailBytesMax, g.disk.written) })
+	})
+	quorum.Go(ctx, "stream role", g.roles)
+	err := disk.Wait(ctx)
+	g.stepDown(g.epoch, 0)
+	return err
+}
+
+// Status is what a member thinks of itself.
+type Status struct {
+	Epoch        wal.Epoch
+	Role         Role
+	Leader       quorum.NodeID   // 0 if none is known
+	First, Last  wal.RoundNumber // of its log; it is empty if Last is below First
+	Commit       wal.RoundNumber
+	Voters       []quorum.NodeID
+	Learners     []quorum.NodeID
+	TailBytes    uint64 // of rounds in memory
+	BacklogBytes uint64 // of rounds that are not known to be durable
+}
+
+// Status returns the member's state.
+func (g *Group) Status() Status {
+	m := g.members()
+	return Status{Epoch: g.epoch, Role: g.role, Leader: g.leader, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
+		Voters: slices.Clone(m.voters), Learners: slices.Clone(m.learners), TailBytes: g.log.tailLen, BacklogBytes: g.log.backlog(g.committed())}
+}
+
+func (g *Group) committed() wal.RoundNumber { return wal.RoundNumber(g.commit.Value()) }
+
+func (g *Group) members() membership { return g.log.membershipAt(g.log.last()).membership }
+
+func (g *Group) isVoter(id quorum.NodeID) bool { return slices.Contains(g.members().voters, id) }
+
+// Commit is the number of the last round that is known to be durable: it and those
+// before it never change.
+func (g *Group) Commit() *quorum.Watermark { return g.commit }
+
+// advance moves commit.
+func (g *Group) advance(to wal.RoundNumber) {
+	if g.commit.Advance(uint64(to)) {
+		g.log.settle(to)
+	}
+}
+
+// Finals returns the final watermarks of the epochs that have ended in the rounds up to
+// Commit, oldest first.
+func (g *Group) Finals() []Final { return g.log.finals(g.committed()) }
+
+// Behind says which round is the first that the leader can send, when this member lacks
+// the one before: then it needs a snapshot.
+func (g *Group) Behind() *quorum.Watermark { return g.behind }
+
+// Rounds returns rounds from a number on, at least one and not much more than bytesMax.
+// Those above Commit may be replaced by others later. It fails with ErrGone if the log
+// begins behind that number, and with quorum.ErrLost if it ends before it.
+func (g *Group) Rounds(ctx context.Context, from wal.RoundNumber, bytesMax int) ([]wal.Round, error) {
+	for {
+		if from <= g.log.base.Number {
+			return nil, ErrGone
+		}
+		if from > g.log.last() {
+			return nil, quorum.ErrLost
+		}
+		if rounds, ok := g.log.from(from, bytesMax); ok {
+			return rounds, nil
+		}
+		// Of what is not in memory nothing waits to be written.
+		rounds, err := quorum.Blocking(ctx, quorum.KindDisk, "stream read", func() ([]wal.Round, error) { return g.disk.tape.Read(from, bytesMax) }).Wait(ctx)
+		if from <= g.log.base.Number {
+			continue // the log was changed meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		if rounds = g.log.sound(from, rounds); len(rounds) > 0 {
+			return rounds, nil
+		}
+		if _, ok := g.log.from(from, bytesMax); !ok {
+			return nil, fmt.Errorf("%w: round %d", ErrCorrupt, from)
+		}
+	}
+}
+
+// Discard forgets the rounds before a number, which a checkpoint has made superfluous.
+// They have to be durable.
+func (g *Group) Discard(before wal.RoundNumber) {
+	before = min(before, g.committed()+1)
+	g.log.discard(before)
+	g.disk.discard(before)
+}
+
+// Install puts an empty log behind base in place of the member's: a snapshot that ends
+// there has what was before it, and names the members. Nothing is done if the log has
+// that round, or more durable ones.
+func (g *Group) Install(ctx context.Context, base wal.Base, voters, learners []quorum.NodeID) error {
+	if e, ok := g.log.epoch(base.Number); ok && e == base.Epoch || base.Number <= g.committed() {
+		return nil
+	}
+	g.log = newLog(base, membership{voters, learners})
+	g.disk.reset(base)
+	g.advance(base.Number)
+	return g.disk.sync(ctx)
+}
+
+// saveBallot puts what the member promises.
+func (g *Group) saveBallot() {
+	g.disk.save(wal.Ballot{Epoch: g.epoch, Vote: uint32(g.vote)})
+	g.promised = g.disk.put.Value()
+}
+
+// take appends rounds of another's log to the own one, which has the one before them:
+// what contradicts them is dropped.
+func (g *Group) take(rounds []wal.Round) {
+	for _, r := range rounds {
+		if r.Number <= g.log.base.Number {
+			continue // a snapshot has it
+		}
+		if epoch, ok := g.log.epoch(r.Number); ok {
+			if epoch == r.Epoch {
+				continue
+			}
+			if r.Number <= g.committed() {
+				panic("stream: what is durable is contradicted")
+			}
+			g.log.truncate(r.Number)
+		}
+		g.log.append(r)
+		g.disk.append(r)
+	}
+}
+
+// matches tells whether the log has a round, and if not, from where on it may match.
+func (g *Group) matches(p position) (next wal.RoundNumber, ok bool) {
+	if p.number <= g.log.base.Number {
+		return 0, true // up to there it is durable
+	}
+	epoch, ok := g.log.epoch(p.number)
+	if !ok {
+		return g.log.last() + 1, false
+	}
+	if epoch == p.epoch {
+		return 0, true
+	}
+	// None of that epoch's rounds can be trusted.
+	return g.log.spans[g.log.spanOf(p.number)].first, false
+}

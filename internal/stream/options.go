@@ -1,0 +1,68 @@
+package stream
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// Durability is what a member has done with a round that it acknowledges.
+type Durability uint8
+
+// The durabilities.
+const (
+	Disk   Durability = iota // it has synced it
+	Memory                   // it has received it, and its disk follows
+)
+
+// Options are a member's. Zero values stand for defaults.
+type Options struct {
+	// Voters are the members at Base: of a new group the first ones, later those that
+	// the checkpoint says. A member that is to join a group has none.
+	Voters, Learners []quorum.NodeID
+	// Base is where the tape begins, Rounds what is on it, without payloads, and Ballot
+	// what the member has promised.
+	Base   wal.Base
+	Rounds []wal.Round
+	Ballot wal.Ballot
+	// Durability is the same for all members.
+	Durability Durability
+	// ElectionTimeout is how long a member does not hear from a leader at most before it
+	// wants to be one. Default: 500 ms.
+	ElectionTimeout time.Duration
+	// Heartbeat is how long a leader says nothing at most. Default: a tenth of
+	// ElectionTimeout.
+	Heartbeat time.Duration
+	// PieceBytesMax bounds the rounds of one message; one round always fits. Default:
+	// 1 MiB.
+	PieceBytesMax int
+	// WindowRequestsMax and WindowBytesMax bound what is on its way to one follower.
+	// Defaults: 16 requests, 4 MiB.
+	WindowRequestsMax int
+	WindowBytesMax    uint64
+	// BacklogBytesMax bounds the rounds that are not durable. Default: 64 MiB.
+	BacklogBytesMax uint64
+	// TailBytesMax bounds the rounds that are kept in memory beside those that are not
+	// on the own disk yet. Default: 64 MiB.
+	TailBytesMax uint64
+	// Preferred, if not 0, is the member that leads when it can.
+	Preferred quorum.NodeID
+	// Logf, if set, is told what the member does.
+	Logf func(format string, args ...any)
+}
+
+func (o Options) withDefaults() Options {
+	o.ElectionTimeout = cmp.Or(o.ElectionTimeout, 500*time.Millisecond)
+	o.Heartbeat = cmp.Or(o.Heartbeat, o.ElectionTimeout/10)
+	o.PieceBytesMax = cmp.Or(o.PieceBytesMax, 1<<20)
+	o.WindowRequestsMax = cmp.Or(o.WindowRequestsMax, 16)
+	o.WindowBytesMax = cmp.Or(o.WindowBytesMax, 4<<20)
+	o.BacklogBytesMax = cmp.Or(o.BacklogBytesMax, 64<<20)
+	o.TailBytesMax = cmp.Or(o.TailBytesMax, 64<<20)
+	if o.Logf == nil {
+		o.Logf = func(string, ...any) {}
+	}
+	return o
+}
