@@ -1,7 +1,10 @@
 package shard
 
 import (
+	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/invariant"
@@ -12,7 +15,9 @@ import (
 // applier replays rounds that are durable, in the order of the group's log. One job at
 // a time uses it.
 type applier struct {
-	engine *occ.Engine
+	engine    *occ.Engine
+	replayers []*occ.Replayer // one for each worker
+	parallel  int             // goroutines
 	// next is the round to take in next, epoch that of the last one.
 	next  wal.RoundNumber
 	epoch wal.Epoch
@@ -92,4 +97,76 @@ func (a *applier) apply(upTo hlc.Timestamp) error {
 	a.open = left
 	a.applied = upTo
 	return nil
+}
+
+// replay applies the records of open in (applied, upTo], each stream by itself.
+func (a *applier) replay(upTo hlc.Timestamp) error {
+	var next atomic.Int32
+	errs := make([]error, min(a.parallel, len(a.replayers)))
+	work := func(i int) {
+		for errs[i] == nil {
+			s := int(next.Add(1)) - 1
+			if s >= len(a.replayers) {
+				return
+			}
+			errs[i] = a.replayStream(s, upTo)
+		}
+	}
+	var others sync.WaitGroup
+	for i := 1; i < len(errs); i++ {
+		others.Go(func() { work(i) })
+	}
+	work(0)
+	others.Wait()
+	return errors.Join(errs...)
+}
+
+// replayStream applies one stream's part. A stream that this replica has no worker for
+// shares one.
+func (a *applier) replayStream(s int, upTo hlc.Timestamp) error {
+	p, began := a.replayers[s], false
+	for i := range a.open {
+		b := &a.open[i]
+		if int(b.Stream)%len(a.replayers) != s || b.First > upTo {
+			continue
+		}
+		if !began {
+			p.Begin()
+			defer p.End()
+			began = true
+		}
+		if err := a.replayBatch(p, b, upTo); err != nil {
+			return fmt.Errorf("shard: stream %d: %w", b.Stream, err)
+		}
+	}
+	return nil
+}
+
+func (a *applier) replayBatch(p *occ.Replayer, b *wal.Batch, upTo hlc.Timestamp) error {
+	var w wal.Write
+	r := b.Read()
+	for r.Next() {
+		ts := r.Timestamp()
+		if ts > upTo {
+			return nil // they are in order
+		}
+		if ts <= a.applied {
+			continue
+		}
+		for r.NextWrite(&w) {
+			t, err := a.engine.AddTable(occ.TableID(w.Table))
+			if err != nil {
+				return err
+			}
+			if w.Kind == wal.KindDelete {
+				err = p.Delete(t, w.Key, ts)
+			} else {
+				err = p.Put(t, w.Key, w.Value, ts)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return r.Err()
 }

@@ -41,6 +41,7 @@ func (r Role) String() string { return [...]string{"follower", "candidate", "lea
 // none, and nothing of it is left.
 type Final struct {
 	Epoch     wal.Epoch
+	Last      wal.RoundNumber // the last round of the epoch
 	Watermark hlc.Timestamp
 }
 

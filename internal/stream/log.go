@@ -199,7 +199,7 @@ func (l *log) finals(commit wal.RoundNumber) []Final {
 			break
 		}
 		if s.epoch != before.epoch && before.epoch > 0 {
-			f = append(f, Final{before.epoch, before.watermark})
+			f = append(f, Final{before.epoch, s.first - 1, before.watermark})
 		}
 		before = s
 	}

@@ -106,6 +106,9 @@ func (g *Gatherer) Gather() Round {
 // an empty one if need be. It belongs to who calls Gather.
 func (g *Gatherer) Open() bool { return g.newest > g.watermark }
 
+// PendingBytes returns about how much is pending; a stream counts what it has in steps.
+func (g *Gatherer) PendingBytes() int64 { return g.pendingBytes.Load() }
+
 // rest has workers call Wake from now on. As in Stream.unlock: it says so, then looks at
 // every stream.
 func (g *Gatherer) rest() {

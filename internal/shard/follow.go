@@ -1,0 +1,104 @@
+package shard
+
+import (
+	"context"
+	"errors"
+
+	"github.com/godwitdb/godwit/internal/stream"
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+	"github.com/godwitdb/godwit/speculate"
+)
+
+// follow applies what becomes durable, until this replica leads and has applied all that
+// was before its epoch.
+func (r *Replica) follow(ctx context.Context) (*stream.Leadership, error) {
+	for {
+		seen := r.changed.Value()
+		commit := wal.RoundNumber(r.group.Commit().Value())
+		switch l := r.elected; {
+		case r.applier.next <= commit:
+			if err := r.step(ctx, commit); err != nil {
+				return nil, err
+			}
+			continue
+		case l != nil && l.Opened.Decided() && !l.Ended.Decided():
+			return l, nil // all of the log is applied, its barrier too
+		}
+		_, err := quorum.Select(ctx, r.group.Commit().Reached(uint64(commit)+1), r.changed.Reached(seen+1))
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// step applies some of the rounds up to commit.
+func (r *Replica) step(ctx context.Context, commit wal.RoundNumber) error {
+	rounds, err := r.group.Rounds(ctx, r.applier.next, r.options.StepBytesMax)
+	if err != nil {
+		return err
+	}
+	if most := int(commit - r.applier.next + 1); len(rounds) > most {
+		rounds = rounds[:most]
+	}
+	r.moving = true
+	if err := r.job(ctx, "shard replay", func() error { return r.applier.take(rounds) }); err != nil {
+		return err
+	}
+	r.clock.Observe(r.applier.last)
+	r.release(r.applier.applied)
+	return r.rest(ctx)
+}
+
+// rest says that the engine is at rest, and lets those go on who want it so.
+func (r *Replica) rest(ctx context.Context) error {
+	r.moving = false
+	r.still.Advance(r.still.Value() + 1)
+	if r.wanted == 0 {
+		return nil
+	}
+	return quorum.Yield(ctx)
+}
+
+// job does something beside the loop.
+func (r *Replica) job(ctx context.Context, name string, f func() error) error {
+	_, err := quorum.Blocking(ctx, quorum.KindJob, name, func() (struct{}, error) { return struct{}{}, f() }).Wait(ctx)
+	return err
+}
+
+// abdicate ends a leadership whose engine is sealed: it finds out what of it is certain,
+// and takes back the rest.
+func (r *Replica) abdicate(ctx context.Context, l *Leadership) error {
+	f, err := r.final(ctx, l.Epoch)
+	if err != nil {
+		return err
+	}
+	final := max(f.Watermark, l.from) // of an epoch with nothing but a barrier
+	if err := r.job(ctx, "shard roll back", func() error { return r.engine.RollBack(final) }); err != nil {
+		return err
+	}
+	r.applier.skip(f.Last+1, f.Epoch, final, r.clock.Last())
+	r.release(final)
+	if err := l.course.End(speculate.Point(final)); err != nil {
+		return err
+	}
+	return r.rest(ctx)
+}
+
+// final waits until an epoch's final watermark is fixed.
+func (r *Replica) final(ctx context.Context, epoch wal.Epoch) (stream.Final, error) {
+	for {
+		commit := r.group.Commit().Value()
+		for _, f := range r.group.Finals() {
+			if f.Epoch == epoch {
+				return f, nil
+			}
+			if f.Epoch > epoch {
+				return f, errors.New("shard: the end of the own epoch is not in the log any more")
+			}
+		}
+		if err := r.group.Commit().Wait(ctx, commit+1); err != nil {
+			return stream.Final{}, err
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/stream"
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+	"github.com/godwitdb/godwit/speculate"
+)
+
+// Leadership is a time during which a replica executes: one epoch, or the part of it
+// that it led. Its methods may be called from any goroutine, also when it is over.
+type Leadership struct {
+	Epoch  wal.Epoch
+	from   hlc.Timestamp // everything at or below was there before
+	course speculate.Course
+}
+
+// Released returns the timestamp up to which everything that was executed is certain.
+func (l *Leadership) Released() hlc.Timestamp { return max(l.from, hlc.Timestamp(l.course.Frontier())) }
+
+// Wait returns nil when what was executed, or read, at ts is certain, and ErrDropped when
+// it is gone for good. With ErrStopped and ctx's error it is not known.
+func (l *Leadership) Wait(ctx context.Context, ts hlc.Timestamp) error {
+	if ts <= l.from {
+		return nil
+	}
+	return outcome(l.course.Wait(ctx, speculate.Point(ts)))
+}
+
+// Notify calls tell, once, with what Wait would return. It must not block.
+func (l *Leadership) Notify(ts hlc.Timestamp, tell func(error)) {
+	if ts <= l.from {
+		tell(nil)
+		return
+	}
+	l.course.Notify(speculate.Point(ts), func(err error) { tell(outcome(err)) })
+}
+
+func outcome(err error) error {
+	if errors.Is(err, speculate.ErrDoomed) {
+		return ErrDropped
+	}
+	return err
+}
+
+// lead executes until the replica is deposed, and then takes back what is not certain.
+func (r *Replica) lead(ctx context.Context, group *stream.Leadership) error {
+	l := &Leadership{Epoch: group.Epoch, from: r.applier.applied}
+	// No timestamp of the log is given again (Invariant I5).
+	r.clock.Observe(r.applier.last)
+	inner, cancel := quorum.WithCancel(ctx)
+	defer cancel()
+	sent := quorum.NewQueue[wal.Round](inner, "shard rounds", roundsMax)
+	gather := quorum.Go(inner, "shard gather", func(ctx context.Context) error { return r.gather(ctx, sent) })
+	quorum.Go(inner, "shard release", func(ctx context.Context) error { return r.releaseDurable(ctx, l, sent) })
+	r.moving = true
+	r.gatherer.Reopen()
+	r.engine.Unseal()
+	r.leading.Store(l)
+	_, err := quorum.Select(ctx, group.Ended, gather)
+	r.leading.Store(nil)
+	cancel()
+	if err != nil {
+		return err
+	}
+	r.gatherer.Shut(ErrNotLeader)
+	if err := r.job(ctx, "shard seal", func() error { r.engine.Seal(); return nil }); err != nil {
+		return err
+	}
+	r.gatherer.Gather() // what nobody will hear of
+	return r.abdicate(ctx, l)
+}
+
+// roundsMax bounds the rounds of a leader that are not known to be durable.
+const roundsMax = 1 << 14
+
+// gather makes rounds of what workers append and hands them to the group, until it does
+// not take them any more. What waits for its round while an earlier one is not durable
+// makes a larger round; but not for longer than RoundWait.
+func (r *Replica) gather(ctx context.Context, sent *quorum.Queue[wal.Round]) error {
+	last := uint64(0) // the last round that was handed over
+	for {
+		seen := r.pending.Value()
+		round := r.gatherer.Gather()
+		for {
+			number, err := r.group.Append(round)
+			if err == nil {
+				last = uint64(number)
+				break
+			}
+			if !errors.Is(err, quorum.ErrOverloaded) {
+				return nil // deposed
+			}
+			if err := r.pause(ctx, r.group.Commit().Reached(r.group.Commit().Value()+1), r.options.RoundWait); err != nil {
+				return err
+			}
+		}
+		round.Number, round.Payload = wal.RoundNumber(last), nil
+		if err := sent.Put(ctx, round); err != nil {
+			return err
+		}
+		if !r.gatherer.Open() {
+			if err := r.pending.Wait(ctx, seen+1); err != nil {
+				return err
+			}
+		}
+		if r.gatherer.PendingBytes() < r.options.RoundBytes {
+			if err := r.pause(ctx, r.group.Commit().Reached(last), r.options.RoundWait); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// pause waits for an event, but no longer than d.
+func (r *Replica) pause(ctx context.Context, e quorum.Event, d time.Duration) error {
+	if err := quorum.WaitFor(ctx, e, d); err != nil && !errors.Is(err, quorum.ErrTimeout) {
+		return err
+	}
+	return nil
+}
+
+// releaseDurable moves the watermark of a leader as its rounds become durable.
+func (r *Replica) releaseDurable(ctx context.Context, l *Leadership, sent *quorum.Queue[wal.Round]) error {
+	for {
+		round, err := sent.Get(ctx)
+		if err != nil {
+			return err
+		}
+		if err := r.group.Commit().Wait(ctx, uint64(round.Number)); err != nil {
+			return err
+		}
+		r.release(round.Watermark)
+		l.course.Advance(speculate.Point(round.Watermark))
+	}
+}

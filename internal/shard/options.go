@@ -1,0 +1,60 @@
+package shard
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/stream"
+)
+
+var (
+	// ErrNotLeader: this replica does not execute now. Nothing was done; ask the one that
+	// leads (Replica.Status).
+	ErrNotLeader = errors.New("shard: this replica does not lead")
+	// ErrDropped: the transaction was executed by a leader that was deposed before it was
+	// durable, and is gone for good. It may be run again.
+	ErrDropped = errors.New("shard: the transaction was dropped when the leader changed; run it again")
+	// ErrStopped: the replica has stopped before the outcome was known. The transaction
+	// may be there or not.
+	ErrStopped = errors.New("shard: the replica has stopped; the outcome is unknown")
+)
+
+// Options are a replica's. Zero stands for a default where there is one.
+type Options struct {
+	// Group is how the group's log is kept, its tape's contents included.
+	Group stream.Options
+	// Arena holds the data.
+	Arena *arena.Arena
+	// Workers is how many streams the replica executes on. Replicas may differ in it.
+	Workers int
+	// ReplayParallel is how many goroutines replay. Default: Workers. With 1 it is done
+	// in the job itself, as the simulator wants it.
+	ReplayParallel int
+	// Time, if not nil, lets workers yield now and then. The simulator has none.
+	Time env.Clock
+	// Shed refuses transactions instead of having them wait for room.
+	Shed bool
+	// PendingBytesMax bounds what workers have executed and was not gathered.
+	PendingBytesMax int64
+	// RoundWait is how long records wait for an earlier round to become durable before
+	// they are sent behind it; RoundBytes is how many do not wait. Defaults: 1 ms, 256 KiB.
+	RoundWait  time.Duration
+	RoundBytes int64
+	// StepBytesMax bounds the rounds that are replayed in one step. Default: 4 MiB.
+	StepBytesMax int
+}
+
+func (o Options) withDefaults() (Options, error) {
+	o.RoundWait = cmp.Or(o.RoundWait, time.Millisecond)
+	o.RoundBytes = cmp.Or(o.RoundBytes, 256<<10)
+	o.StepBytesMax = cmp.Or(o.StepBytesMax, 4<<20)
+	o.ReplayParallel = cmp.Or(o.ReplayParallel, o.Workers)
+	if o.Arena == nil || o.Workers < 1 || o.ReplayParallel < 1 {
+		return o, fmt.Errorf("shard: an arena and at least one worker are required; there are %d workers", o.Workers)
+	}
+	return o, nil
+}

@@ -1,0 +1,176 @@
+package shard
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/internal/stream"
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// Replica is a member of a shard's replica group. Its methods are for tasks of its
+// Runtime unless they say otherwise.
+type Replica struct {
+	rt       *quorum.Runtime
+	group    *stream.Group
+	engine   *occ.Engine
+	clock    *hlc.Clock
+	gatherer *wal.Gatherer
+	options  Options
+	applier  applier
+
+	// elected is what the group has said last; changed moves with it and when it opens.
+	elected *stream.Leadership
+	changed *quorum.Watermark
+	// pending moves when workers have appended something.
+	pending *quorum.Watermark
+	// applied tells up to where a follower has applied, and a leader released.
+	applied *quorum.Watermark
+	// still moves when the engine has come to rest between two steps, where snapshots can
+	// be opened; it is at rest unless moving. wanted is how many wait for that.
+	still  *quorum.Watermark
+	moving bool
+	wanted int
+
+	// released is the same as applied, for the engine's workers.
+	released atomic.Uint64
+	// leading is not nil while transactions may run. Tasks write it, everybody reads it.
+	leading atomic.Pointer[Leadership]
+}
+
+// Start makes a node a replica, whose state is in its log. The endpoint must not
+// listen yet.
+func Start(ctx context.Context, e *quorum.Endpoint, tape stream.Tape, ballots stream.BallotFile, o Options) (*Replica, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	rt := quorum.RuntimeOf(ctx)
+	r := &Replica{rt: rt, clock: &hlc.Clock{}, options: o,
+		changed: quorum.NewWatermark(ctx, "shard elected", 0),
+		pending: quorum.NewWatermark(ctx, "shard pending", 0),
+		applied: quorum.NewWatermark(ctx, "shard applied", 0),
+		still:   quorum.NewWatermark(ctx, "shard still", 0)}
+	streams := wal.NewStreams(o.Workers)
+	r.gatherer, err = wal.NewGatherer(wal.GathererOptions{Streams: streams, Clock: r.clock, Time: o.Time, Shed: o.Shed,
+		PendingBytesMax: o.PendingBytesMax, Wake: func() { rt.Post(r.wake) }})
+	if err != nil {
+		return nil, err
+	}
+	r.gatherer.Shut(ErrNotLeader)
+	r.engine = occ.New(occ.Config{Arena: o.Arena, Clock: r.clock, Streams: streams, Log: r.gatherer, Released: r.Released, Undo: true})
+	r.engine.Seal()
+	r.applier = applier{engine: r.engine, parallel: o.ReplayParallel, next: o.Group.Base.Number + 1, epoch: o.Group.Base.Epoch}
+	for i := range o.Workers {
+		r.applier.replayers = append(r.applier.replayers, r.engine.NewStepReplayer(i))
+	}
+	r.group, err = stream.Start(ctx, e, tape, ballots, o.Group)
+	return r, err
+}
+
+// Run takes part until ctx ends or the replica cannot go on, and returns why.
+func (r *Replica) Run(ctx context.Context) error {
+	ctx, cancel := quorum.WithCancel(ctx)
+	defer cancel()
+	group := quorum.Go(ctx, "shard group", r.group.Run)
+	roles := quorum.Go(ctx, "shard roles", r.roles)
+	quorum.Go(ctx, "shard elections", r.watchElections)
+	quorum.Go(ctx, "shard maintain", r.maintain)
+	_, err := quorum.Select(ctx, group, roles)
+	for _, t := range []*quorum.Task{group, roles} {
+		if t.Decided() {
+			err = t.Err()
+		}
+	}
+	if l := r.leading.Swap(nil); l != nil {
+		l.course.Fail(ErrStopped)
+	}
+	r.gatherer.Shut(ErrStopped)
+	return err
+}
+
+// Close ends execution and replay; the Runtime's tasks have ended. The arena may be
+// closed then.
+func (r *Replica) Close() {
+	for _, p := range r.applier.replayers {
+		p.Close()
+	}
+	r.engine.Close()
+}
+
+// roles follows and leads.
+func (r *Replica) roles(ctx context.Context) error {
+	for {
+		l, err := r.follow(ctx)
+		if err == nil {
+			err = r.lead(ctx, l)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// watchElections takes note of elections, and of when their barriers are durable.
+func (r *Replica) watchElections(ctx context.Context) error {
+	for {
+		l, err := r.group.Elected(ctx)
+		if err != nil {
+			return err
+		}
+		r.elected = l
+		if _, err := quorum.Select(ctx, l.Ended, l.Opened); err != nil {
+			return err
+		}
+		r.changed.Advance(r.changed.Value() + 1)
+	}
+}
+
+// Maintenance is done every maintainBusy while there is garbage, else every maintainIdle.
+const (
+	maintainBusy = 2 * time.Millisecond
+	maintainIdle = 50 * time.Millisecond
+)
+
+// maintain looks after garbage and has the clock follow the wall.
+func (r *Replica) maintain(ctx context.Context) error {
+	for {
+		r.clock.Observe(hlc.FromTime(r.rt.Host().Now()))
+		busy, err := quorum.Blocking(ctx, quorum.KindJob, "shard garbage", func() (bool, error) { return r.engine.Maintain(), nil }).Wait(ctx)
+		if err != nil {
+			return err
+		}
+		d := maintainIdle
+		if busy {
+			d = maintainBusy
+		}
+		if err := quorum.Sleep(ctx, d); err != nil {
+			return err
+		}
+	}
+}
+
+// wake says that workers have appended something.
+func (r *Replica) wake() { r.pending.Advance(r.pending.Value() + 1) }
+
+// release says that everything at or below ts is certain.
+func (r *Replica) release(ts hlc.Timestamp) {
+	if ts > r.Released() {
+		r.released.Store(uint64(ts))
+		r.applied.Advance(uint64(ts))
+	}
+}
+
+// Released returns the timestamp up to which everything is certain, and there. Any
+// goroutine may call it.
+func (r *Replica) Released() hlc.Timestamp { return hlc.Timestamp(r.released.Load()) }
+
+// Engine returns the engine. Any goroutine may use it.
+func (r *Replica) Engine() *occ.Engine { return r.engine }
+
+// Group returns the replica's part of the group.
+func (r *Replica) Group() *stream.Group { return r.group }

@@ -1,0 +1,78 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// snapshotLook is how often a snapshot that is waited for looks whether this replica
+// leads meanwhile.
+const snapshotLook = 10 * time.Millisecond
+
+// Snapshot returns a snapshot that shows everything at or below a timestamp, and perhaps
+// more: of what is certain and there when it is opened, on any replica (DESIGN §4.5). It
+// waits until that is so. Close must follow.
+func (r *Replica) Snapshot(ctx context.Context, atLeast hlc.Timestamp) (*occ.Snapshot, error) {
+	if err := r.applied.Wait(ctx, uint64(atLeast)); err != nil {
+		return nil, err
+	}
+	for {
+		if l, err := r.Leading(); err == nil {
+			s, err := r.snapshotOfLeader(ctx, l)
+			if !errors.Is(err, ErrNotLeader) {
+				return s, err
+			}
+		}
+		if !r.moving {
+			return r.engine.OpenSnapshotAt(r.Released())
+		}
+		r.wanted++
+		err := quorum.WaitFor(ctx, r.still.Reached(r.still.Value()+1), snapshotLook)
+		r.wanted--
+		if err != nil && !errors.Is(err, quorum.ErrTimeout) {
+			return nil, err
+		}
+	}
+}
+
+// snapshotOfLeader opens a snapshot of what is executed and waits until that is certain.
+func (r *Replica) snapshotOfLeader(ctx context.Context, l *Leadership) (*occ.Snapshot, error) {
+	s, err := r.engine.OpenSnapshot()
+	if err != nil {
+		return nil, notLeader(err)
+	}
+	r.wake() // a round with a watermark above it
+	certain := quorum.NewValue[struct{}](ctx, "shard snapshot")
+	l.Notify(s.Timestamp(), func(err error) {
+		r.rt.Post(func() {
+			if err != nil {
+				certain.Fail(err)
+				return
+			}
+			certain.Set(struct{}{})
+		})
+	})
+	if _, err := certain.Wait(ctx); err != nil {
+		s.Close()
+		if errors.Is(err, ErrDropped) {
+			err = ErrNotLeader
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// Read waits until everything that was released anywhere before the call is certain and
+// there: what a transaction on the leader reads afterwards is linearizable, without a
+// round in the log.
+func (r *Replica) Read(ctx context.Context) error {
+	if _, err := r.Leading(); err != nil {
+		return err
+	}
+	return r.group.Confirm(ctx)
+}
