@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/godwitdb/godwit/internal/env"
@@ -81,7 +82,10 @@ func OpenTape(o TapeOptions) (_ *Tape, _ *TapeContents, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	// What a killed process has written must be durable before it is believed.
+	// What a killed process has done must be durable before it is believed.
+	if err := o.FS.SyncDir(o.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
 	if err := settle(o.FS, o.Dir, o.Reach); err != nil {
 		return nil, nil, err
 	}
