@@ -12,6 +12,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/image"
 	"github.com/godwitdb/godwit/internal/wal"
 )
 
@@ -32,11 +33,11 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) error {
 	}
 	pace := db.newPacer()
 	out, err := checkpoint.NewWriter(w, checkpoint.Header{Database: id, Timestamp: snap.Timestamp(), Kind: checkpoint.BackupStream},
-		describeTables(tables), func(_, _ int64) error { return pace.pause(ctx) })
+		image.Describe(images(tables)), func(_, _ int64) error { return pace.pause(ctx) })
 	if err != nil {
 		return fmt.Errorf("godwit: backup: %w", err)
 	}
-	if err := walk(ctx, snap, tables, out); err != nil {
+	if err := image.Walk(ctx, snap, images(tables), out); err != nil {
 		return fmt.Errorf("godwit: backup: %w", err)
 	}
 	if _, err := out.Close(); err != nil {

@@ -9,14 +9,12 @@ import (
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/image"
 	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/speculate"
 )
 
 const (
-	// partBytesMax is where a checkpoint goes on in a new part: parts are loaded
-	// in parallel.
-	partBytesMax = 64 << 20
 	// checkpointPoll is how often the log's size is looked at: often enough to see
 	// a disk become full.
 	checkpointPoll = 100 * time.Millisecond
@@ -195,10 +193,10 @@ func (db *DB) snapshotAll(ctx context.Context) (*occ.Snapshot, []*Table, error) 
 // since names have no NUL in them.
 const catalogName = "\x00catalog"
 
-func describeTables(tables []*Table) []checkpoint.Table {
-	out := make([]checkpoint.Table, len(tables))
+func images(tables []*Table) []image.Table {
+	out := make([]image.Table, len(tables))
 	for i, t := range tables {
-		out[i] = checkpoint.Table{ID: checkpoint.TableID(t.in.ID()), Name: t.name, Kind: checkpoint.TableKind(t.Kind())}
+		out[i] = image.Table{Name: t.name, In: t.in}
 	}
 	return out
 }
@@ -206,11 +204,12 @@ func describeTables(tables []*Table) []checkpoint.Table {
 // writeCheckpoint writes and publishes the snapshot.
 func (db *DB) writeCheckpoint(ctx context.Context, snap *occ.Snapshot, tables []*Table) (*checkpoint.Manifest, error) {
 	pace := db.newPacer()
+	shown := images(tables)
 	last := int64(0) // bytes are counted anew for each part
 	b, err := checkpoint.Begin(db.store.fs, db.store.checkpointDir(), checkpoint.Options{
 		Database:  db.store.id,
 		Timestamp: snap.Timestamp(),
-		Tables:    describeTables(tables),
+		Tables:    image.Describe(shown),
 		Godwit:    version(),
 		AfterBlock: func(bytes, _ int64) error {
 			if bytes < last {
@@ -224,104 +223,14 @@ func (db *DB) writeCheckpoint(ctx context.Context, snap *occ.Snapshot, tables []
 	if err != nil {
 		return nil, err
 	}
-	to := &parts{builder: b}
-	if err := walk(ctx, snap, tables, to); err != nil {
-		to.abort()
-		return nil, errors.Join(err, b.Abort())
-	}
-	if err := to.close(); err != nil {
-		return nil, errors.Join(err, b.Abort())
-	}
-	m, err := b.Publish(time.Now())
+	m, err := image.Write(ctx, b, snap, shown, time.Now)
 	if err != nil {
-		return nil, errors.Join(err, b.Abort())
+		return nil, err
 	}
 	if _, err := checkpoint.Cleanup(db.store.fs, db.store.checkpointDir()); err != nil {
 		db.logger.Warn("an old checkpoint was not removed", "error", err)
 	}
 	return &m, nil
-}
-
-// parts writes a checkpoint's parts one after the other.
-type parts struct {
-	builder *checkpoint.Builder
-	current *checkpoint.PartWriter
-	table   checkpoint.TableID
-}
-
-func (p *parts) BeginTable(id checkpoint.TableID) error {
-	p.table = id
-	if p.current == nil {
-		return p.next()
-	}
-	return p.current.BeginTable(id)
-}
-
-func (p *parts) Add(key, value []byte) error {
-	if p.current.Progress().Bytes >= partBytesMax {
-		if err := p.next(); err != nil {
-			return err
-		}
-	}
-	return p.current.Add(key, value)
-}
-
-func (p *parts) next() error {
-	if err := p.close(); err != nil {
-		return err
-	}
-	part, err := p.builder.NewPart()
-	if err != nil {
-		return err
-	}
-	p.current = part
-	return part.BeginTable(p.table)
-}
-
-func (p *parts) close() error {
-	if p.current == nil {
-		return nil
-	}
-	part := p.current
-	p.current = nil
-	return part.Close()
-}
-
-func (p *parts) abort() {
-	if p.current != nil {
-		p.current.Abort()
-	}
-}
-
-// sink takes the entries of a snapshot, table after table.
-type sink interface {
-	BeginTable(id checkpoint.TableID) error
-	Add(key, value []byte) error
-}
-
-// walk shows all entries of the tables as of the snapshot.
-func walk(ctx context.Context, snap *occ.Snapshot, tables []*Table, to sink) error {
-	for _, t := range tables {
-		if err := to.BeginTable(checkpoint.TableID(t.in.ID())); err != nil {
-			return err
-		}
-		if err := walkTable(ctx, snap, t.in, to.Add); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func walkTable(ctx context.Context, snap *occ.Snapshot, t *occ.Table, add func(key, value []byte) error) error {
-	tx, err := snap.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer tx.End()
-	if t.Ordered() {
-		return tx.EachOrdered(t, add)
-	}
-	return tx.EachHashed(t, add)
 }
 
 // pacer slows a walk down while transactions run.

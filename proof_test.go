@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/image"
 )
 
 // The tests in the files proof_*_test.go are about what the whole database
@@ -123,7 +124,7 @@ func dump(db *DB) (content, error) {
 	for _, table := range tables[1:] { // the first is the catalog
 		rows := map[string]string{}
 		c[table.name] = rows
-		err := walkTable(context.Background(), snap, table.in, func(key, value []byte) error {
+		err := image.WalkTable(context.Background(), snap, table.in, func(key, value []byte) error {
 			k := string(key)
 			if old, twice := rows[k]; twice && old != string(value) {
 				return fmt.Errorf("table %s: %q is there twice, as %.40q and %.40q", table.name, k, old, value)

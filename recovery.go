@@ -8,6 +8,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/image"
 	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/wal"
 	"github.com/godwitdb/godwit/speculate"
@@ -141,26 +142,9 @@ func (db *DB) loadCheckpoint(replayers []*occ.Replayer) (hlc.Timestamp, error) {
 		return 0, err
 	}
 	db.clock.Observe(m.Timestamp)
-	tables := map[checkpoint.TableID]*occ.Table{}
-	for _, t := range m.Tables {
-		if tables[t.ID], err = db.engine.AddTable(occ.TableID(t.ID)); err != nil {
-			return 0, err
-		}
-	}
-	apply := func(worker int, table checkpoint.TableID, block *checkpoint.Entries) error {
-		r := replayers[worker]
-		r.Begin()
-		defer r.End()
-		for block.Next() {
-			if err := r.Put(tables[table], block.Key(), block.Value(), m.Timestamp); err != nil {
-				return err
-			}
-		}
-		return block.Err()
-	}
 	total := m.Total()
 	report := db.reportProgress("loading the checkpoint")
-	err = checkpoint.Load(db.store.fs, db.store.checkpointDir(), &m, len(replayers), apply, func(bytes, _ int64) error {
+	err = image.Load(db.store.fs, db.store.checkpointDir(), &m, db.engine, replayers, func(bytes, _ int64) error {
 		report(bytes, total.Bytes)
 		return nil
 	})

@@ -34,6 +34,7 @@ var layers = []layer{
 	{packages: []string{"internal/wal"}},
 	{packages: []string{"internal/checkpoint"}},
 	{packages: []string{"internal/occ"}},
+	{packages: []string{"internal/image"}},
 	// Replicated logs, a shard, transactions across shards, the cluster.
 	{packages: []string{"internal/stream"}},
 	{packages: []string{"internal/shard"}},
