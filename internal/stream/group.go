@@ -84,6 +84,7 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 	}
 	g.disk = newDisk(ctx, t, b, g.log.last())
 	g.commit = quorum.NewWatermark(ctx, "stream commit", uint64(o.Contents.Base.Number))
+	g.advance(min(o.Durable, g.log.last()))
 	g.behind = quorum.NewWatermark(ctx, "stream behind", 0)
 	g.elected = quorum.NewQueue[*Leadership](ctx, "stream elected", 1)
 	g.reign = newLeadership(ctx, 0)
@@ -171,8 +172,9 @@ func (g *Group) advance(to wal.RoundNumber) {
 // Commit, oldest first.
 func (g *Group) Finals() []Final { return g.log.finals(g.committed()) }
 
-// Behind says which round is the first that the leader can send, when this member lacks
-// the one before: then it needs a snapshot.
+// Behind is the first round that the leader can send, if it can not send one that this
+// member lacks. While that is above the one behind Commit, the member needs a snapshot
+// that ends there or later.
 func (g *Group) Behind() *quorum.Watermark { return g.behind }
 
 // Rounds returns rounds from a number on, at least one and not much more than bytesMax.

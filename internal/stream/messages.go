@@ -13,7 +13,7 @@ type position struct {
 	number wal.RoundNumber
 }
 
-func (p position) less(q position) bool {
+func (p *position) less(q *position) bool {
 	return p.epoch < q.epoch || p.epoch == q.epoch && p.number < q.number
 }
 

@@ -22,6 +22,8 @@ type Options struct {
 	// Contents is what is on the tape, and Ballot what the member has promised.
 	Contents *wal.TapeContents
 	Ballot   wal.Ballot
+	// Durable is up to where the rounds are known to be durable: a checkpoint has them.
+	Durable wal.RoundNumber
 	// Voters and Learners are the members where the tape begins: of a new group the first
 	// ones, later those that the checkpoint says. A member that is to join a group has none.
 	Voters, Learners []quorum.NodeID
