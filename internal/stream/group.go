@@ -218,7 +218,7 @@ func (g *Group) Discard(before wal.RoundNumber) {
 
 // Install puts an empty log behind base in place of the member's: a snapshot that ends
 // there has what was before it, and names the members. Nothing is done if the log has
-// that round, or more durable ones.
+// that round, or more durable ones. Run has to run.
 func (g *Group) Install(ctx context.Context, base wal.Base, voters, learners []quorum.NodeID) error {
 	if e, ok := g.log.epoch(base.Number); ok && e == base.Epoch || base.Number <= g.committed() {
 		return nil

@@ -66,6 +66,7 @@ func (m *member) main(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	run := quorum.Go(ctx, "run", g.Run)
 	if from != nil { // a crash may have come between it and the log
 		if err := g.Install(ctx, from.base(), from.voters, from.learners); err != nil {
 			return err
@@ -83,7 +84,7 @@ func (m *member) main(ctx context.Context) error {
 	})
 	quorum.Go(ctx, "lead", m.lead)
 	quorum.Go(ctx, "confirm", m.confirm)
-	return g.Run(ctx)
+	return run.Wait(ctx)
 }
 
 // readBytesMax is how much is read of the log at once.
