@@ -25,6 +25,7 @@ func (g *Group) handleAppend(ctx context.Context, from quorum.NodeID, req *appen
 		return nil, quorum.ErrOverloaded
 	}
 	g.take(req.rounds)
+	g.match(req.epoch, req.end())
 	resp, err := g.answer(ctx, req.epoch, &appendResp{ok: true, next: req.end() + 1})
 	if err == nil && resp.ok {
 		// What is behind the end of the request may be another's.

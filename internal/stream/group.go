@@ -64,6 +64,9 @@ type Group struct {
 	// election is won when a follower has heard nothing for too long.
 	election *quorum.Timeout
 	failures int // campaigns since there was a leader
+	// recovering: the member does not vote, because it may have forgotten rounds.
+	recovering bool
+	matched    position // the end of what is known to be in the log of its epoch's leader
 	// asked: the leader wants this member to campaign.
 	asked bool
 
@@ -79,6 +82,7 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 	rt := quorum.RuntimeOf(ctx)
 	g := &Group{id: rt.Node(), rt: rt, endpoint: e, options: o.withDefaults(), epoch: o.Ballot.Epoch, vote: quorum.NodeID(o.Ballot.Vote)}
 	g.log = newLog(o.Contents.Base, membership{slices.Clone(o.Voters), slices.Clone(o.Learners)})
+	g.recovering = o.Durability == Memory && g.epoch > 0 && !o.GiveUpLost
 	if err := g.load(ctx, t); err != nil {
 		return nil, err
 	}
@@ -126,6 +130,7 @@ func (g *Group) Run(ctx context.Context) error {
 		return g.disk.run(ctx, func() { g.log.evict(g.options.TailBytesMax, g.disk.written) })
 	})
 	quorum.Go(ctx, "stream role", g.roles)
+	quorum.Go(ctx, "stream recover", g.recover)
 	err := disk.Wait(ctx)
 	g.stepDown(g.epoch, 0)
 	return err
@@ -136,6 +141,7 @@ type Status struct {
 	Epoch        wal.Epoch
 	Role         Role
 	Leader       quorum.NodeID   // 0 if none is known
+	Recovering   bool            // does not vote yet
 	First, Last  wal.RoundNumber // of its log; it is empty if Last is below First
 	Commit       wal.RoundNumber
 	Voters       []quorum.NodeID
@@ -147,7 +153,7 @@ type Status struct {
 // Status returns the member's state.
 func (g *Group) Status() Status {
 	m := g.members()
-	return Status{Epoch: g.epoch, Role: g.role, Leader: g.leader, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
+	return Status{Epoch: g.epoch, Role: g.role, Leader: g.leader, Recovering: g.recovering, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
 		Voters: slices.Clone(m.voters), Learners: slices.Clone(m.learners), TailBytes: g.log.tailLen, BacklogBytes: g.log.backlog(g.committed())}
 }
 

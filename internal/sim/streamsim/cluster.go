@@ -33,6 +33,7 @@ type Cluster struct {
 	// checkpoints are what members have on their disks beside the tape.
 	checkpoints map[env.NodeID]*checkpoint
 	stopped     bool // no more transactions
+	spared      bool // from losing what they have in memory
 	ids         uint64
 
 	leaders   map[wal.Epoch]env.NodeID

@@ -15,6 +15,7 @@ func Scenarios() []sim.Scenario {
 	return []sim.Scenario{
 		{Name: "streams", Doc: "a replica group's log of rounds under a mix of faults that each seed draws; what was released survives, final watermarks are unique", Run: Faults},
 		{Name: "streams-hunt", Doc: "the same with frequent faults, most of them for its leader", Run: Hunt},
+		{Name: "streams-memory", Doc: "the same without waiting for disks: one member at a time loses its power, and what it has not written", Run: Forgetful},
 	}
 }
 
