@@ -22,9 +22,9 @@ var (
 // and those who have voted have one in common.
 func (g *Group) adopt(ctx context.Context, reports []report) error {
 	best := g.log.position()
-	for _, r := range reports {
-		if best.less(r.last) {
-			best = r.last
+	for i := range reports {
+		if best.less(&reports[i].last) {
+			best = reports[i].last
 		}
 	}
 	if best == g.log.position() {

@@ -13,6 +13,7 @@
 //	lead.go       leading: barrier, watermark of what is durable, confirmation
 //	replicate.go  the leader's side of replication
 //	follow.go     the other side
+//	recover.go    what a member does not do before it has got what it has lost
 //	members.go    changes of membership, transfer of leadership
 //
 // # Rules

@@ -152,6 +152,9 @@ func (g *Group) count() {
 		g.advance(number)
 		g.reign.Opened.Set(struct{}{})
 	}
+	if m := g.log.membershipAt(g.log.last()); m.number <= g.committed() && !slices.Contains(m.voters, g.id) {
+		g.stepDown(g.epoch, 0) // it has been removed
+	}
 }
 
 // confirm notes which question a majority has answered.

@@ -29,6 +29,9 @@ type peer struct {
 	read     []wal.Round // from the disk
 }
 
+// probeBytesMax bounds the rounds that are sent to a member whose log may not match.
+const probeBytesMax = 4 << 10
+
 // follow starts and ends replicating tasks, so that there is one for each member.
 func (g *Group) follow(m membership) {
 	l := g.reign
@@ -138,6 +141,9 @@ func (g *Group) exchange(ctx context.Context, p *peer) {
 			p.next, p.probing = max(p.next, resp.next), false
 			g.count()
 		} else {
+			if g.options.Durability == Memory {
+				p.match = min(p.match, max(resp.next, 1)-1) // it may have lost what it had
+			}
 			p.next, p.probing, p.read = max(p.match+1, min(resp.next, g.log.last()+1)), true, nil
 		}
 		return nil
@@ -156,6 +162,9 @@ func (g *Group) request(ctx context.Context, p *peer) *appendReq {
 		return req
 	}
 	most := g.options.PieceBytesMax
+	if p.probing {
+		most = min(most, probeBytesMax)
+	}
 	if g.rt.Rare("stream: small piece") {
 		most = 1
 	}

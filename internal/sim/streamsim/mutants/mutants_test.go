@@ -29,7 +29,7 @@ func wrong() []mutant.Mutant {
 		{Name: "longest-tail", File: messagesGo, Edits: []string{
 			"return p.epoch < q.epoch || p.epoch == q.epoch && p.number < q.number", "return p.number < q.number",
 		}},
-		{Name: "own-tail", File: adoptGo, Edits: []string{"if best.less(r.last) {", "if best.less(r.last) && r.from == g.id {"}},
+		{Name: "own-tail", File: adoptGo, Edits: []string{"if best.less(&reports[i].last) {", "if best.less(&reports[i].last) && reports[i].from == g.id {"}},
 		{Name: "accept-old-epoch", File: followGo, Edits: []string{
 			"	if !g.observe(epoch) {\n		return false\n	}\n	if g.role == Leader {", "	if g.observe(epoch); g.role != Follower {\n		return false\n	}\n	if g.role == Leader {",
 			"	if resp.epoch = g.epoch; g.epoch != epoch {", "	if resp.epoch = epoch; g.epoch < epoch {",
