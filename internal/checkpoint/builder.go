@@ -21,6 +21,8 @@ type Options struct {
 	Timestamp hlc.Timestamp // of the snapshot
 	Tables    []Table
 	Godwit    string // version of the program
+	// Attachment is kept with the checkpoint: at most 64 KiB of UTF-8.
+	Attachment string
 	// AfterBlock, if not nil, is called after every block by the goroutine that
 	// has written it.
 	AfterBlock BlockFunc
@@ -136,13 +138,14 @@ func (b *Builder) Publish(created time.Time) (Manifest, error) {
 		return Manifest{}, errPartsOpen
 	}
 	m := Manifest{
-		Database:  b.opts.Database,
-		Timestamp: b.opts.Timestamp,
-		Created:   created.UTC().Truncate(time.Millisecond),
-		Godwit:    b.opts.Godwit,
-		Folder:    b.folder,
-		Tables:    b.opts.Tables,
-		Parts:     b.mu.parts,
+		Database:   b.opts.Database,
+		Timestamp:  b.opts.Timestamp,
+		Created:    created.UTC().Truncate(time.Millisecond),
+		Godwit:     b.opts.Godwit,
+		Folder:     b.folder,
+		Attachment: b.opts.Attachment,
+		Tables:     b.opts.Tables,
+		Parts:      b.mu.parts,
 	}
 	text, err := m.encode()
 	if err != nil {

@@ -57,6 +57,21 @@ func readManifest(name string, f env.File) ([]byte, error) {
 	return b, nil
 }
 
+// ReadManifest returns the current checkpoint's manifest as it is stored, for another
+// machine's ParseManifest.
+func ReadManifest(fsys env.FS, dir string) ([]byte, error) {
+	name := filepath.Join(dir, ManifestFile)
+	f, err := fsys.OpenRead(name)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	defer f.Close()
+	return readManifest(name, f)
+}
+
+// ParseManifest reads a manifest that came from elsewhere; name stands for it in errors.
+func ParseManifest(name string, b []byte) (Manifest, error) { return decodeManifest(name, b) }
+
 // ExpectDatabase returns an error that matches ErrForeignDatabase if the
 // checkpoint is not of database id.
 func (m *Manifest) ExpectDatabase(id DatabaseID) error {

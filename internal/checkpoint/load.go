@@ -42,10 +42,11 @@ func Load(fsys env.FS, dir string, m *Manifest, workers int, apply ApplyFunc, pr
 		l.parts = append(l.parts, &partCursor{open: open})
 	}
 	var wg sync.WaitGroup
-	for i := range workers {
+	for i := 1; i < workers; i++ {
 		w := &loadWorker{loader: &l, number: i}
 		wg.Go(w.run)
 	}
+	(&loadWorker{loader: &l}).run() // one alone needs no goroutine
 	wg.Wait()
 	for _, p := range l.parts {
 		p.close()

@@ -20,10 +20,12 @@ const (
 	PartsMax = 1 << 16
 	// manifestBytesMax bounds a manifest: every limit reached, with names that
 	// need six bytes for each of theirs.
-	manifestBytesMax = TablesMax*(tableLineBytesMax) + PartsMax*partLineBytesMax + 4096
+	manifestBytesMax = TablesMax*(tableLineBytesMax) + PartsMax*partLineBytesMax + 6*attachmentBytesMax + 4096
 	// tableLineBytesMax and partLineBytesMax bound their lines.
 	tableLineBytesMax = 6*TableNameBytesMax + 64
 	partLineBytesMax  = 256
+	// attachmentBytesMax bounds Manifest.Attachment.
+	attachmentBytesMax = 64 << 10
 	// godwitVersionBytesMax bounds Manifest.Godwit.
 	godwitVersionBytesMax = 255
 )
@@ -39,9 +41,12 @@ type Manifest struct {
 	Timestamp hlc.Timestamp // of the snapshot
 	Created   time.Time     // when it was published, to the millisecond
 	Godwit    string        // version of the program that wrote it
-	Folder    string        // where the parts are, beside the manifest
-	Tables    []Table
-	Parts     []Part // part i is in the file PartFile(i)
+	// Attachment is what the writer wants to find again with the checkpoint; it means
+	// nothing here.
+	Attachment string
+	Folder     string // where the parts are, beside the manifest
+	Tables     []Table
+	Parts      []Part // part i is in the file PartFile(i)
 }
 
 // Part is a file of a checkpoint.
@@ -71,6 +76,7 @@ type (
 		Created   time.Time `json:"created"`
 		Godwit    string    `json:"godwit"`
 		Folder    string    `json:"folder"`
+		Attached  string    `json:"attachment,omitempty"`
 	}
 	tableLine struct {
 		ID   TableID   `json:"id"`
@@ -110,6 +116,7 @@ func (m *Manifest) encode() ([]byte, error) {
 		Created:   m.Created.UTC().Truncate(time.Millisecond),
 		Godwit:    m.Godwit,
 		Folder:    m.Folder,
+		Attached:  m.Attachment,
 	})
 	for _, t := range m.Tables {
 		err = errors.Join(err, enc.Encode(itemLine{Table: &tableLine{t.ID, t.Kind, t.Name}}))
@@ -136,6 +143,8 @@ func (m *Manifest) validate() error {
 		return fmt.Errorf("%d parts, at most %d are allowed", len(m.Parts), PartsMax)
 	case len(m.Godwit) > godwitVersionBytesMax || !utf8.ValidString(m.Godwit):
 		return fmt.Errorf("program version of %d bytes is too long or not valid UTF-8", len(m.Godwit))
+	case len(m.Attachment) > attachmentBytesMax || !utf8.ValidString(m.Attachment):
+		return fmt.Errorf("attachment of %d bytes is too long or not valid UTF-8", len(m.Attachment))
 	case m.Created.Year() < 0 || m.Created.Year() > 9999:
 		return fmt.Errorf("creation time %v cannot be written", m.Created)
 	}
@@ -209,7 +218,7 @@ func (d *manifestDecoder) decode() (Manifest, error) {
 	if _, err := d.line(&head); err != nil {
 		return Manifest{}, err
 	}
-	m := Manifest{Created: head.Created.UTC(), Godwit: head.Godwit, Folder: head.Folder}
+	m := Manifest{Created: head.Created.UTC(), Godwit: head.Godwit, Folder: head.Folder, Attachment: head.Attached}
 	id, err := hex.DecodeString(head.Database)
 	if err != nil || len(id) != len(m.Database) {
 		return Manifest{}, d.corrupt("database id %q is not 32 hexadecimal digits", head.Database)

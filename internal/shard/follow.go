@@ -47,7 +47,17 @@ func (r *Replica) step(ctx context.Context, commit wal.RoundNumber) error {
 	}
 	r.clock.Observe(r.applier.last)
 	r.release(r.applier.applied)
+	for i := range rounds {
+		r.noteDurable(&rounds[i])
+	}
 	return r.rest(ctx)
+}
+
+// noteDurable takes note of a round that is durable and whose records are there as far
+// as they are released.
+func (r *Replica) noteDurable(round *wal.Round) {
+	r.bases.add(round, r.Released())
+	r.logBytes += int64(len(round.Payload))
 }
 
 // rest says that the engine is at rest, and lets those go on who want it so.

@@ -56,7 +56,7 @@ func (r *Replica) lead(ctx context.Context, group *stream.Leadership) error {
 	inner, cancel := quorum.WithCancel(ctx)
 	defer cancel()
 	sent := quorum.NewQueue[wal.Round](inner, "shard rounds", roundsMax)
-	gather := quorum.Go(inner, "shard gather", func(ctx context.Context) error { return r.gather(ctx, sent) })
+	gather := quorum.Go(inner, "shard gather", func(ctx context.Context) error { return r.gather(ctx, l.Epoch, sent) })
 	quorum.Go(inner, "shard release", func(ctx context.Context) error { return r.releaseDurable(ctx, l, sent) })
 	r.moving = true
 	r.gatherer.Reopen()
@@ -82,7 +82,7 @@ const roundsMax = 1 << 14
 // gather makes rounds of what workers append and hands them to the group, until it does
 // not take them any more. What waits for its round while an earlier one is not durable
 // makes a larger round; but not for longer than RoundWait.
-func (r *Replica) gather(ctx context.Context, sent *quorum.Queue[wal.Round]) error {
+func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queue[wal.Round]) error {
 	last := uint64(0) // the last round that was handed over
 	for {
 		seen := r.pending.Value()
@@ -100,7 +100,7 @@ func (r *Replica) gather(ctx context.Context, sent *quorum.Queue[wal.Round]) err
 				return err
 			}
 		}
-		round.Number, round.Payload = wal.RoundNumber(last), nil
+		round.Number, round.Epoch = wal.RoundNumber(last), epoch
 		if err := sent.Put(ctx, round); err != nil {
 			return err
 		}
@@ -136,6 +136,7 @@ func (r *Replica) releaseDurable(ctx context.Context, l *Leadership, sent *quoru
 			return err
 		}
 		r.release(round.Watermark)
+		r.noteDurable(&round)
 		l.course.Advance(speculate.Point(round.Watermark))
 	}
 }

@@ -25,7 +25,8 @@ var (
 
 // Options are a replica's. Zero stands for a default where there is one.
 type Options struct {
-	// Group is how the group's log is kept, its tape's contents included.
+	// Group is how the group's log is kept. What the folder says is filled in; Voters are the
+	// first members of a new group.
 	Group stream.Options
 	// Arena holds the data.
 	Arena *arena.Arena
@@ -44,6 +45,11 @@ type Options struct {
 	// they are sent behind it; RoundBytes is how many do not wait. Defaults: 1 ms, 256 KiB.
 	RoundWait  time.Duration
 	RoundBytes int64
+	// CheckpointBytes is how much log there is when it is time for a checkpoint. Default:
+	// 256 MiB. Below 0 there are none but those that are asked for.
+	CheckpointBytes int64
+	// Version is the program's, for checkpoints.
+	Version string
 	// StepBytesMax bounds the rounds that are replayed in one step. Default: 4 MiB.
 	StepBytesMax int
 }
@@ -51,6 +57,7 @@ type Options struct {
 func (o Options) withDefaults() (Options, error) {
 	o.RoundWait = cmp.Or(o.RoundWait, time.Millisecond)
 	o.RoundBytes = cmp.Or(o.RoundBytes, 256<<10)
+	o.CheckpointBytes = cmp.Or(o.CheckpointBytes, 256<<20)
 	o.StepBytesMax = cmp.Or(o.StepBytesMax, 4<<20)
 	o.ReplayParallel = cmp.Or(o.ReplayParallel, o.Workers)
 	if o.Arena == nil || o.Workers < 1 || o.ReplayParallel < 1 {

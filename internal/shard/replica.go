@@ -22,6 +22,14 @@ type Replica struct {
 	gatherer *wal.Gatherer
 	options  Options
 	applier  applier
+	folder   *folder
+	endpoint *quorum.Endpoint
+	bases    bases
+	// logBytes counts the rounds that were applied or released, settledBytes those of them
+	// that the newest checkpoint has made superfluous. checkpointing: one is being made.
+	logBytes, settledBytes int64
+	checkpointing          bool
+	kept                   wal.RoundNumber // where the newest checkpoint ends
 
 	// elected is what the group has said last; changed moves with it and when it opens.
 	elected *stream.Leadership
@@ -42,9 +50,8 @@ type Replica struct {
 	leading atomic.Pointer[Leadership]
 }
 
-// Start makes a node a replica, whose state is in its log. The endpoint must not
-// listen yet.
-func Start(ctx context.Context, e *quorum.Endpoint, tape stream.Tape, ballots stream.BallotFile, o Options) (*Replica, error) {
+// newReplica returns a replica that holds nothing and has no group yet.
+func newReplica(ctx context.Context, o Options) (*Replica, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -64,13 +71,11 @@ func Start(ctx context.Context, e *quorum.Endpoint, tape stream.Tape, ballots st
 	r.gatherer.Shut(ErrNotLeader)
 	r.engine = occ.New(occ.Config{Arena: o.Arena, Clock: r.clock, Streams: streams, Log: r.gatherer, Released: r.Released, Undo: true})
 	r.engine.Seal()
-	base := o.Group.Contents.Base
-	r.applier = applier{engine: r.engine, parallel: o.ReplayParallel, next: base.Number + 1, epoch: base.Epoch, last: base.Last}
+	r.applier = applier{engine: r.engine, parallel: o.ReplayParallel}
 	for i := range o.Workers {
 		r.applier.replayers = append(r.applier.replayers, r.engine.NewStepReplayer(i))
 	}
-	r.group, err = stream.Start(ctx, e, tape, ballots, o.Group)
-	return r, err
+	return r, nil
 }
 
 // Run takes part until ctx ends or the replica cannot go on, and returns why.
@@ -81,8 +86,11 @@ func (r *Replica) Run(ctx context.Context) error {
 	roles := quorum.Go(ctx, "shard roles", r.roles)
 	quorum.Go(ctx, "shard elections", r.watchElections)
 	quorum.Go(ctx, "shard maintain", r.maintain)
-	_, err := quorum.Select(ctx, group, roles)
-	for _, t := range []*quorum.Task{group, roles} {
+	keep := quorum.Go(ctx, "shard checkpoints", r.keepCheckpoints)
+	fetch := quorum.Go(ctx, "shard fetch", r.fetchWhenBehind)
+	ends := []*quorum.Task{group, roles, keep, fetch}
+	_, err := quorum.Select(ctx, group, roles, keep, fetch)
+	for _, t := range ends {
 		if t.Decided() {
 			err = t.Err()
 		}
@@ -94,13 +102,14 @@ func (r *Replica) Run(ctx context.Context) error {
 	return err
 }
 
-// Close ends execution and replay; the Runtime's tasks have ended. The arena may be
-// closed then.
-func (r *Replica) Close() {
+// Close ends execution and replay and gives the folder back; the Runtime's tasks have
+// ended. The arena may be closed then.
+func (r *Replica) Close() error {
 	for _, p := range r.applier.replayers {
 		p.Close()
 	}
 	r.engine.Close()
+	return r.folder.close()
 }
 
 // roles follows and leads.

@@ -1,0 +1,109 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/checkpoint"
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/image"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+const (
+	// checkpointLook is how often the log's size is looked at, checkpointRetry how long to
+	// wait after a checkpoint that failed.
+	checkpointLook  = 100 * time.Millisecond
+	checkpointRetry = 10 * time.Second
+)
+
+// keepCheckpoints makes checkpoints as the log grows.
+func (r *Replica) keepCheckpoints(ctx context.Context) error {
+	for {
+		wait := checkpointLook
+		if most := r.options.CheckpointBytes; most > 0 && r.logBytes-r.settledBytes >= most {
+			if err := r.Checkpoint(ctx); err != nil {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				r.options.Group.Logf("checkpoint failed; the log is kept: %v", err)
+				wait = checkpointRetry
+			}
+		}
+		if err := quorum.Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// ErrBusy: a checkpoint is being made already.
+var ErrBusy = errors.New("shard: a checkpoint is being made")
+
+// Checkpoint writes all data as of now to the disk, so that the log before is not needed
+// any more but for members that are behind, and returns when that is durable. Replicas do
+// it by themselves (Options.CheckpointBytes), each on its own.
+func (r *Replica) Checkpoint(ctx context.Context) error {
+	if r.checkpointing {
+		return ErrBusy
+	}
+	r.checkpointing = true
+	defer func() { r.checkpointing = false }()
+	// Everything of the rounds up to base is in any snapshot that is opened from now on.
+	settles := r.logBytes
+	base := groupBase{}
+	var err error
+	if base.Base, err = r.bases.first(r.Released()); err != nil {
+		return err
+	}
+	base.Voters, base.Learners = r.group.MembersAt(base.Number)
+	attachment, err := base.encode()
+	if err != nil {
+		return err
+	}
+	snap, err := r.Snapshot(ctx, 0)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	var tables []image.Table
+	for _, t := range r.engine.Tables() {
+		tables = append(tables, image.Table{Name: fmt.Sprintf("table %d", t.ID()), In: t})
+	}
+	f, now := r.folder, r.rt.Host().Now()
+	var stop atomic.Bool // a job outlives who waits for it
+	defer stop.Store(true)
+	err = r.job(ctx, "shard checkpoint", func() error {
+		b, err := checkpoint.Begin(f.fs, f.path(checkpointName), checkpoint.Options{
+			Database: checkpoint.DatabaseID(f.id.Cluster), Timestamp: snap.Timestamp(), Tables: image.Describe(tables),
+			Godwit: r.options.Version, Attachment: attachment,
+			AfterBlock: func(_, _ int64) error {
+				if stop.Load() {
+					return ErrStopped
+				}
+				return nil
+			},
+		})
+		if err != nil {
+			return err
+		}
+		if _, err = image.Write(ctx, b, snap, tables, func() time.Time { return now }); err != nil {
+			return err
+		}
+		_, err = checkpoint.Cleanup(f.fs, f.path(checkpointName))
+		return err
+	})
+	if err != nil {
+		if env.IsDiskFull(err) {
+			err = fmt.Errorf("there is no room for it: %w", err)
+		}
+		return err
+	}
+	r.settledBytes = settles
+	// The log between the last two checkpoints stays, for members that are behind.
+	r.group.Discard(r.kept + 1)
+	r.kept = base.Number
+	return nil
+}

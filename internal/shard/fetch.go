@@ -1,0 +1,284 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/checkpoint"
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// ErrRestart: a checkpoint of another replica has come in place of what this one had,
+// which was too old to go on from. Open the replica again.
+var ErrRestart = errors.New("shard: a newer checkpoint was fetched; open the replica again")
+
+const (
+	// pieceBytes is how much of a checkpoint goes over the network at once.
+	pieceBytes = 256 << 10
+	// pieceTimeout bounds the wait for one piece, fetchRetry the rest after all have failed.
+	pieceTimeout = 5 * time.Second
+	fetchRetry   = time.Second
+)
+
+// manifestReq asks for the newest checkpoint, pieceReq for a piece of one of its parts.
+type manifestReq struct{}
+
+func (*manifestReq) Fields(*quorum.Coder) {}
+
+type pieceReq struct {
+	folder       string
+	part, offset uint64
+}
+
+func (m *pieceReq) Fields(c *quorum.Coder) {
+	c.String(&m.folder)
+	c.Uint(&m.part)
+	c.Uint(&m.offset)
+}
+
+// bytesResp is a manifest, or a piece.
+type bytesResp struct{ data []byte }
+
+func (m *bytesResp) Fields(c *quorum.Coder) { c.Bytes(&m.data) }
+
+func manifestMethod() quorum.Method[manifestReq, bytesResp] {
+	return quorum.NewMethod[manifestReq, bytesResp](21, "shard manifest")
+}
+
+func pieceMethod() quorum.Method[pieceReq, bytesResp] {
+	return quorum.NewMethod[pieceReq, bytesResp](22, "shard piece")
+}
+
+// serveCheckpoints lets other replicas fetch the newest checkpoint.
+func (r *Replica) serveCheckpoints(e *quorum.Endpoint) {
+	f := r.folder
+	manifestMethod().Handle(e, func(ctx context.Context, _ quorum.NodeID, _ *manifestReq) (*bytesResp, error) {
+		return read(ctx, func() ([]byte, error) { return checkpoint.ReadManifest(f.fs, f.path(checkpointName)) })
+	})
+	pieceMethod().Handle(e, func(ctx context.Context, _ quorum.NodeID, req *pieceReq) (*bytesResp, error) {
+		return read(ctx, func() ([]byte, error) { return f.piece(req) })
+	})
+	r.endpoint = e
+}
+
+func read(ctx context.Context, job func() ([]byte, error)) (*bytesResp, error) {
+	data, err := quorum.Blocking(ctx, quorum.KindDisk, "shard read checkpoint", job).Wait(ctx)
+	return &bytesResp{data}, err
+}
+
+// piece reads a piece of the newest checkpoint.
+func (f *folder) piece(req *pieceReq) ([]byte, error) {
+	m, ok, err := checkpoint.Latest(f.fs, f.path(checkpointName))
+	if err != nil {
+		return nil, err
+	}
+	if !ok || m.Folder != req.folder || req.part >= uint64(len(m.Parts)) || req.offset >= uint64(m.Parts[req.part].Bytes) {
+		return nil, errors.New("shard: there is no such checkpoint any more")
+	}
+	file, err := f.fs.OpenRead(filepath.Join(f.path(checkpointName), m.Folder, checkpoint.PartFile(int(req.part))))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	b := make([]byte, min(pieceBytes, m.Parts[req.part].Bytes-int64(req.offset)))
+	_, err = file.ReadAt(b, int64(req.offset))
+	return b, err
+}
+
+// fetchWhenBehind fetches a checkpoint when the group's log does not begin early enough for
+// this replica. It ends with ErrRestart.
+func (r *Replica) fetchWhenBehind(ctx context.Context) error {
+	for {
+		commit := r.group.Commit().Value()
+		if err := r.group.Behind().Wait(ctx, commit+2); err != nil {
+			return err
+		}
+		first := r.group.Behind().Value()
+		if first <= r.group.Commit().Value()+1 {
+			continue
+		}
+		for _, from := range r.donors() {
+			err := r.fetch(ctx, from, wal.RoundNumber(first))
+			if err == nil {
+				return ErrRestart
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			r.options.Group.Logf("no checkpoint from n%d: %v", from, err)
+		}
+		if err := quorum.Sleep(ctx, fetchRetry); err != nil {
+			return err
+		}
+	}
+}
+
+// donors returns whom to ask for a checkpoint: the leader last, who has most to do.
+func (r *Replica) donors() []quorum.NodeID {
+	s := r.group.Status()
+	var donors []quorum.NodeID
+	for _, id := range append(s.Voters, s.Learners...) {
+		if id != r.rt.Node() && id != s.Leader {
+			donors = append(donors, id)
+		}
+	}
+	if s.Leader != 0 && s.Leader != r.rt.Node() {
+		donors = append(donors, s.Leader)
+	}
+	return donors
+}
+
+// fetch puts another replica's newest checkpoint in place of the own one, if the leader
+// can go on from where it ends: first is the first round that it can send.
+func (r *Replica) fetch(ctx context.Context, from quorum.NodeID, first wal.RoundNumber) error {
+	resp, err := call(ctx, manifestMethod(), r.endpoint, from, &manifestReq{})
+	if err != nil {
+		return err
+	}
+	m, err := checkpoint.ParseManifest(fmt.Sprintf("n%d's manifest", from), resp.data)
+	if err != nil {
+		return err
+	}
+	f := r.folder
+	if err := m.ExpectDatabase(checkpoint.DatabaseID(f.id.Cluster)); err != nil {
+		return err
+	}
+	base, err := decodeGroupBase("manifest", m.Attachment)
+	if err != nil {
+		return err
+	}
+	if base.Number+1 < first || m.Timestamp <= r.Released() {
+		return fmt.Errorf("shard: it ends at round %d, the leader's log begins at %d", base.Number, first)
+	}
+	r.options.Group.Logf("fetches a checkpoint of %d bytes from n%d", m.Total().Bytes, from)
+	if err := r.job(ctx, "shard incoming", f.clearIncoming); err != nil {
+		return err
+	}
+	for i := range m.Parts {
+		if err := r.fetchPart(ctx, from, &m, i); err != nil {
+			return err
+		}
+	}
+	return r.job(ctx, "shard take in", func() error { return f.takeIn(&m) })
+}
+
+// fetchPart brings a part of a checkpoint into the folder, piece by piece.
+func (r *Replica) fetchPart(ctx context.Context, from quorum.NodeID, m *checkpoint.Manifest, part int) error {
+	f := r.folder
+	name := filepath.Join(f.path(incomingName), checkpoint.PartFile(part))
+	file, err := quorum.Blocking(ctx, quorum.KindDisk, "shard create", func() (env.File, error) { return f.fs.Create(name) }).Wait(ctx)
+	if err != nil {
+		return err
+	}
+	for at := int64(0); err == nil && at < m.Parts[part].Bytes; {
+		var resp *bytesResp
+		if resp, err = call(ctx, pieceMethod(), r.endpoint, from, &pieceReq{m.Folder, uint64(part), uint64(at)}); err != nil {
+			break
+		}
+		if n := int64(len(resp.data)); n == 0 || n > m.Parts[part].Bytes-at {
+			err = fmt.Errorf("shard: a piece of %d bytes at %d of %d", n, at, m.Parts[part].Bytes)
+			break
+		}
+		err = r.job(ctx, "shard write piece", func() error { _, err := file.WriteAt(resp.data, at); return err })
+		at += int64(len(resp.data))
+	}
+	return errors.Join(err, file.Close())
+}
+
+// call waits for an answer, but not for long.
+func call[Req any](ctx context.Context, m quorum.Method[Req, bytesResp], e *quorum.Endpoint, to quorum.NodeID, req *Req) (*bytesResp, error) {
+	ctx, cancel := quorum.WithTimeout(ctx, pieceTimeout)
+	defer cancel()
+	return m.Call(ctx, e, to, req)
+}
+
+// clearIncoming makes the folder for what comes in, empty.
+func (f *folder) clearIncoming() error {
+	dir := f.path(incomingName)
+	if err := f.fs.MkdirAll(dir); err != nil {
+		return err
+	}
+	names, err := f.fs.List(dir)
+	for _, n := range names {
+		err = errors.Join(err, f.fs.Remove(filepath.Join(dir, n)))
+	}
+	return err
+}
+
+// takeIn makes a checkpoint of the parts that have come in, and verifies them on the way.
+func (f *folder) takeIn(m *checkpoint.Manifest) error {
+	b, err := checkpoint.Begin(f.fs, f.path(checkpointName), checkpoint.Options{
+		Database: m.Database, Timestamp: m.Timestamp, Tables: m.Tables, Godwit: m.Godwit, Attachment: m.Attachment})
+	if err != nil {
+		return err
+	}
+	for i := range m.Parts {
+		if err := f.takePart(b, m, i); err != nil {
+			return errors.Join(err, b.Abort())
+		}
+	}
+	if _, err := b.Publish(m.Created); err != nil {
+		return errors.Join(err, b.Abort())
+	}
+	if _, err := checkpoint.Cleanup(f.fs, f.path(checkpointName)); err != nil {
+		return err
+	}
+	return f.clearIncoming()
+}
+
+func (f *folder) takePart(b *checkpoint.Builder, m *checkpoint.Manifest, part int) error {
+	name := filepath.Join(f.path(incomingName), checkpoint.PartFile(part))
+	file, err := f.fs.OpenRead(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	size, err := file.Size()
+	if err != nil {
+		return err
+	}
+	in, err := checkpoint.NewReader(io.NewSectionReader(file, 0, size), name)
+	if err != nil {
+		return err
+	}
+	if err := in.Expect(checkpoint.PartStream, checkpoint.DatabaseID(f.id.Cluster)); err != nil {
+		return err
+	}
+	if h := in.Header(); h.Timestamp != m.Timestamp || h.Part != uint32(part) {
+		return dberr.Corrupt(name, 0, "it is part %d of a checkpoint at %d", h.Part, h.Timestamp)
+	}
+	out, err := b.NewPart()
+	if err != nil {
+		return err
+	}
+	if err := copyEntries(out, in); err != nil {
+		out.Abort()
+		return err
+	}
+	return out.Close()
+}
+
+func copyEntries(out *checkpoint.PartWriter, in *checkpoint.Reader) error {
+	for in.Next() {
+		if err := out.BeginTable(in.Table()); err != nil {
+			return err
+		}
+		entries := in.Entries()
+		for entries.Next() {
+			if err := out.Add(entries.Key(), entries.Value()); err != nil {
+				return err
+			}
+		}
+		if err := entries.Err(); err != nil {
+			return err
+		}
+	}
+	return in.Err()
+}

@@ -1,0 +1,111 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/godwitdb/godwit/internal/checkpoint"
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/image"
+	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/internal/stream"
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// Disk says where a replica keeps its state.
+type Disk struct {
+	FS  env.FS
+	Dir string
+	// Identity is whose folder it is.
+	Identity Identity
+	// SegmentBytes is the size of the log's segments; 0 stands for the tape's default.
+	SegmentBytes int64
+}
+
+// Open makes a node a replica with the state that its folder has, which is made if
+// there is none: the newest checkpoint is loaded; the log behind it is applied when the
+// group says how much of it is durable. The endpoint must not listen yet. Close must
+// follow when the Runtime's tasks have ended.
+//
+// dberr.ErrLocked: another process runs the replica. ErrForeignFolder: the folder is of
+// another cluster or node. dberr.ErrNewerFormat, dberr.ErrCorrupt: as they say. Nothing was
+// changed then.
+func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica, error) {
+	rand := hostRand{quorum.RuntimeOf(ctx).Host()}
+	f, err := quorum.Blocking(ctx, quorum.KindDisk, "shard open", func() (*folder, error) {
+		return openFolder(d.FS, rand, d.Dir, d.Identity, d.SegmentBytes)
+	}).Wait(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("shard: open %s: %w", d.Dir, err)
+	}
+	o.Group.Contents, o.Group.Ballot = f.contents, f.ballot
+	if f.manifest != nil {
+		o.Group.Durable, o.Group.Voters, o.Group.Learners = f.base.Number, f.base.Voters, f.base.Learners
+	}
+	r, err := newReplica(ctx, o)
+	if err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	r.folder = f
+	if err := r.load(ctx); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	if r.group, err = stream.Start(ctx, e, f.tape, f.ballots, r.options.Group); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	r.serveCheckpoints(e)
+	return r, nil
+}
+
+// hostRand is a runtime's randomness.
+type hostRand struct{ host quorum.Host }
+
+// Uint64 implements env.Rand.
+func (h hostRand) Uint64() uint64 { return h.host.Uint64() }
+
+// load puts the checkpoint into the engine.
+func (r *Replica) load(ctx context.Context) error {
+	f := r.folder
+	r.applier.next, r.applier.epoch, r.applier.last = f.base.Number+1, f.base.Epoch, f.contents.Last
+	if f.manifest == nil {
+		return nil
+	}
+	err := r.job(ctx, "shard load", func() error {
+		replayers := make([]*occ.Replayer, len(r.applier.replayers))
+		for i := range replayers {
+			replayers[i] = r.engine.NewReplayer(i)
+			defer replayers[i].Close()
+		}
+		if r.options.ReplayParallel == 1 {
+			replayers = replayers[:1]
+		}
+		return image.Load(f.fs, f.path(checkpointName), f.manifest, r.engine, replayers, nil)
+	})
+	if err != nil {
+		return err
+	}
+	r.applier.applied = f.manifest.Timestamp
+	r.clock.Observe(max(f.manifest.Timestamp, r.applier.last))
+	r.release(f.manifest.Timestamp)
+	r.bases.list, r.kept = []wal.Base{f.base.Base}, f.base.Number
+	return nil
+}
+
+// findCheckpoint reads which checkpoint there is.
+func (f *folder) findCheckpoint() error {
+	dir := f.path(checkpointName)
+	m, ok, err := checkpoint.Latest(f.fs, dir)
+	if err != nil || !ok {
+		return err
+	}
+	if err := m.ExpectDatabase(checkpoint.DatabaseID(f.id.Cluster)); err != nil {
+		return err
+	}
+	if f.base, err = decodeGroupBase(dir, m.Attachment); err != nil {
+		return err
+	}
+	f.manifest = &m
+	return nil
+}
