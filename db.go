@@ -39,9 +39,9 @@ type DB struct {
 	arena   *arena.Arena
 	clock   *hlc.Clock
 	engine  *occ.Engine
-	gate    speculate.Course
-	log     *wal.Log // nil with DurabilityNone
-	store   *store   // nil with DurabilityNone
+	gate    speculate.Course // what is on the disk; its points are timestamps
+	log     *wal.Log         // nil with DurabilityNone
+	store   *store           // nil with DurabilityNone
 	catalog catalog
 
 	checkpointing  gatekeeper // one checkpoint at a time

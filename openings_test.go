@@ -50,6 +50,9 @@ func oftenOpened(f *faultfs.FS) *Options {
 // Each opening that writes begins a file of the log. Many short ones, which write
 // far less than CheckpointBytes, leave few files and all data.
 func TestOpeningsDoNotPileUpFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens and closes a database over and over, which other tests do too")
+	}
 	synctest.Test(t, func(t *testing.T) { // in which they take no time
 		f := faultfs.New(1)
 		most := 0

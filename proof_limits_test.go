@@ -17,7 +17,7 @@ import (
 
 func TestProofAMillionWrites(t *testing.T) {
 	n := 1_000_000
-	if raceBuild {
+	if raceBuild || testing.Short() {
 		n = 20_000
 	}
 	dir := t.TempDir()

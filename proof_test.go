@@ -25,10 +25,14 @@ import (
 // proofDir is the data folder on file systems in memory.
 const proofDir = "data/base"
 
-// forSeeds runs test for n seeds, in a race build for a third of them.
+// forSeeds runs test for n seeds: in a race build for a third of them, and for a sixth
+// if the tests are to be short.
 func forSeeds(t *testing.T, n int, test func(t *testing.T, seed uint64)) {
 	t.Helper()
-	if raceBuild {
+	switch {
+	case testing.Short():
+		n = (n + 5) / 6
+	case raceBuild:
 		n = (n + 2) / 3
 	}
 	first := uint64(1)

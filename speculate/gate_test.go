@@ -136,6 +136,31 @@ func TestWaitForASet(t *testing.T) {
 	})
 }
 
+// Who is told while it is being enlisted leaves what it is enlisted at later.
+func TestClaimIsDoomedWhileItIsMade(t *testing.T) {
+	var v Vector[string]
+	v.New = func(key string) *Course {
+		c := new(Course)
+		if key == "a" {
+			c.OnWait = func() {
+				if err := c.End(0); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return c
+	}
+	var s Set[string]
+	s.Add("a", 1)
+	s.Add("b", 1)
+	if err := v.Wait(t.Context(), &s); !errors.Is(err, ErrDoomed) {
+		t.Errorf("got %v", err)
+	}
+	if n := v.Course("b").Waiting(); n != 0 {
+		t.Errorf("%d still wait for b", n)
+	}
+}
+
 // A function that is told may use the course, and others.
 func TestToldFunctionsMayWaitAgain(t *testing.T) {
 	var v Vector[int]

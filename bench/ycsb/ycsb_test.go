@@ -27,11 +27,15 @@ func TestMixes(t *testing.T) {
 	oneByOne := func(c Config) Config { c.OneByOne = true; return c }
 	uniform := func(c Config) Config { c.Distribution, c.Keys, c.FieldBytes = Uniform, BinaryKeys, 77; return c }
 	mild := func(c Config) Config { c.Theta = 0.5; return c }
-	for _, c := range []Config{
+	configs := []Config{
 		small(A), small(B), small(C), small(D), small(E), small(F), small(PlusPlus),
 		hash(small(A)), hash(small(D)), hash(small(PlusPlus)), zipf(small(PlusPlus)), oneByOne(hash(small(PlusPlus))),
 		uniform(small(E)), uniform(small(F)), mild(small(A)), mild(small(D)),
-	} {
+	}
+	if testing.Short() {
+		configs = configs[:7] // each mix
+	}
+	for _, c := range configs {
 		t.Run(fmt.Sprintf("%s,%s,%s,%v,%v", c.Mix, c.Table, c.Distribution, c.OneByOne, c.Theta), func(t *testing.T) {
 			w, err := New(c)
 			if err != nil {

@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 }
 
 func TestSimSlowOnSockets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures for seconds")
+	}
 	for _, protocol := range []string{"raft", "copilot"} {
 		code, out, errs := runSim("slow", "--protocol", protocol, "--rounds", "2", "--run", "20ms", "--sockets", "--leader=false", "--faults", "slow disk,stopped", "--dir", t.TempDir())
 		if code != exitOK || !strings.Contains(out, "none            none           2") || !strings.Contains(out, "follower        slow disk      2") || !strings.Contains(out, "not shown") {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -19,8 +20,12 @@ func runSim(args ...string) (code int, out, errs string) {
 }
 
 func TestSimRunsSeeds(t *testing.T) {
-	code, out, errs := runSim("--count", "3", "--workers", "2")
-	if code != exitOK || !strings.Contains(out, "3 seeds") || !strings.Contains(out, "0 failed") {
+	count := 3
+	if testing.Short() {
+		count = 2
+	}
+	code, out, errs := runSim("--count", fmt.Sprint(count), "--workers", "2")
+	if code != exitOK || !strings.Contains(out, fmt.Sprintf("%d seeds", count)) || !strings.Contains(out, "0 failed") {
 		t.Errorf("exit code %d\n%s%s", code, out, errs)
 	}
 }
@@ -116,6 +121,9 @@ func TestSimRefusesWhatItDoesNotKnow(t *testing.T) {
 }
 
 func TestSimSlow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures for seconds")
+	}
 	code, out, errs := runSim("slow", "--rounds", "1", "--run", "20ms")
 	if code != exitOK || !strings.Contains(out, "leader          slow CPU") || !strings.Contains(out, "follower        slow disk") {
 		t.Errorf("exit code %d\n%s%s", code, out, errs)

@@ -26,20 +26,24 @@ func big(w Workload, clients, txns int) *History {
 // cycles are everywhere. What is not linear in time or memory shows in the bytes,
 // or does not end.
 func TestScale(t *testing.T) {
+	sound, broken := scaleTxns, brokenTxns
+	if testing.Short() {
+		sound, broken = sound/10, broken/4
+	}
 	for _, tt := range []struct {
 		name string
 		h    *History
 		ok   bool
 	}{
-		{"lists", big(Lists, 50, scaleTxns), true},
-		{"registers, 500 clients", big(Registers, 500, scaleTxns), true},
-		{"sets", big(Sets, 50, scaleTxns), true},
-		{"lists never read", rewrite(big(Lists, 20, brokenTxns), unread), false},
-		{"registers that stay empty", rewrite(big(Registers, 20, brokenTxns), empty), false},
-		{"registers at one key that stay empty", rewrite(rewrite(big(Registers, 20, brokenTxns), empty), oneKey), false},
-		{"sets at one key that stay empty", rewrite(rewrite(big(Sets, 20, brokenTxns), empty), oneKey), false},
-		{"registers, old values", rewrite(big(Registers, 20, brokenTxns), swapReads()), false},
-		{"lists, reads cut short", rewrite(big(Lists, 20, brokenTxns), cut), false},
+		{"lists", big(Lists, 50, sound), true},
+		{"registers, 500 clients", big(Registers, 500, sound), true},
+		{"sets", big(Sets, 50, sound), true},
+		{"lists never read", rewrite(big(Lists, 20, broken), unread), false},
+		{"registers that stay empty", rewrite(big(Registers, 20, broken), empty), false},
+		{"registers at one key that stay empty", rewrite(rewrite(big(Registers, 20, broken), empty), oneKey), false},
+		{"sets at one key that stay empty", rewrite(rewrite(big(Sets, 20, broken), empty), oneKey), false},
+		{"registers, old values", rewrite(big(Registers, 20, broken), swapReads()), false},
+		{"lists, reads cut short", rewrite(big(Lists, 20, broken), cut), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := tt.h

@@ -290,7 +290,11 @@ func TestTreeAgainstOracle(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer a.Close()
-			for seed, n := range []int{300, 1500, 5000, 2000} {
+			sizes := []int{300, 1500, 5000, 2000}
+			if testing.Short() {
+				sizes = sizes[:2]
+			}
+			for seed, n := range sizes {
 				if kind.name == "huge" {
 					n /= 5
 				}

@@ -287,6 +287,10 @@ func TestTimestampsFollowAntiDependencies(t *testing.T) {
 	e := newEngine(t, 64<<20, 2)
 	table := newTable(t, e, 1, false)
 	const others = 300
+	rounds := 3000
+	if testing.Short() {
+		rounds = 500
+	}
 	keys := make([][]byte, others)
 	for i := range keys {
 		keys[i] = fmt.Append(nil, "other", i)
@@ -303,7 +307,7 @@ func TestTimestampsFollowAntiDependencies(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer done.Store(true)
-		for range 3000 {
+		for range rounds {
 			var s seen
 			s.at = update(t, e, func(tx *Tx) error {
 				v, err := tx.Get(table, []byte("x"))

@@ -65,7 +65,11 @@ func must(t testing.TB, err error) {
 
 // TestOracle runs random transactions one at a time against a map.
 func TestOracle(t *testing.T) {
-	for seed := range uint64(12) {
+	seeds := uint64(12)
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) { runOracle(t, seed) })
 	}
 }

@@ -36,6 +36,9 @@ func TestWriteSetStaysSorted(t *testing.T) {
 
 // Sorting in what is new, if that is a tenth, is less work than sorting everything.
 func TestWriteSetSortsInLittleTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compares times, of one goroutine")
+	}
 	const have, fresh = 400_000, 45_000
 	rng := rand.New(rand.NewPCG(6, 6))
 	table := &Table{id: 2}

@@ -92,8 +92,11 @@ func careless(w *World) error {
 // again from its text.
 func TestShrink(t *testing.T) {
 	s := Scenario{Name: "careless", Run: careless}
-	shrunk := 0
-	for seed := uint64(1); shrunk < 3; seed++ {
+	shrunk, enough := 0, 3
+	if testing.Short() {
+		enough = 1
+	}
+	for seed := uint64(1); shrunk < enough; seed++ {
 		whole, w := replay(s, seed, Less{}, nil)
 		if whole.Err == nil || w.faults < 3 || whole.Events < 2000 {
 			continue

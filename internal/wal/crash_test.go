@@ -244,7 +244,11 @@ func (n *node) fork(f *faultfs.FS, how string) *node {
 // time worked on and crashed again, in the middle of the recovery too.
 func TestCrashAtEveryWrite(t *testing.T) {
 	var crashes, dropped, closed int
-	for seed := *crashFirst; seed < *crashFirst+*crashSeeds; seed++ {
+	seeds := *crashSeeds
+	if testing.Short() {
+		seeds = min(seeds, 10)
+	}
+	for seed := *crashFirst; seed < *crashFirst+seeds; seed++ {
 		crashRng := rand.New(rand.NewPCG(seed, 6))
 		var run func(n *node, depth, steps int)
 		run = func(n *node, depth, steps int) {

@@ -124,12 +124,16 @@ func (r *roomLoad) disturb(ctx context.Context, rng *rand.Rand, done <-chan stru
 // and on a full disk too; what is admitted gets durable, and where segments are large
 // enough for it, without having to wait for room.
 func TestRoomUnderLoad(t *testing.T) {
+	seeds := uint64(2)
+	if testing.Short() {
+		seeds = 1
+	}
 	for _, c := range []struct {
 		streams      int
 		segmentBytes int64
 		roomy        bool
 	}{{1, 64 << 10, false}, {3, 64 << 10, false}, {8, 256 << 10, false}, {2, 1 << 20, true}} {
-		for seed := range uint64(2) {
+		for seed := range seeds {
 			eachMode(t, func(t *testing.T, syncInterval time.Duration) {
 				synctest.Test(t, func(t *testing.T) {
 					r := &roomLoad{fs: newFS(t), roomy: c.roomy}

@@ -38,6 +38,10 @@ func open(t *testing.T, d godwit.Durability, api benchdb.API) *benchdb.Engine {
 // TestWorkloads runs the workloads through both ways into the database, at each
 // durability, and lets the workloads' own checks judge.
 func TestWorkloads(t *testing.T) {
+	duration := 200 * time.Millisecond
+	if testing.Short() {
+		duration /= 4
+	}
 	for _, d := range []godwit.Durability{godwit.DurabilityNone, godwit.DurabilityBackground, godwit.DurabilityDisk} {
 		for _, api := range []benchdb.API{benchdb.Procedures, benchdb.Public} {
 			for _, w := range workloads(t) {
@@ -46,7 +50,7 @@ func TestWorkloads(t *testing.T) {
 				}
 				t.Run(fmt.Sprintf("%v,%s,%s", d, api, w.Name()), func(t *testing.T) {
 					e := open(t, d, api)
-					r, err := bench.Measure(t.Context(), e, w, bench.Config{Sessions: 3, Duration: 200 * time.Millisecond}, nil)
+					r, err := bench.Measure(t.Context(), e, w, bench.Config{Sessions: 3, Duration: duration}, nil)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -46,7 +46,7 @@ func TestHealthy(t *testing.T) {
 func TestFaults(t *testing.T) {
 	seeds := *seedCount
 	if testing.Short() {
-		seeds = min(seeds, 6)
+		seeds = min(seeds, 3)
 	}
 	s := Scenarios()[0]
 	for seed := uint64(2); seed < 2+seeds; seed++ {

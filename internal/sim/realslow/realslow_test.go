@@ -88,7 +88,11 @@ func TestSlowFollower(t *testing.T) {
 // soon after another one takes longer, so each fault has a cluster of its own; and
 // beside other tests it takes longer than the few milliseconds that it should.
 func TestSlowPilot(t *testing.T) {
-	for i, f := range Faults() {
+	faults := Faults()
+	if testing.Short() {
+		faults = faults[:1]
+	}
+	for i, f := range faults {
 		nobodyWaits(t, copilotProtocol(), time.Second, faultCases(i%2, f))
 	}
 }
