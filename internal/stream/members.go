@@ -81,7 +81,11 @@ func (g *Group) change(ctx context.Context, m membership) error {
 	g.options.Logf("epoch %d: from round %d on voters %v, learners %v", g.epoch, n, m.voters, m.learners)
 	g.follow(m) // it counts from when it is in the log
 	g.count()
-	return l.untilEnded(ctx, g.commit.Reached(uint64(n)))
+	err := l.untilEnded(ctx, g.commit.Reached(uint64(n)))
+	if e, ok := g.log.epoch(n); ok && e == l.Epoch && n <= g.committed() {
+		return nil // though it may have ended this leadership
+	}
+	return err
 }
 
 // Transfer makes another voter the leader: it gets what it lacks and is told to campaign.

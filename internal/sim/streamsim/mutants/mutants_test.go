@@ -82,6 +82,21 @@ func wrong() []mutant.Mutant {
 	}
 }
 
+// forgotten are mistakes with what only the memory has.
+func forgotten() []mutant.Mutant {
+	return []mutant.Mutant{
+		{Name: "a member votes before it has caught up", File: "internal/stream/group.go", Edits: []string{
+			"g.recovering = o.Durability == Memory && g.epoch > 0", "g.recovering = o.Durability == Memory && g.epoch == 0",
+		}},
+		{Name: "it has caught up with what the leader knows to be durable", File: "internal/stream/recover.go", Edits: []string{
+			"	last := g.log.last()\n", "	last := wal.RoundNumber(0)\n",
+		}},
+		{Name: "the leader is believed without being confirmed", File: "internal/stream/recover.go", Edits: []string{
+			"	if err := g.Confirm(ctx); errors", "	if err := ctx.Err(); errors",
+		}},
+	}
+}
+
 // TestVictim fails at the first seed that finds something; with the protocol as
 // it is there is none.
 func TestVictim(t *testing.T) {
@@ -96,4 +111,18 @@ func TestMutantsAreFound(t *testing.T) {
 		t.Skip("builds the protocol anew for each mutant")
 	}
 	mutant.Find(t, "../../../..", "TestVictim", wrong())
+}
+
+// TestForgetfulVictim is TestVictim for members that lose what they have in memory.
+func TestForgetfulVictim(t *testing.T) {
+	forgetful := streamsim.Scenarios()[2]
+	defer sim.RareCollections()()
+	mutant.Victim(t, 1, 3000, func(seed uint64) error { return sim.Replay(forgetful, seed, nil).Err })
+}
+
+func TestForgottenIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the protocol anew for each mutant")
+	}
+	mutant.Find(t, "../../../..", "TestForgetfulVictim", forgotten())
 }
