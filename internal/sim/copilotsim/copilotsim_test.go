@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/sim"
 	"github.com/godwitdb/godwit/internal/sim/registers"
 	"github.com/godwitdb/godwit/quorum"
@@ -58,6 +59,38 @@ func TestOneRound(t *testing.T) {
 		s, ok := c.Speed(5 * time.Second)
 		if t.Logf("pilot %d: %v", j, s); !ok || s.P50 < 4*delay || s.P50 > 5*delay || len(c.pilots) != 1 {
 			t.Errorf("pilot %d: it takes %v of %v, %d epochs", j, s.P50, 4*delay, len(c.pilots))
+		}
+	}
+}
+
+// A pilot that stops is replaced in a part of an election timeout, however often the other
+// one has had to do that lately.
+func TestTakeoversStayQuick(t *testing.T) {
+	const election = time.Second
+	w := sim.New(1, nil)
+	defer w.Close()
+	c := NewCluster(w, 3, copilot.Options{ElectionTimeout: election})
+	c.Start()
+	c.AddClients(4, 8, 10*time.Millisecond)
+	var stays env.NodeID
+	for i := range 12 {
+		var pilots [2]env.NodeID
+		if !w.RunUntil(4*election, func() (ok bool) { pilots, ok = c.Pilots(); return ok }) {
+			t.Fatal("no pilots")
+		}
+		if i == 0 {
+			stays = pilots[0]
+		}
+		stops := pilots[0]
+		if stops == stays {
+			stops = pilots[1]
+		}
+		w.Node(stops).Pause(election * 4 / 10)
+		if epochs := len(c.pilots); !w.RunUntil(election*3/10, func() bool { return len(c.pilots) > epochs }) {
+			t.Errorf("the pilot that stops as number %d is not replaced", i)
+		}
+		if err := w.Run(election * 4 / 10); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
