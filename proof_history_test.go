@@ -59,7 +59,7 @@ func (l *historyLoad) get(tx *Tx, k history.Key) ([]byte, error) {
 	return v, err
 }
 
-// read records a read of one key or of a range.
+// read records a read of any key or of a range.
 func (l *historyLoad) read(tx *Tx, h history.Tx, rng *rand.Rand) error {
 	k := history.Key(rng.IntN(l.keys))
 	if l.workload == history.Sets && rng.IntN(2) == 0 {
@@ -73,6 +73,11 @@ func (l *historyLoad) read(tx *Tx, h history.Tx, rng *rand.Rand) error {
 		h.Range(k, to, found)
 		return tx.Err()
 	}
+	return l.readKey(tx, h, k)
+}
+
+// readKey records a read of a key.
+func (l *historyLoad) readKey(tx *Tx, h history.Tx, k history.Key) error {
 	v, err := l.get(tx, k)
 	if err != nil {
 		return err
@@ -135,26 +140,9 @@ func (l *historyLoad) client(id history.ClientID, seed uint64, txs int) error {
 	var pending *Pending
 	for range txs {
 		h := c.Begin()
-		course := rng.Uint64() // the same for each attempt
+		course := rng.Uint64()
 		run := func(writes bool) func(*Tx) error {
-			return func(tx *Tx) error {
-				h.Restart()
-				rng := rand.New(rand.NewPCG(course, 1))
-				for range 1 + rng.IntN(4) {
-					runtime.Gosched() // let others come in between
-					var err error
-					if writes && rng.IntN(2) == 0 {
-						err = l.write(tx, h, c, rng)
-					} else {
-						err = l.read(tx, h, rng)
-					}
-					if err != nil {
-						return err
-					}
-				}
-				runtime.Gosched()
-				return nil
-			}
+			return l.transaction(c, h, course, writes, func(*rand.Rand) { runtime.Gosched() })
 		}
 		switch rng.IntN(8) {
 		case 0, 1:
@@ -183,6 +171,29 @@ func (l *historyLoad) client(id history.ClientID, seed uint64, txs int) error {
 		return pending.Wait(ctx)
 	}
 	return nil
+}
+
+// transaction returns a transaction of a few reads and writes, which are the same in
+// each attempt: course draws them. between lets others come in between.
+func (l *historyLoad) transaction(c *history.Client, h history.Tx, course uint64, writes bool, between func(*rand.Rand)) func(*Tx) error {
+	return func(tx *Tx) error {
+		h.Restart()
+		rng := rand.New(rand.NewPCG(course, 1))
+		for range 1 + rng.IntN(4) {
+			between(rng)
+			var err error
+			if writes && rng.IntN(2) == 0 {
+				err = l.write(tx, h, c, rng)
+			} else {
+				err = l.read(tx, h, rng)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		between(rng)
+		return nil
+	}
 }
 
 func (l *historyLoad) snapshot(ctx context.Context, fn func(*Tx) error) error {

@@ -55,18 +55,8 @@ func (l *crashingLoad) readAll(ctx context.Context, id history.ClientID) error {
 	err := l.db.View(ctx, func(tx *Tx) error {
 		h.Restart()
 		for k := range history.Key(l.keys) {
-			v, err := l.get(tx, k)
-			if err != nil {
+			if err := l.readKey(tx, h, k); err != nil {
 				return err
-			}
-			values := decodeValues(v)
-			switch {
-			case l.workload == history.Lists:
-				h.List(k, values)
-			case len(values) == 0:
-				h.Read(k, 0, false)
-			default:
-				h.Read(k, values[0], true)
 			}
 		}
 		return nil
@@ -89,25 +79,11 @@ func (l *crashingLoad) releasedClient(ctx context.Context, id history.ClientID, 
 		h := c.Begin()
 		course := rng.Uint64()
 		run := func(writes bool) func(*Tx) error {
-			return func(tx *Tx) error {
-				h.Restart()
-				rng := rand.New(rand.NewPCG(course, 1))
-				for range 1 + rng.IntN(4) {
-					if rng.IntN(2) == 0 {
-						pass(ctx, time.Duration(rng.IntN(300))*time.Microsecond) // lets others come in between
-					}
-					var err error
-					if writes && rng.IntN(2) == 0 {
-						err = l.write(tx, h, c, rng)
-					} else {
-						err = l.read(tx, h, rng)
-					}
-					if err != nil {
-						return err
-					}
+			return l.transaction(c, h, course, writes, func(rng *rand.Rand) {
+				if rng.IntN(2) == 0 {
+					pass(ctx, time.Duration(rng.IntN(300))*time.Microsecond)
 				}
-				return nil
-			}
+			})
 		}
 		switch rng.IntN(6) {
 		case 0:

@@ -10,14 +10,25 @@ import (
 // into the database. It is tied to one worker, allocates nothing, and returns at
 // executed: results must not be shown to anybody before Released has reached
 // the timestamp that came with them.
+//
+// Since it allocates nothing, it has 1024 Tx for all of its transactions. One that was
+// kept returns ErrTxDone, but in each 1024th transaction that follows its own it is
+// that transaction's.
 type Session struct {
 	db      *DB
 	bound   occ.Bound
-	tx      Tx   // of all its transactions, one after the other
-	running bool // a transaction, which has the bound
+	txs     [sessionTxs]Tx // of its transactions, in turn
+	next    uint           // whose turn it is
+	running bool           // a transaction, which has the bound
 	closed  bool
 	spins   uint64 // conflicts so far
 }
+
+// sessionTxs is how many transactions of a session one after the other have a Tx of
+// their own. Only the garbage collector knows whether a program has kept one: so
+// that no Tx is ever used again, there would have to be a new one for each. A mistake
+// in a program shows as well this way.
+const sessionTxs = 1024
 
 // Timestamp is a transaction's place in the serial order: the larger, the
 // later. 0 is before all transactions.
@@ -97,8 +108,10 @@ func (s *Session) end() {
 
 func (s *Session) run(tx *occ.Tx, fn func(*Tx) error, attemptsMax int) (Timestamp, error) {
 	defer tx.Finish()
-	s.tx.in = tx
-	ts, err := runRetrying(&s.tx, fn, attemptsMax)
+	own := &s.txs[s.next%sessionTxs]
+	s.next++
+	own.in = tx
+	ts, err := runRetrying(own, fn, attemptsMax)
 	s.spins += uint64(tx.Conflicts())
 	return Timestamp(ts), err
 }

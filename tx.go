@@ -8,7 +8,7 @@ import (
 
 // Tx is a running transaction. It is for the goroutine that runs the
 // transaction's function, until that returns. Afterwards its methods return
-// ErrTxDone. (Those of a Session have one Tx, which is over between them.)
+// ErrTxDone. (Those of a Session may meet the Tx again: see there.)
 //
 // Slices that its methods return are good until the function returns (those of
 // Scan until the next step of the loop), and must not be changed.

@@ -99,11 +99,18 @@ func TestSimReplaysASeed(t *testing.T) {
 // Without most of its faults a seed is another run; one that does not fail has
 // nothing to shrink.
 func TestSimLess(t *testing.T) {
-	code, out, errs := runSim("--scenario", "raft", "--seed", "4", "--less", "clients=1, seconds=2, faults=1")
-	if code != exitOK || !strings.Contains(out, "clients: 1\n") || !strings.Contains(out, "seconds: 2\n") || strings.Contains(out, " fault 2\n") {
-		t.Errorf("exit code %d\n%.500s\n%s", code, out, errs)
+	for _, scenario := range []string{"raft", "raft-hunt", "copilot", "copilot-hunt"} {
+		code, out, errs := runSim("--scenario", scenario, "--seed", "4", "--less", "clients=1, five members=0, seconds=2, faults=1")
+		if code != exitOK || strings.Contains(out, " fault 2\n") {
+			t.Errorf("%s: exit code %d\n%.500s\n%s", scenario, code, out, errs)
+		}
+		for _, choice := range []string{"clients: 1\n", "five members: 0\n", "seconds: 2\n"} {
+			if !strings.Contains(out, choice) {
+				t.Errorf("%s: the transcript does not say %q", scenario, choice)
+			}
+		}
 	}
-	code, out, errs = runSim("--scenario", "raft", "--seed", "4", "--shrink")
+	code, out, errs := runSim("--scenario", "raft", "--seed", "4", "--shrink")
 	if code != exitOK || !strings.Contains(out, "seed 4 does not fail") {
 		t.Errorf("exit code %d\n%.500s\n%s", code, out, errs)
 	}

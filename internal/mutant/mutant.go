@@ -57,9 +57,12 @@ func Kill(t *testing.T, root, pkg string, mutants []Mutant) {
 	})
 }
 
-// each runs f for each mutant, side by side.
+// each runs f for each mutant, side by side, unless the tests are to be short.
 func each(t *testing.T, root string, mutants []Mutant, f func(t *testing.T, root string, m *Mutant)) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("builds the package anew for each mutant")
+	}
 	root, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)

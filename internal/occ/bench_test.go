@@ -3,6 +3,7 @@ package occ
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 )
 
@@ -51,6 +52,42 @@ func BenchmarkYCSB(b *testing.B) {
 				}
 				tx.Finish()
 			}
+		})
+	}
+}
+
+// BenchmarkScanAfterWrites is one write of a transaction and the scan of one key behind
+// it, in transactions of so many writes.
+func BenchmarkScanAfterWrites(b *testing.B) {
+	for _, writes := range []int{4, 64, 4096, 1 << 18} {
+		b.Run(strconv.Itoa(writes), func(b *testing.B) {
+			e := newEngine(b, 1<<30, 1)
+			table := newTable(b, e, 1, true)
+			bound, err := e.NewBound(0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer bound.Drop()
+			key := make([]byte, 8)
+			show := func(_, _ []byte) bool { return false }
+			var tx *Tx
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				if n%writes == 0 {
+					if tx != nil {
+						tx.Finish()
+					}
+					tx, _ = bound.Begin()
+				}
+				binary.BigEndian.PutUint64(key, uint64(n)*0x9e3779b97f4a7c15)
+				if err := tx.Put(table, key, nil); err != nil {
+					b.Fatal(err)
+				}
+				if err := tx.Scan(table, Range{From: key}, show); err != nil {
+					b.Fatal(err)
+				}
+			}
+			tx.Finish()
 		})
 	}
 }

@@ -38,68 +38,6 @@ type scan struct {
 	gen      uint32 // Tx.recentGen of the attempt
 }
 
-// ownWrites walks the transaction's own writes in a range, in order.
-type ownWrites struct {
-	set      *writeSet
-	table    *Table
-	from, to []byte
-	step     int
-	count    int // writes when the scan began
-	sorted   int // set.sorts when at was right
-	at       int // place in set.sorted
-	current  int // place in set.entries, -1 at the end
-}
-
-func (o *ownWrites) start(tx *Tx, t *Table, from, to []byte, reverse bool) {
-	set := &tx.writes
-	*o = ownWrites{set: set, table: t, from: from, to: to, step: 1, count: len(set.entries), current: -1}
-	if o.count == 0 {
-		return
-	}
-	set.sort()
-	o.sorted = set.sorts
-	switch {
-	case !reverse:
-		o.at = set.seek(t, from)
-	case to == nil:
-		o.step, o.at = -1, set.seekEnd(t)-1
-	default:
-		o.step, o.at = -1, set.seek(t, to)-1
-	}
-	o.load()
-}
-
-func (o *ownWrites) load() {
-	o.current = -1
-	if o.at < 0 || o.at >= len(o.set.sorted) {
-		return
-	}
-	i := o.set.sorted[o.at]
-	w := &o.set.entries[i]
-	if w.table != o.table || o.step < 0 && bytes.Compare(w.key, o.from) < 0 ||
-		o.step > 0 && o.to != nil && bytes.Compare(w.key, o.to) >= 0 {
-		return
-	}
-	o.current = int(i)
-}
-
-// peek returns the next own write, nil at the end.
-func (o *ownWrites) peek() *write {
-	if o.current < 0 {
-		return nil
-	}
-	return &o.set.entries[o.current]
-}
-
-func (o *ownWrites) next() {
-	if o.sorted != o.set.sorts { // a nested scan has sorted later writes in
-		o.at = o.set.seek(o.table, o.set.entries[o.current].key)
-		o.sorted = o.set.sorts
-	}
-	o.at += o.step
-	o.load()
-}
-
 // Scan shows the keys of a range and their values in order until show returns
 // false. Both slices are good until show returns. The transaction's own writes
 // from before the scan are seen; of those that it makes while the scan runs,

@@ -282,36 +282,44 @@ func TestScanSeesChangesMadeInItsLoop(t *testing.T) {
 // A scan within a scan sorts later writes of the transaction in between those that
 // the outer one is going through.
 func TestScansWithinScansOverOwnWrites(t *testing.T) {
-	for _, reverse := range []bool{false, true} {
-		e := newEngine(t, 64<<20, 1)
-		table, other := newTable(t, e, 1, true), newTable(t, e, 2, true)
-		before, after := newTable(t, e, 0, true), newTable(t, e, 3, true)
-		tx := begin(t, e)
-		for i := range 20 {
-			must(t, tx.Put(table, fmt.Appendf(nil, "%02d", 3*i), nil))
+	for _, writes := range []int{20, 2 * shortRunMin} {
+		for _, reverse := range []bool{false, true} {
+			testScansWithinScans(t, writes, reverse)
 		}
-		want := 0
-		if reverse {
-			want = 57
+	}
+}
+
+func testScansWithinScans(t *testing.T, writes int, reverse bool) {
+	e := newEngine(t, 64<<20, 1)
+	table, other := newTable(t, e, 1, true), newTable(t, e, 2, true)
+	before, after := newTable(t, e, 0, true), newTable(t, e, 3, true)
+	tx := begin(t, e)
+	defer tx.End()
+	for i := range writes {
+		must(t, tx.Put(table, fmt.Appendf(nil, "%06d", 3*i), nil))
+	}
+	want, last := 0, 3*writes
+	if reverse {
+		want, last = 3*writes-3, -3
+	}
+	must(t, tx.Scan(table, Range{Reverse: reverse}, func(k, _ []byte) bool {
+		if string(k) != fmt.Sprintf("%06d", want) {
+			t.Errorf("%s, want %06d", k, want)
+			return false
 		}
-		must(t, tx.Scan(table, Range{Reverse: reverse}, func(k, _ []byte) bool {
-			if string(k) != fmt.Sprintf("%02d", want) {
-				t.Errorf("%s, want %02d", k, want)
-			}
-			// Neither in the scan's range, nor seen by it.
-			for _, u := range []*Table{before, other, after} {
-				must(t, tx.Put(u, bytes.Clone(k), nil))
-			}
-			must(t, tx.Scan(other, Range{}, func(_, _ []byte) bool { return true }))
-			if want += 3; reverse {
-				want -= 6
-			}
-			return true
-		}))
-		if want != 60 && want != -3 {
-			t.Errorf("the scan ends before %d", want)
+		// Neither in the scan's range, nor seen by it.
+		for _, u := range []*Table{before, other, after} {
+			must(t, tx.Put(u, bytes.Clone(k), nil))
 		}
-		tx.End()
+		must(t, tx.Put(table, fmt.Appendf(nil, "%06dx", want), nil))
+		must(t, tx.Scan(other, Range{Limit: 1}, func(_, _ []byte) bool { return true }))
+		if want += 3; reverse {
+			want -= 6
+		}
+		return true
+	}))
+	if want != last {
+		t.Errorf("the scan ends before %d", want)
 	}
 }
 

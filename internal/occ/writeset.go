@@ -2,7 +2,6 @@ package occ
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/record"
@@ -40,12 +39,8 @@ const writeSetSmall = 8
 type writeSet struct {
 	entries []write
 	slots   []int32 // open addressing over hash, entry+1 or 0; used when large
-	// sorted are the first len(sorted) entries in order of (table, key), for
-	// scans.
-	sorted []int32
-	sorts  int     // how often sorted has changed
-	fresh  []int32 // of sort
-	bytes  int     // keys and values
+	order   ownOrder
+	bytes   int // keys and values
 }
 
 func (s *writeSet) find(hash uint64, t *Table, key []byte) *write {
@@ -104,50 +99,6 @@ func (s *writeSet) rehash(size int) {
 	}
 }
 
-func (s *writeSet) compare(a, b int32) int {
-	x, y := &s.entries[a], &s.entries[b]
-	if x.table != y.table {
-		return int(int64(x.table.id) - int64(y.table.id))
-	}
-	return bytes.Compare(x.key, y.key)
-}
-
-// sort brings sorted up to date with all entries: what is new is sorted and merged
-// in from its end, so that each entry that was there moves once.
-func (s *writeSet) sort() {
-	have := len(s.sorted)
-	if have == len(s.entries) {
-		return
-	}
-	s.sorts++
-	s.fresh = s.fresh[:0]
-	for i := have; i < len(s.entries); i++ {
-		s.fresh = append(s.fresh, int32(i))
-	}
-	slices.SortFunc(s.fresh, s.compare)
-	s.sorted = append(s.sorted, s.fresh...)
-	end := have // of those that have not moved
-	for i := len(s.fresh) - 1; i >= 0; i-- {
-		at, _ := slices.BinarySearchFunc(s.sorted[:end], s.fresh[i], s.compare)
-		copy(s.sorted[at+i+1:], s.sorted[at:end])
-		s.sorted[at+i] = s.fresh[i]
-		end = at
-	}
-}
-
-// seek returns the place in sorted of the first entry of t at or above key;
-// a nil key means the first entry of t. sort must have been called.
-func (s *writeSet) seek(t *Table, key []byte) int {
-	at, _ := slices.BinarySearchFunc(s.sorted, key, func(i int32, key []byte) int {
-		w := &s.entries[i]
-		if w.table != t {
-			return int(int64(w.table.id) - int64(t.id))
-		}
-		return bytes.Compare(w.key, key)
-	})
-	return at
-}
-
 func (s *writeSet) reset() {
 	clear(s.entries) // lets go of scratch memory
 	s.entries = keepSmall(s.entries)
@@ -155,8 +106,7 @@ func (s *writeSet) reset() {
 		s.slots = nil
 	}
 	s.slots = s.slots[:0]
-	s.sorted = keepSmall(s.sorted)
-	s.fresh = keepSmall(s.fresh)
+	s.order.reset()
 	s.bytes = 0
 }
 
@@ -169,15 +119,4 @@ func keepSmall[E any](s []E) []E {
 		return nil
 	}
 	return s[:0]
-}
-
-// seekEnd returns the place in sorted behind the last entry of t.
-func (s *writeSet) seekEnd(t *Table) int {
-	at, _ := slices.BinarySearchFunc(s.sorted, t.id, func(i int32, id TableID) int {
-		if s.entries[i].table.id <= id {
-			return -1
-		}
-		return 1
-	})
-	return at
 }

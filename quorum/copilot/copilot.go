@@ -29,7 +29,9 @@ type Options struct {
 	// and for ever.
 	Members []quorum.NodeID
 	// TakeoverTimeout is how late a pilot's answers are before the other one
-	// gives its log to a third, if others are quicker. Default: 5 ms.
+	// gives its log to a third, if others are quicker. Each time it has to, it
+	// waits twice as long the next time, up to a quarter of ElectionTimeout; each
+	// ElectionTimeout without it, half as long. Default: 5 ms.
 	TakeoverTimeout time.Duration
 	// ElectionTimeout is how long a node does not hear from a pilot before it
 	// wants to be one: between one and two of it, drawn anew each time. Default:

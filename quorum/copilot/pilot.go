@@ -174,7 +174,8 @@ func (p *pilot) watch(ctx context.Context) error {
 		}
 		if why := p.wrong(now); why != "" {
 			n.options.Logf("epoch %x: n%d %s", n.opened, p.other.id, why)
-			n.patience = min(2*n.patience, n.options.ElectionTimeout)
+			// It never takes longer to see that a pilot does not get on than that it is silent.
+			n.patience = max(n.options.TakeoverTimeout, min(2*n.patience, n.options.ElectionTimeout/slowFactor))
 			n.election.Reset(0)
 			quiet = now
 		}

@@ -93,9 +93,6 @@ func hash() []mutant.Mutant {
 // Every planted mistake is found. (Where one opens a window of two instructions, it holds that
 // open: the tests cannot count on a goroutine that is stopped in there.)
 func TestMutantsAreFound(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the index anew for each mutant")
-	}
 	t.Run("Tree", func(t *testing.T) { mutant.Kill(t, "../../..", "..", tree()) })
 	t.Run("Hash", func(t *testing.T) { mutant.Kill(t, "../../..", "..", hash()) })
 }

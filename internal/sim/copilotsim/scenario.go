@@ -26,30 +26,28 @@ func Hunt(w *sim.World) error {
 	mix.Brief = time.Duration(50+w.Draw("brief").IntN(500)) * time.Millisecond
 	mix.Link.DelayMean = time.Duration(1+w.Draw("delay").IntN(10)) * time.Millisecond
 	mix.Disk.SyncDelay = time.Duration(1+w.Draw("sync").IntN(30)) * time.Millisecond
-	return faults(w, mix, 3*time.Second, w.Choose("blackouts", 0, 1) == 1)
+	return faults(w, mix, w.Choose("seconds", 1, 5), w.Choose("blackouts", 0, 1) == 1)
 }
 
 // Faults is a cluster under a mix of faults.
 func Faults(w *sim.World) error {
-	return faults(w, w.DrawFaults(), time.Duration(5+w.Draw("seconds").IntN(15))*time.Second, false)
+	return faults(w, w.DrawFaults(), w.Choose("seconds", 1, 20), false)
 }
 
 // faults runs a cluster under a mix of faults for a time, and judges it.
-func faults(w *sim.World, mix sim.Faults, d time.Duration, blackouts bool) error {
-	rng := w.Rand()
-	members := []int{3, 3, 3, 5, 5}[rng.IntN(5)]
-	o := copilot.Options{
-		ElectionTimeout: time.Duration(100+rng.IntN(400)) * time.Millisecond,
-		TakeoverTimeout: time.Duration(2+rng.IntN(20)) * time.Millisecond,
-		PingPong:        time.Duration(rng.IntN(4000)) * time.Microsecond,
-		BatchBytesMax:   1 << (5 + rng.IntN(10)),
-		EntriesMax:      1 + rng.IntN(16),
-		SnapshotEntries: 8 << rng.IntN(6),
-	}
-	c := NewCluster(w, members, o)
-	c.Network = quorum.Options{OutboxMessagesMax: 64 << rng.IntN(5), OutboxBytesMax: 1 << 20}
+func faults(w *sim.World, mix sim.Faults, seconds int, blackouts bool) error {
+	d := time.Duration(seconds) * time.Second
+	c := NewCluster(w, 3+2*w.Choose("five members", 0, 1), copilot.Options{
+		ElectionTimeout: time.Duration(w.Choose("election timeout in ms", 100, 500)) * time.Millisecond,
+		TakeoverTimeout: time.Duration(w.Choose("takeover timeout in ms", 2, 21)) * time.Millisecond,
+		PingPong:        time.Duration(w.Choose("ping-pong in us", 1, 4000)) * time.Microsecond,
+		BatchBytesMax:   32 << w.Choose("batches", 0, 9),
+		EntriesMax:      w.Choose("entries under way", 1, 16),
+		SnapshotEntries: 8 << w.Choose("snapshots are rare", 0, 5),
+	})
+	c.Network = quorum.Options{OutboxMessagesMax: 64 << w.Choose("outbox", 0, 4), OutboxBytesMax: 1 << 20}
 	c.Start()
-	c.AddClients(2+rng.IntN(6), 1+rng.IntN(4), time.Duration(1+rng.IntN(60))*time.Millisecond)
+	c.AddClients(w.Choose("clients", 1, 7), w.Choose("keys", 1, 4), time.Duration(w.Choose("pause in ms", 1, 60))*time.Millisecond)
 	w.Prey = c.prey
 	calm := w.Chaos(mix)
 	if blackouts {

@@ -69,9 +69,6 @@ func TestVictim(t *testing.T) {
 
 // Every planted mistake is found by the simulation.
 func TestMutantsAreFound(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the protocol anew for each mutant")
-	}
 	mutant.Find(t, "../../../..", "TestVictim", wrong())
 }
 
@@ -118,8 +115,5 @@ func TestSlowVictim(t *testing.T) {
 
 // Every planted slowness is found by the checker.
 func TestSlowMutantsAreFound(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the protocol anew for each mutant")
-	}
 	mutant.Find(t, "../../../..", "TestSlowVictim", slow())
 }
