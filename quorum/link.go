@@ -29,6 +29,7 @@ type link struct {
 	e        *Endpoint
 	peer     NodeID
 	accepted bool
+	stands   bool // it is counted among those with the peer
 	state    linkState
 	conn     env.Conn
 
@@ -149,6 +150,8 @@ func (l *link) flush() {
 func (l *link) Connected() {
 	l.state = linkUp
 	l.pause = 0
+	l.stands = true
+	l.e.stands(l.peer)
 	hello := endFrame(beginFrame(nil, &frame{kind: frameHello, number: uint64(l.e.rt.id), method: l.e.options.Cluster}))
 	l.bytes += len(hello)
 	l.outbox = append([]outgoing{{frame: hello}}, l.outbox...)
@@ -250,6 +253,10 @@ func (l *link) end(err error) {
 	failed := l.state == linkConnecting
 	l.state, l.conn, l.inbox = linkDown, nil, nil
 	l.outbox, l.writing, l.bytes = nil, nil, 0
+	if l.stands {
+		l.stands = false
+		defer l.e.fell(l.peer) // what is told of it finds the link as it is then
+	}
 	if l.accepted {
 		l.e.forget(l)
 		return

@@ -68,6 +68,8 @@ type Endpoint struct {
 	options  Options
 	links    map[NodeID]*link
 	accepted []*link
+	peers    map[NodeID]*peer // those with which a connection stands
+	onPeer   []func(id NodeID, up bool)
 	known    func(NodeID) bool
 	methods  map[uint64]handler
 	number   uint64
@@ -88,7 +90,7 @@ func NewEndpoint(r *Runtime, network Network, o Options, known func(NodeID) bool
 		known = func(NodeID) bool { return true }
 	}
 	return &Endpoint{rt: r, network: network, options: o.withDefaults(), known: known,
-		links: map[NodeID]*link{}, methods: map[uint64]handler{}}
+		links: map[NodeID]*link{}, peers: map[NodeID]*peer{}, methods: map[uint64]handler{}}
 }
 
 // Listen begins to serve, after the methods have been registered with Handle.
@@ -132,6 +134,8 @@ func (e *Endpoint) welcome(l *link, from NodeID) {
 		}
 	}
 	l.peer = from
+	l.stands = true
+	e.stands(from)
 }
 
 // Stats returns the counts as of now.
@@ -141,6 +145,7 @@ func (e *Endpoint) Stats() NetStats { return e.stats }
 func (e *Endpoint) Close() {
 	e.closed = true
 	e.network.Close()
+	e.loseAll()
 	for _, id := range slices.Sorted(maps.Keys(e.links)) {
 		e.links[id].end(ErrClosed)
 	}
