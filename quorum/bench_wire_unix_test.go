@@ -13,7 +13,7 @@ import (
 // bulk is a message that is nearly all payload.
 type bulk struct{ Data []byte }
 
-func (m *bulk) Fields(c *Coder) { c.Bytes(&m.Data) }
+func (m *bulk) Fields(c *Coder) { c.Blob(&m.Data) }
 
 func processorTime() time.Duration {
 	var u syscall.Rusage
