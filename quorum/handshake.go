@@ -33,13 +33,13 @@ type ClusterID [16]byte
 // String returns the name in hexadecimal digits.
 func (c ClusterID) String() string { return hex.EncodeToString(c[:]) }
 
-func (c *ClusterID) fields(x *Coder) {
-	b := c[:]
-	if x.Bytes(&b); len(b) != len(c) {
-		x.fail()
+func clusterField(c *Coder, x *ClusterID) {
+	b := x[:]
+	if c.Bytes(&b); len(b) != len(x) {
+		c.fail()
 		return
 	}
-	copy(c[:], b)
+	copy(x[:], b)
 }
 
 // hello is what who dials says.
@@ -55,7 +55,7 @@ type hello struct {
 func (m *hello) Fields(c *Coder) {
 	c.Uint(&m.versions.lowest)
 	c.Uint(&m.versions.highest)
-	m.cluster.fields(c)
+	clusterField(c, &m.cluster)
 	c.Node(&m.to)
 	c.Uint(&m.instance)
 	c.Uint(&m.nonce)
