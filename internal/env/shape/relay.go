@@ -1,6 +1,8 @@
 package shape
 
 import (
+	"errors"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -76,7 +78,14 @@ func (r *relay) read(from net.Conn, f *flight, l *line) {
 		if n > 0 {
 			f.put(b, n, l, r.s.now())
 		}
+		if errors.Is(err, io.EOF) {
+			return
+		}
 		if err != nil {
+			// A broken connection breaks at the other side too, as late as anything else.
+			if r.wait(l, l.arrival(r.s.now(), 0, 0, 0)) {
+				r.crash()
+			}
 			return
 		}
 	}
@@ -119,6 +128,11 @@ func (r *relay) wait(l *line, at time.Duration) bool {
 		}
 	}
 	for {
+		select {
+		case <-r.broken:
+			return false
+		default:
+		}
 		cut, changed := l.cut()
 		if !cut {
 			return true
