@@ -55,6 +55,18 @@
 // calls fail at once with ErrOverloaded: a peer that is slow or has stopped never
 // makes a caller wait and never costs more than its bound.
 //
+// Connections begin with a handshake. A node of another Options.Cluster, one that
+// nobody knows, a second process with a name that is taken, or one with another
+// version is refused: OnRefused tells, and calls fail with a RefusedError. Who may
+// connect is nobody's proof until TCP.UseTLS demands certificates.
+//
+// Lost is the event that the last connection with a node has ended, and OnPeer tells
+// of connections as they come and go. A process that dies is lost at once; a node
+// that loses power or its network is only silent. So a follower waits for either of
+// two things, its leader's loss and its silence, and then asks for a pre-vote:
+//
+//	err := quorum.WaitFor(ctx, quorum.Or(endpoint.Lost(leader), heard), electionTimeout)
+//
 // # Slowness
 //
 // The point of waiting for quorums is that one slow node does not slow the

@@ -84,7 +84,7 @@ func (m *Kept) Fields(c *quorum.Coder) { c.Uint(&m.Values) }
 func ExampleMethod() {
 	ctx := context.Background()
 	keep := quorum.NewMethod[Keep, Kept](1, "keep")
-	options := quorum.Options{Cluster: 42}
+	options := quorum.Options{Cluster: quorum.ClusterID{4, 2}}
 
 	servers := []quorum.NodeID{1, 2, 3}
 	addrs := map[quorum.NodeID]string{4: ""} // the client is not called

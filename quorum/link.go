@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
@@ -13,8 +14,10 @@ type linkState uint8
 const (
 	linkDown       linkState = iota
 	linkConnecting           // dialled
+	linkGreeting             // the handshake is under way
 	linkUp
-	linkResting // dialling failed: not before the pause is over
+	linkRefusing // accepted; a refusal is being written, and then it ends
+	linkResting  // dialling failed, or was refused: not before the pause is over
 )
 
 // link is one side of one connection at a time, with its outbox. A link that was
@@ -27,27 +30,31 @@ const (
 // a reply too: a peer that has stopped never costs more.
 type link struct {
 	e        *Endpoint
-	peer     NodeID
+	peer     NodeID // of an accepted link 0 until it is welcome
 	accepted bool
+	stands   bool // it is counted among those with the peer
 	state    linkState
 	conn     env.Conn
 
+	// What the handshake found out.
+	claimed  NodeID // who the other side says it is
+	instance uint64 // which of all processes with that name
+	version  uint64
+	nonce    uint64
+	in, out  uint32 // seeds of frames
+
 	outbox   []outgoing
-	writing  [][]byte // what the connection has now
-	free     [][]byte // buffers for reuse
-	bytes    int      // in outbox and writing
-	inbox    []byte   // the beginning of a frame that has not all arrived
+	writing  []outgoing // what the connection has now
+	pieces   [][]byte   // what that is made of
+	free     [][]byte   // buffers for reuse
+	bytes    int        // in outbox and writing
+	inbox    inbox
 	calls    map[uint64]*call
 	handlers int // of requests that came in here, running
 	flushing bool
-	rest     timer
+	rest     timer // of the handshake or the pause
 	pause    time.Duration
-}
-
-// outgoing is a frame in an outbox.
-type outgoing struct {
-	frame []byte
-	call  *call // of a request
+	why      error // there is a pause
 }
 
 // buffer returns an empty buffer.
@@ -60,20 +67,19 @@ func (l *link) buffer() []byte {
 	return nil
 }
 
-// inboxBytesMax is the largest empty inbox that is kept.
-const inboxBytesMax = 64 << 10
-
 // bufferBytesMax is the largest buffer that is kept for reuse, freeMax how many.
 const (
 	bufferBytesMax = 4 << 10
 	freeMax        = 64
 )
 
-func (l *link) release(b []byte) {
-	l.bytes -= len(b)
-	if cap(b) <= bufferBytesMax && len(l.free) < freeMax {
+// release gives back a frame that is not needed any more.
+func (l *link) release(o *outgoing) {
+	l.bytes -= o.bytes
+	if b := o.frame; cap(b) <= bufferBytesMax && len(l.free) < freeMax {
 		l.free = append(l.free, b)
 	}
+	*o = outgoing{}
 }
 
 // messages counts what the bound is on.
@@ -82,18 +88,18 @@ func (l *link) messages() int {
 }
 
 // send puts a frame into the outbox, or refuses it.
-func (l *link) send(frame []byte, c *call) error {
+func (l *link) send(out outgoing) error {
 	o := &l.e.options
-	if l.messages() >= o.OutboxMessagesMax || l.bytes+len(frame) > o.OutboxBytesMax || l.e.rt.Rare("quorum: outbox full") {
+	if l.messages() >= o.OutboxMessagesMax || l.bytes+out.bytes > o.OutboxBytesMax || l.e.rt.Rare("quorum: outbox full") {
 		l.e.stats.OutboxFull++
 		return ErrOverloaded
 	}
 	if l.state == linkResting {
-		return ErrUnreachable
+		return fmt.Errorf("%w: node %d: %w", ErrUnreachable, l.peer, l.why)
 	}
-	l.bytes += len(frame)
+	l.bytes += out.bytes
 	l.e.stats.OutboxBytesPeak = max(l.e.stats.OutboxBytesPeak, l.bytes)
-	l.outbox = append(l.outbox, outgoing{frame, c})
+	l.outbox = append(l.outbox, out)
 	if l.state == linkDown {
 		l.state = linkConnecting
 		l.conn = l.e.network.Dial(l.peer, l)
@@ -121,25 +127,27 @@ func (l *link) flush() {
 		return
 	}
 	now := len(l.outbox)
+	l.pieces = l.pieces[:0]
 	if l.e.rt.Rare("quorum: one frame at a time") {
 		now = 1
 	}
 	for i := range now {
 		o := &l.outbox[i]
 		if o.call != nil && o.call.over {
-			l.release(o.frame) // nobody waits for it any more
+			l.release(o) // nobody waits for it any more
 			continue
 		}
 		if o.call != nil {
 			o.call.sent = true
 		}
-		l.writing = append(l.writing, o.frame)
+		l.writing = append(l.writing, *o)
+		l.pieces = append(append(l.pieces, sealFrame(o.frame, l.out)), o.more...)
 	}
 	rest := copy(l.outbox, l.outbox[now:])
 	clear(l.outbox[rest:])
 	l.outbox = l.outbox[:rest]
 	if len(l.writing) > 0 {
-		l.conn.Write(l.writing)
+		l.conn.Write(l.pieces)
 	} else if rest > 0 {
 		l.flushLater()
 	}
@@ -147,92 +155,30 @@ func (l *link) flush() {
 
 // Connected implements env.Receiver.
 func (l *link) Connected() {
-	l.state = linkUp
-	l.pause = 0
-	hello := endFrame(beginFrame(nil, &frame{kind: frameHello, number: uint64(l.e.rt.id), method: l.e.options.Cluster}))
-	l.bytes += len(hello)
-	l.outbox = append([]outgoing{{frame: hello}}, l.outbox...)
-	l.flushLater()
+	l.state = linkGreeting
+	l.e.rt.timers.set(&l.rest, l, l.e.rt.now+l.e.options.HandshakeTimeout)
+	l.greet()
 }
 
 // Written implements env.Receiver.
 func (l *link) Written() {
-	for i, b := range l.writing {
-		l.release(b)
-		l.writing[i] = nil
+	for i := range l.writing {
+		l.release(&l.writing[i])
 	}
 	l.writing = l.writing[:0]
+	clear(l.pieces)
+	if l.state == linkRefusing {
+		l.drop(ErrRefused)
+		return
+	}
 	if len(l.outbox) > 0 {
 		l.flushLater()
 	}
 }
 
-// Received implements env.Receiver.
-func (l *link) Received(data []byte) {
-	if len(l.inbox) > 0 {
-		l.inbox = append(l.inbox, data...)
-		data = l.inbox
-	}
-	for l.state == linkUp {
-		bytesMax := l.e.options.FrameBytesMax
-		if l.accepted && l.peer == 0 {
-			bytesMax = min(bytesMax, helloBytesMax)
-		}
-		f, n, err := readFrame(data, bytesMax)
-		if err == nil && n == 0 {
-			break
-		}
-		if err == nil {
-			err = l.take(&f)
-		}
-		if err != nil {
-			l.e.stats.BadFrames++
-			l.drop(err)
-			return
-		}
-		data = data[n:]
-	}
-	if l.state != linkUp {
-		return // what was received closed it
-	}
-	if cap(l.inbox) > inboxBytesMax && len(data) == 0 {
-		l.inbox = nil
-	}
-	l.inbox = append(l.inbox[:0], data...)
-}
-
-// take handles one frame.
-func (l *link) take(f *frame) error {
-	switch {
-	case !l.accepted:
-		if f.kind != frameReply && f.kind != frameFailure {
-			return errUnexpected
-		}
-		l.e.reply(l, f)
-	case l.peer == 0:
-		if f.kind != frameHello {
-			return errUnexpected
-		}
-		if f.method != l.e.options.Cluster || f.number == 0 || f.number > 1<<32-1 || !l.e.known(NodeID(f.number)) {
-			l.e.stats.UnknownNodes++
-			return ErrUnknownNode
-		}
-		l.e.welcome(l, NodeID(f.number))
-	default:
-		if f.kind != frameRequest {
-			return errUnexpected
-		}
-		l.e.serve(l, f)
-	}
-	return nil
-}
-
-// errUnexpected is a good frame at the wrong place.
-var errUnexpected = errors.New("quorum: unexpected frame")
-
 // Closed implements env.Receiver.
 func (l *link) Closed(err error) {
-	if len(l.inbox) > 0 {
+	if l.inbox.bytes() > 0 {
 		l.e.stats.CutFrames++
 	}
 	l.end(err)
@@ -247,28 +193,45 @@ func (l *link) drop(err error) {
 // end is the end of a connection: calls fail, those that were sent with an
 // error that says so.
 func (l *link) end(err error) {
-	failed := l.state == linkConnecting
-	l.state, l.conn, l.inbox = linkDown, nil, nil
-	l.outbox, l.writing, l.bytes = nil, nil, 0
+	failed := l.state == linkConnecting || l.state == linkGreeting
+	l.e.rt.timers.cancel(&l.rest)
+	l.state, l.conn, l.inbox, l.claimed = linkDown, nil, inbox{}, 0
+	l.outbox, l.writing, l.pieces, l.bytes = nil, nil, nil, 0
 	if l.accepted {
 		l.e.forget(l)
-		return
+	} else {
+		if failed && !l.e.closed {
+			l.restFor(err)
+		}
+		l.e.failCalls(l, err)
 	}
-	if failed && !l.e.closed {
-		l.state = linkResting
-		o := &l.e.options
-		l.pause = min(max(2*l.pause, o.RedialMin), o.RedialMax)
-		// Jitter, so that nodes that lost each other together do not meet again
-		// and again.
-		d := l.pause/2 + time.Duration(l.e.rt.host.Uint64()%uint64(l.pause))/2
-		l.e.rt.timers.set(&l.rest, l, l.e.rt.now+d)
+	if l.stands {
+		l.stands = false
+		l.e.fell(l.peer)
 	}
-	l.e.failCalls(l, err)
+	l.e.left(l)
 }
 
-// expire is the end of a pause after a failed dial.
+// restFor begins the pause after a connection that did not come about.
+func (l *link) restFor(why error) {
+	l.state, l.why = linkResting, why
+	o := &l.e.options
+	l.pause = min(max(2*l.pause, o.RedialMin), o.RedialMax)
+	// Jitter, so that nodes that lost each other together do not meet again
+	// and again.
+	d := l.pause/2 + time.Duration(l.e.rt.host.Uint64()%uint64(l.pause))/2
+	l.e.rt.timers.set(&l.rest, l, l.e.rt.now+d)
+}
+
+// expire is the end of a pause, or of the time for a handshake.
 func (l *link) expire() {
-	if l.state == linkResting {
+	switch l.state {
+	case linkResting:
 		l.state = linkDown
+	case linkGreeting, linkRefusing:
+		l.drop(errNoHandshake)
 	}
 }
+
+// errNoHandshake is the end of somebody who does not say who he is.
+var errNoHandshake = errors.New("quorum: no handshake in time")

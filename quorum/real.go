@@ -14,6 +14,9 @@ type (
 	// TCP is the Network of the real world. Wait waits, after the Endpoint was
 	// closed, until nothing of it runs any more.
 	TCP = env.TCP
+	// TLS is what TCP.UseTLS needs: certificates of both sides, each with the name of
+	// its node.
+	TLS = env.TLS
 	// FS is a file system, File an open file in it.
 	FS = env.FS
 	// File is an open file of an FS.

@@ -14,8 +14,8 @@ import (
 // Options are the bounds of an Endpoint. The zero value of each stands for its
 // default.
 type Options struct {
-	// Cluster is a number that nodes which talk to each other share.
-	Cluster uint64
+	// Cluster is what nodes that talk to each other share. Others are refused.
+	Cluster ClusterID
 	// OutboxMessagesMax bounds, for each peer, the messages that wait to be
 	// written and the calls that wait for a reply, OutboxBytesMax the bytes that
 	// wait to be written. Beyond either a call fails at once with ErrOverloaded,
@@ -30,8 +30,11 @@ type Options struct {
 	// CallTimeout is the deadline of calls whose context has none, so that a lost
 	// reply cannot occupy its call for ever. Default: 10 s.
 	CallTimeout time.Duration
-	// RedialMin and RedialMax bound the pauses after failed attempts to connect,
-	// in which calls fail with ErrUnreachable. Defaults: 20 ms, 1 s.
+	// HandshakeTimeout is how long it may take from a connection to the end of the
+	// handshake on it. Default: 5 s.
+	HandshakeTimeout time.Duration
+	// RedialMin and RedialMax bound the pauses after failed or refused attempts to
+	// connect, in which calls fail with ErrUnreachable. Defaults: 20 ms, 1 s.
 	RedialMin, RedialMax time.Duration
 }
 
@@ -41,6 +44,7 @@ func (o Options) withDefaults() Options {
 	o.FrameBytesMax = cmp.Or(o.FrameBytesMax, 4<<20)
 	o.HandlersMax = cmp.Or(o.HandlersMax, 1024)
 	o.CallTimeout = cmp.Or(o.CallTimeout, 10*time.Second)
+	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, 5*time.Second)
 	o.RedialMin = cmp.Or(o.RedialMin, 20*time.Millisecond)
 	o.RedialMax = cmp.Or(o.RedialMax, time.Second)
 	return o
@@ -55,7 +59,7 @@ type NetStats struct {
 	CutFrames       uint64 // connections that the other side has closed in the middle of a frame
 	BadMessages     uint64 // requests and replies that could not be decoded
 	UnknownMethods  uint64
-	UnknownNodes    uint64
+	Refused         uint64 // connections refused, here or by the other side
 	LateReplies     uint64 // to calls that were over
 	HandlersFull    uint64 // requests refused because of HandlersMax
 }
@@ -63,22 +67,28 @@ type NetStats struct {
 // Endpoint is a node's place in the network: it calls other nodes and serves
 // their calls.
 type Endpoint struct {
-	rt       *Runtime
-	network  Network
-	options  Options
-	links    map[NodeID]*link
-	accepted []*link
-	known    func(NodeID) bool
-	methods  map[uint64]handler
-	number   uint64
-	gone     func(NodeID)
-	stats    NetStats
-	closed   bool
+	rt        *Runtime
+	id        NodeID
+	instance  uint64 // tells it from others that had its name, or have it
+	versions  versions
+	network   Network
+	options   Options
+	links     map[NodeID]*link
+	accepted  []*link
+	peers     map[NodeID]*peer // those with which a connection stands
+	contests  []*contest
+	onPeer    []func(id NodeID, up bool)
+	onRefused []func(*RefusedError)
+	known     func(NodeID) bool
+	methods   map[uint64]handler
+	number    uint64
+	stats     NetStats
+	closed    bool
 }
 
 type handler struct {
 	name  string
-	serve func(ctx context.Context, from NodeID, payload []byte, reply []byte) ([]byte, error)
+	serve func(ctx context.Context, from NodeID, payload []byte, b []byte, f *frame) (outgoing, error)
 	empty func(reply bool) Message // to decode a request or a reply
 }
 
@@ -88,23 +98,20 @@ func NewEndpoint(r *Runtime, network Network, o Options, known func(NodeID) bool
 	if known == nil {
 		known = func(NodeID) bool { return true }
 	}
-	return &Endpoint{rt: r, network: network, options: o.withDefaults(), known: known,
-		links: map[NodeID]*link{}, methods: map[uint64]handler{}}
+	return &Endpoint{rt: r, id: r.id, instance: r.host.Uint64(), versions: spoken, network: network, options: o.withDefaults(), known: known,
+		links: map[NodeID]*link{}, peers: map[NodeID]*peer{}, methods: map[uint64]handler{}}
 }
 
 // Listen begins to serve, after the methods have been registered with Handle.
 func (e *Endpoint) Listen() {
 	e.network.Listen(func(c env.Conn) env.Receiver {
-		l := &link{e: e, accepted: true, state: linkUp, conn: c}
+		l := &link{e: e, accepted: true, state: linkGreeting, conn: c}
 		e.accepted = append(e.accepted, l)
+		e.rt.timers.set(&l.rest, l, e.rt.now+e.options.HandshakeTimeout)
 		e.boundStrangers()
 		return l
 	})
 }
-
-// OnGone makes f be called when the connection that a node has made to this one has
-// ended, whyever: the node has died, or the network between has. f must not wait.
-func (e *Endpoint) OnGone(f func(from NodeID)) { e.gone = f }
 
 // strangersMax bounds the connections that have not said yet whose they are.
 const strangersMax = 64
@@ -128,17 +135,6 @@ func (e *Endpoint) boundStrangers() {
 	}
 }
 
-// welcome notes whose connection it is. A node has one: if it dials again, it
-// knows of the other's end before we do.
-func (e *Endpoint) welcome(l *link, from NodeID) {
-	l.peer = from
-	for _, other := range slices.Clone(e.accepted) {
-		if other.peer == from && other != l {
-			other.drop(ErrConnClosed)
-		}
-	}
-}
-
 // Stats returns the counts as of now.
 func (e *Endpoint) Stats() NetStats { return e.stats }
 
@@ -146,18 +142,22 @@ func (e *Endpoint) Stats() NetStats { return e.stats }
 func (e *Endpoint) Close() {
 	e.closed = true
 	e.network.Close()
+	e.loseAll()
+	for _, c := range slices.Clone(e.contests) {
+		e.dropContest(c)
+	}
 	for _, id := range slices.Sorted(maps.Keys(e.links)) {
 		e.links[id].end(ErrClosed)
+	}
+	for _, l := range e.accepted {
+		e.rt.timers.cancel(&l.rest)
+		l.state = linkDown
 	}
 	e.accepted = nil
 }
 
-// forget is the end of a connection that another node has made.
 func (e *Endpoint) forget(l *link) {
 	e.accepted = slices.DeleteFunc(e.accepted, func(x *link) bool { return x == l })
-	if l.peer != 0 && e.gone != nil && !e.closed && !slices.ContainsFunc(e.accepted, func(x *link) bool { return x.peer == l.peer }) {
-		e.gone(l.peer)
-	}
 }
 
 func (e *Endpoint) link(to NodeID) *link {
@@ -177,19 +177,19 @@ type call struct {
 	over   bool
 	timer  timer
 	// finish is told the reply, or why there is none.
-	finish func(payload []byte, err error)
+	finish func(f *frame, err error)
 }
 
 func (c *call) expire() { c.end(nil, context.DeadlineExceeded) }
 
-func (c *call) end(payload []byte, err error) {
+func (c *call) end(f *frame, err error) {
 	if c.over {
 		return
 	}
 	c.over = true
 	delete(c.link.calls, c.number)
 	c.link.e.rt.timers.cancel(&c.timer)
-	c.finish(payload, err)
+	c.finish(f, err)
 }
 
 // reply is the arrival of a reply or a failure.
@@ -203,7 +203,7 @@ func (e *Endpoint) reply(l *link, f *frame) {
 		c.end(nil, remoteError(l.peer, f))
 		return
 	}
-	c.end(f.payload, nil)
+	c.end(f, nil)
 }
 
 // failCalls ends the calls of a link whose connection has ended.
@@ -245,20 +245,20 @@ func NewMethod[Req, Resp any, Q interface {
 // that is named like the method; its context has the caller's deadline. The
 // request, and what it is made of, is f's to keep.
 func (m Method[Req, Resp]) Handle(e *Endpoint, f func(ctx context.Context, from NodeID, req *Req) (*Resp, error)) {
-	e.methods[m.number] = handler{m.name, func(ctx context.Context, from NodeID, payload []byte, reply []byte) ([]byte, error) {
+	e.methods[m.number] = handler{m.name, func(ctx context.Context, from NodeID, payload []byte, b []byte, reply *frame) (outgoing, error) {
 		var req Req
 		if err := Decode(payload, m.req(&req)); err != nil {
 			e.stats.BadMessages++
-			return nil, ErrBadMessage
+			return outgoing{}, ErrBadMessage
 		}
 		resp, err := f(ctx, from, &req)
 		if err == nil && resp == nil {
 			err = fmt.Errorf("the handler of %s returned nothing", m.name)
 		}
 		if err != nil {
-			return nil, err
+			return outgoing{}, err
 		}
-		return Encode(reply, m.resp(resp)), nil
+		return encodeFrame(b, reply, m.resp(resp)), nil
 	}, func(reply bool) Message {
 		if reply {
 			return m.resp(new(Resp))
@@ -269,7 +269,8 @@ func (m Method[Req, Resp]) Handle(e *Endpoint, f func(ctx context.Context, from 
 
 // Start sends a request and returns the event of its reply. It never blocks. The
 // event is lost with ErrOverloaded when the peer's outbox is full, with
-// ErrUnreachable when there is no connection, with ErrConnClosed when it closed
+// ErrUnreachable when there is no connection, which matches ErrRefused too if one of
+// the two sides does not want one, with ErrConnClosed when it closed
 // before the reply came, with ErrBadMessage when the reply cannot be decoded,
 // with context.DeadlineExceeded when ctx's deadline has passed, and with a
 // RemoteError when the handler failed.
@@ -290,11 +291,10 @@ func (m Method[Req, Resp]) Start(ctx context.Context, e *Endpoint, to NodeID, re
 		deadline = s.deadline
 	}
 	c := &call{link: l, number: e.number}
-	c.finish = func(payload []byte, err error) {
+	c.finish = func(f *frame, err error) {
 		if err == nil {
 			resp := new(Resp)
-			// The payload lies in the connection's buffer.
-			if err = Decode(slices.Clone(payload), m.resp(resp)); err == nil {
+			if err = Decode(f.keep(), m.resp(resp)); err == nil {
 				v.Set(resp)
 				return
 			}
@@ -304,13 +304,15 @@ func (m Method[Req, Resp]) Start(ctx context.Context, e *Endpoint, to NodeID, re
 		v.Fail(err)
 	}
 	f := frame{kind: frameRequest, number: c.number, method: m.number, timeout: uint64(max(1, (deadline-r.now)/time.Microsecond))}
-	b := Encode(beginFrame(l.buffer(), &f), m.req(req))
-	if len(b)-headBytes > e.options.FrameBytesMax {
-		v.Fail(fmt.Errorf("%w: %s of %d bytes", ErrBadFrame, m.name, len(b)))
+	o := encodeFrame(l.buffer(), &f, m.req(req))
+	o.call = c
+	if o.bytes-headBytes > e.options.FrameBytesMax {
+		v.Fail(fmt.Errorf("%w: %s of %d bytes", ErrBadFrame, m.name, o.bytes))
 		return v
 	}
 	l.calls[c.number] = c
-	if err := l.send(endFrame(b), c); err != nil {
+	endFrame(o.frame, o.more...)
+	if err := l.send(o); err != nil {
 		c.over = true
 		delete(l.calls, c.number)
 		v.Fail(err)
@@ -353,23 +355,22 @@ func (e *Endpoint) serve(l *link, f *frame) {
 	switch {
 	case !ok:
 		e.stats.UnknownMethods++
-		e.answer(l, number, nil, fmt.Errorf("%w %d", ErrUnknownMethod, f.method))
+		e.answer(l, number, outgoing{}, fmt.Errorf("%w %d", ErrUnknownMethod, f.method))
 		return
 	case l.handlers >= e.options.HandlersMax || e.rt.Rare("quorum: handlers full"):
 		e.stats.HandlersFull++
-		e.answer(l, number, nil, ErrOverloaded)
+		e.answer(l, number, outgoing{}, ErrOverloaded)
 		return
 	}
 	l.handlers++
-	payload := slices.Clone(f.payload)
+	payload := f.keep()
 	timeout := time.Duration(min(f.timeout, uint64(maxTimeout/time.Microsecond))) * time.Microsecond
 	from := l.peer
 	e.rt.spawn(context.Background(), &e.rt.root, h.name, func(ctx context.Context) error {
 		defer func() { l.handlers-- }()
 		ctx.(*scope).limit(timeout)
-		b := beginFrame(l.buffer(), &frame{kind: frameReply, number: number})
-		b, err := h.serve(ctx, from, payload, b)
-		e.answer(l, number, b, err)
+		o, err := h.serve(ctx, from, payload, l.buffer(), &frame{kind: frameReply, number: number})
+		e.answer(l, number, o, err)
 		return nil
 	})
 }
@@ -380,21 +381,23 @@ const failureTextMax = 1024
 // maxTimeout is the longest deadline that a request can carry.
 const maxTimeout = 24 * time.Hour
 
-// answer sends the reply in b or the failure err, if the connection still
+// answer sends the reply in o or the failure err, if the connection still
 // stands.
-func (e *Endpoint) answer(l *link, number uint64, b []byte, err error) {
+func (e *Endpoint) answer(l *link, number uint64, o outgoing, err error) {
 	if l.state != linkUp || e.closed {
 		return
 	}
-	if err == nil && len(b)-headBytes > e.options.FrameBytesMax {
-		err = fmt.Errorf("%w: a reply of %d bytes", ErrBadFrame, len(b))
+	if err == nil && o.bytes-headBytes > e.options.FrameBytesMax {
+		err = fmt.Errorf("%w: a reply of %d bytes", ErrBadFrame, o.bytes)
 	}
 	if err != nil {
-		b = beginFrame(nil, &frame{kind: frameFailure, number: number, method: uint64(codeOf(err))})
+		b := beginFrame(nil, &frame{kind: frameFailure, number: number, method: uint64(codeOf(err))})
 		text := err.Error()
 		b = append(b, text[:min(len(text), failureTextMax)]...)
+		o = outgoing{frame: b, bytes: len(b)}
 	}
-	if err := l.send(endFrame(b), nil); err != nil {
+	endFrame(o.frame, o.more...)
+	if err := l.send(o); err != nil {
 		l.drop(err)
 	}
 }

@@ -138,6 +138,7 @@ func newPair(o Options) *pair {
 	p.r = NewRuntime(1, p.host)
 	p.client = NewEndpoint(p.r, p.nets[1], o, nil)
 	p.server = NewEndpoint(p.r, p.nets[2], o, func(id NodeID) bool { return id == 1 })
+	p.server.id = 2
 	p.echo.Handle(p.server, func(ctx context.Context, from NodeID, req *echoReq) (*echoResp, error) {
 		p.served++
 		if req.Text == "fail" {
@@ -365,119 +366,172 @@ func TestHandlersAreBounded(t *testing.T) {
 	})
 }
 
-// whoever is a Receiver that sends bytes and waits for the end.
+// whoever is a Receiver that says something and waits for the end.
 type whoever struct {
 	conn   env.Conn
-	send   []byte
+	hello  []byte
+	then   []byte                   // behind the handshake, if it is answered by a welcome
+	seal   func(seed uint32) []byte // makes then
 	closed bool
+	answer frame // to the hello
 }
 
-func (w *whoever) Connected()      { w.conn.Write([][]byte{w.send}) }
-func (w *whoever) Received([]byte) {}
-func (w *whoever) Written()        {}
-func (w *whoever) Closed(error)    { w.closed = true }
+func (w *whoever) Connected() {
+	if len(w.hello) > 0 {
+		w.conn.Write([][]byte{w.hello})
+	}
+}
 
-func helloFrame(from NodeID, cluster uint64) []byte {
-	return endFrame(beginFrame(nil, &frame{kind: frameHello, number: uint64(from), method: cluster}))
+func (w *whoever) Received(data []byte) {
+	if w.answer.kind != 0 {
+		return
+	}
+	w.then = append(w.then, data...)
+	f, n, _ := readFrame(w.then, 0, handshakeBytesMax)
+	if f.kind == 0 {
+		return
+	}
+	w.answer, w.then = f, w.then[n:]
+	var m welcome
+	if f.kind == frameWelcome && decodeSome(f.payload, &m) == nil && w.seal != nil {
+		w.conn.Write([][]byte{w.seal(frameSeed(whoeverNonce, m.nonce))})
+	}
+}
+
+func (w *whoever) Written()     {}
+func (w *whoever) Closed(error) { w.closed = true }
+
+const whoeverNonce = 99
+
+// helloOf is a good hello to node 2 of cluster 7.
+func helloOf(from NodeID) hello {
+	return hello{versions: spoken, cluster: ClusterID{7}, to: 2, instance: 5, nonce: whoeverNonce}
+}
+
+func helloFrame(from uint64, m hello) []byte {
+	return sealFrame(endFrame(Encode(beginFrame(nil, &frame{kind: frameHello, number: from}), &m)), 0)
+}
+
+// meet lets somebody connect to node 2 of cluster 7 and say that he is node 1.
+func (p *pair) meet(seal func(seed uint32) []byte) *whoever {
+	w := &whoever{hello: helloFrame(1, helloOf(1)), seal: seal}
+	w.conn = p.nets[1].Dial(2, w)
+	return w
 }
 
 func TestBadBytesCloseTheConnection(t *testing.T) {
-	hello := helloFrame(1, 7)
-	request := endFrame(beginFrame(nil, &frame{kind: frameRequest, number: 1, method: 1}))
+	requestOf := func(seed uint32) []byte {
+		return sealFrame(endFrame(beginFrame(nil, &frame{kind: frameRequest, number: 1, method: 1})), seed)
+	}
 	rot := func(f []byte, at int, to byte) []byte {
 		f = bytes.Clone(f)
 		f[at] = to
 		return f
 	}
 	// edit makes what is around the byte fit: the mistake is the only one.
-	edit := func(f []byte, at int, to byte) []byte {
+	edit := func(seed uint32, f []byte, at int, to byte) []byte {
 		f = rot(f, at, to)
 		if at >= headBytes {
 			binary.LittleEndian.PutUint32(f[4:], crc32.Checksum(f[headBytes:], crcTable))
 		}
-		binary.LittleEndian.PutUint32(f[checkedBytes:], crc32.Checksum(f[:checkedBytes], crcTable))
-		return f
+		return sealFrame(f, seed)
 	}
 	join := func(f ...[]byte) []byte { return bytes.Join(f, nil) }
+	good := helloFrame(1, helloOf(1))
 	for name, send := range map[string][]byte{
-		"no hello":           request,
-		"unknown node":       helloFrame(3, 7),
-		"node zero":          helloFrame(0, 7),
-		"other cluster":      helloFrame(1, 8),
-		"two hellos":         join(hello, hello),
-		"a reply":            join(hello, endFrame(beginFrame(nil, &frame{kind: frameReply, number: 1}))),
-		"wrong version":      join(hello, edit(request, headBytes, 9)),
-		"unknown kind":       join(hello, edit(request, headBytes+1, 77)),
-		"too long":           join(hello, edit(request, 3, 255)),
-		"too short":          join(hello, edit(request, 0, 1)),
-		"wrong checksum":     join(hello, edit(request, 4, request[4]+1)),
-		"rotten length":      join(hello, rot(request, 1, 16)), // the rest of it would never come
-		"rotten body":        join(hello, rot(request, headBytes+3, request[headBytes+3]+1)),
-		"a byte too many":    join(hello, []byte{'0'}, request),
-		"number not ending":  join(hello, endFrame(join(request[:headBytes+2], bytes.Repeat([]byte{255}, 20)))),
+		"no hello":           requestOf(0),
 		"text of other kind": []byte("GET / HTTP/1.1\r\n\r\n"),
-		"long before hello":  edit(hello, 0, helloBytesMax+1), // the rest does not come
+		"long before hello":  edit(0, edit(0, good, 0, 0), 1, 16), // the rest does not come
+		"half a hello":       sealFrame(endFrame(append(beginFrame(nil, &frame{kind: frameHello, number: 1}), 1, 1)), 0),
+		"before the welcome": join(good, good),
 	} {
-		p := newPair(Options{Cluster: 7})
+		p := newPair(Options{Cluster: ClusterID{7}})
+		p.play(t, func(ctx context.Context) { closes(ctx, t, p, name, &whoever{hello: send}) })
+	}
+	for name, seal := range map[string]func(seed uint32) []byte{
+		"two hellos":      func(seed uint32) []byte { return sealFrame(bytes.Clone(good), seed) },
+		"a welcome":       func(seed uint32) []byte { return sealFrame(bareFrame(frameWelcome, 1).frame, seed) },
+		"a reply":         func(seed uint32) []byte { return sealFrame(bareFrame(frameReply, 1).frame, seed) },
+		"unknown kind":    func(seed uint32) []byte { return edit(seed, requestOf(seed), headBytes, 77) },
+		"too long":        func(seed uint32) []byte { return edit(seed, requestOf(seed), 3, 255) },
+		"too short":       func(seed uint32) []byte { return edit(seed, requestOf(seed), 0, 1) },
+		"wrong checksum":  func(seed uint32) []byte { return edit(seed, requestOf(seed), 4, requestOf(seed)[4]+1) },
+		"rotten length":   func(seed uint32) []byte { return rot(requestOf(seed), 1, 16) }, // the rest of it would never come
+		"rotten body":     func(seed uint32) []byte { return rot(requestOf(seed), headBytes+2, requestOf(seed)[headBytes+2]+1) },
+		"a byte too many": func(seed uint32) []byte { return join([]byte{'0'}, requestOf(seed)) },
+		"number not ending": func(seed uint32) []byte {
+			return sealFrame(endFrame(join(requestOf(seed)[:headBytes+1], bytes.Repeat([]byte{255}, 20))), seed)
+		},
+		"another connection": func(seed uint32) []byte { return requestOf(frameSeed(whoeverNonce, 12345)) },
+		"the other way":      func(seed uint32) []byte { return requestOf(seed ^ 1) },
+		"of a handshake":     func(seed uint32) []byte { return requestOf(0) },
+	} {
+		p := newPair(Options{Cluster: ClusterID{7}})
 		p.play(t, func(ctx context.Context) {
-			w := &whoever{send: send}
-			w.conn = p.nets[1].Dial(2, w)
-			wantErr(t, Sleep(ctx, time.Second), nil)
-			if !w.closed {
-				t.Errorf("%s: the connection lives", name)
+			closes(ctx, t, p, name, &whoever{hello: good, seal: seal})
+			closes(ctx, t, p, name+", behind a good one", &whoever{hello: good, seal: func(seed uint32) []byte { return join(requestOf(seed), seal(seed)) }})
+			if p.served != 2 { // one of somebody else
+				t.Errorf("%s: %d served", name, p.served)
 			}
-			if s := p.server.Stats(); s.BadFrames != 1 || len(p.server.accepted) != 0 || p.served != 0 {
-				t.Errorf("%s: %+v, %d connections", name, s, len(p.server.accepted))
-			}
-			strangers := uint64(0)
-			if name == "unknown node" || name == "node zero" || name == "other cluster" {
-				strangers = 1
-			}
-			if n := p.server.Stats().UnknownNodes; n != strangers {
-				t.Errorf("%s: %d unknown nodes", name, n)
-			}
-			_, err := p.echo.Call(ctx, p.client, 2, &echoReq{})
-			wantErr(t, err, nil) // others are served
 		})
 	}
+}
+
+// closes lets somebody connect and wants his connection, and no other, to be closed
+// because of what he says.
+func closes(ctx context.Context, t *testing.T, p *pair, name string, w *whoever) {
+	t.Helper()
+	before := p.server.Stats().BadFrames
+	w.conn = p.nets[1].Dial(2, w)
+	wantErr(t, Sleep(ctx, time.Second), nil)
+	if !w.closed {
+		t.Errorf("%s: the connection lives", name)
+	}
+	if s := p.server.Stats(); s.BadFrames != before+1 || len(p.server.accepted) != 0 || s.Refused != 0 {
+		t.Errorf("%s: %+v, %d connections", name, s, len(p.server.accepted))
+	}
+	_, err := p.echo.Call(ctx, p.client, 2, &echoReq{})
+	wantErr(t, err, nil) // others are served
+	p.client.links[2].drop(errBad)
+	wantErr(t, Sleep(ctx, time.Second), nil)
 }
 
 // A connection that ends in the middle of a frame, wherever that is, is counted, by
 // who serves and by who waits for a reply; one that ends between two frames is not.
 func TestConnectionsCutInAFrame(t *testing.T) {
-	request := endFrame(append(beginFrame(nil, &frame{kind: frameRequest, number: 1, method: 1}), Encode(nil, &echoReq{Delay: 60_000})...))
-	reply := endFrame(append(beginFrame(nil, &frame{kind: frameReply, number: 77}), "nobody's"...))
-	for cut := range len(request) + 1 {
-		inside := uint64(1)
-		if cut == 0 || cut == len(request) {
-			inside = 0
+	request := func(seed uint32) []byte {
+		return sealFrame(endFrame(Encode(beginFrame(nil, &frame{kind: frameRequest, number: 1, method: 1}), &echoReq{Delay: 60_000})), seed)
+	}
+	inside := func(cut int, f []byte) uint64 {
+		if cut == 0 || cut == len(f) {
+			return 0
 		}
-		p := newPair(Options{Cluster: 7})
+		return 1
+	}
+	for cut := range len(request(0)) + 1 {
+		p := newPair(Options{Cluster: ClusterID{7}})
 		p.play(t, func(ctx context.Context) {
-			w := &whoever{send: append(helloFrame(1, 7), request[:cut]...)}
-			w.conn = p.nets[1].Dial(2, w)
+			w := p.meet(func(seed uint32) []byte { return request(seed)[:cut] })
 			wantErr(t, Sleep(ctx, time.Second), nil)
 			w.conn.Close()
 			wantErr(t, Sleep(ctx, time.Second), nil)
-			if s := p.server.Stats(); s.CutFrames != inside || s.BadFrames != 0 || len(p.server.accepted) != 0 || p.r.Stats().TasksNow != 1 {
+			if s := p.server.Stats(); s.CutFrames != inside(cut, request(0)) || s.BadFrames != 0 || len(p.server.accepted) != 0 || p.r.Stats().TasksNow != 1 {
 				t.Errorf("cut at %d: %+v, %d connections, %d tasks", cut, s, len(p.server.accepted), p.r.Stats().TasksNow)
 			}
 		})
 	}
+	reply := endFrame(append(beginFrame(nil, &frame{kind: frameReply, number: 77}), "nobody's"...))
 	for cut := range len(reply) + 1 {
-		inside := uint64(1)
-		if cut == 0 || cut == len(reply) {
-			inside = 0
-		}
 		p := newPair(Options{})
 		p.play(t, func(ctx context.Context) {
 			call := p.echo.Start(ctx, p.client, 2, &echoReq{Delay: 60_000})
 			wantErr(t, Sleep(ctx, time.Second), nil)
-			p.client.links[2].Received(reply[:cut])
+			l := p.client.links[2]
+			l.Received(sealFrame(reply, l.in)[:cut])
 			p.server.accepted[0].drop(errBad)
 			_, err := call.Wait(ctx)
 			wantErr(t, err, ErrConnClosed)
-			if s := p.client.Stats(); s.CutFrames != inside || s.BadFrames != 0 {
+			if s := p.client.Stats(); s.CutFrames != inside(cut, reply) || s.BadFrames != 0 {
 				t.Errorf("cut at %d: %+v", cut, s)
 			}
 		})
@@ -568,18 +622,15 @@ func TestRealSockets(t *testing.T) {
 }
 
 func FuzzReadFrame(f *testing.F) {
-	f.Add(helloFrame(1, 7))
-	f.Add(endFrame(append(beginFrame(nil, &frame{kind: frameRequest, number: 300, method: 2, timeout: 1e6}), "payload"...)))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		x, n, err := readFrame(b, 1<<16)
-		if err != nil || n == 0 {
+	f.Add(helloFrame(1, helloOf(1)), uint32(0))
+	f.Add(sealFrame(endFrame(append(beginFrame(nil, &frame{kind: frameRequest, number: 300, method: 2, timeout: 1e6}), "payload"...)), 3), uint32(3))
+	f.Fuzz(func(t *testing.T, b []byte, seed uint32) {
+		x, n, err := readFrame(b, seed, 1<<16)
+		if err != nil || n == 0 || n > len(b) {
 			return
 		}
-		if n > len(b) {
-			t.Fatal("longer than the input")
-		}
-		again := endFrame(append(beginFrame(nil, &x), x.payload...))
-		y, m, err := readFrame(again, 1<<16)
+		again := sealFrame(endFrame(append(beginFrame(nil, &x), x.payload...)), seed)
+		y, m, err := readFrame(again, seed, 1<<16)
 		if err != nil || m != len(again) || y.kind != x.kind || y.number != x.number || y.method != x.method ||
 			y.timeout != x.timeout || !bytes.Equal(y.payload, x.payload) {
 			t.Fatalf("%+v comes back as %+v, %v", x, y, err)
@@ -601,24 +652,42 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// Any bytes, at the server after a hello and at the client instead of a reply:
-// the node goes on.
+// Any bytes, at the server before, in and after a handshake and at the client instead
+// of a reply: the node goes on. The last ones are sealed, else most would get no
+// further than the check of their head.
 func FuzzConnection(f *testing.F) {
-	f.Add(endFrame(append(beginFrame(nil, &frame{kind: frameRequest, number: 1, method: 1}), 1, 'x', 0)))
-	f.Add(endFrame(append(beginFrame(nil, &frame{kind: frameReply, number: 1}), 1, 'x', 0)))
+	f.Add(append(beginFrame(nil, &frame{kind: frameRequest, number: 1, method: 1}), 1, 'x', 0))
+	f.Add(append(beginFrame(nil, &frame{kind: frameReply, number: 1}), 1, 'x', 0))
+	m := helloOf(1)
+	f.Add(append(Encode(beginFrame(nil, &frame{kind: frameHello, number: 1}), &m), "of a later version"...))
+	f.Add(Encode(beginFrame(nil, &frame{kind: frameWelcome, number: 2}), &welcome{1, 2, 3}))
+	f.Add(Encode(beginFrame(nil, &frame{kind: frameRefusal, number: 2, method: 1}), &RefusedError{Text: "why"}))
+	f.Add(bareFrame(frameProbe, 1).frame)
+	f.Add(bareFrame(frameAlive, 1).frame)
 	f.Add([]byte{1, 2, 3})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p := newPair(Options{FrameBytesMax: 1 << 12})
+		sealed := func(seed uint32) []byte {
+			if len(b) < headBytes {
+				return b
+			}
+			return sealFrame(endFrame(bytes.Clone(b)), seed)
+		}
+		p := newPair(Options{FrameBytesMax: 1 << 12, Cluster: ClusterID{7}})
 		p.play(t, func(ctx context.Context) {
 			p.r.now++
-			w := &whoever{send: append(helloFrame(1, 0), b...)}
-			w.conn = p.nets[1].Dial(2, w)
+			raw, stranger := &whoever{hello: b}, &whoever{hello: sealed(0)}
+			raw.conn, stranger.conn = p.nets[1].Dial(2, raw), p.nets[1].Dial(2, stranger)
+			w := p.meet(sealed)
 			reply := p.echo.Start(ctx, p.client, 2, &echoReq{Delay: 5})
 			wantErr(t, Sleep(ctx, time.Millisecond), nil)
-			p.client.links[2].Received(b)
+			if l := p.client.links[2]; l.conn != nil {
+				l.Received(sealed(l.in))
+			}
 			_ = Wait(ctx, reply) // its connection may have been closed
-			w.conn.Close()
-			wantErr(t, Sleep(ctx, time.Second), nil)
+			for _, w := range []*whoever{raw, stranger, w} {
+				w.conn.Close()
+			}
+			wantErr(t, Sleep(ctx, 3*time.Second), nil)
 			_, err := p.echo.Call(ctx, p.client, 2, &echoReq{})
 			wantErr(t, err, nil)
 		})

@@ -25,8 +25,19 @@ type Message interface{ Fields(c *Coder) }
 type Coder struct {
 	buf     []byte // written, or left to read
 	reading bool
+	sharing bool // blobs are left where they are
+	shared  []sharedBlob
 	err     error
 }
+
+// sharedBlob is a blob that belongs into the bytes at a place.
+type sharedBlob struct {
+	at   int
+	blob []byte
+}
+
+// blobBytesMin is the smallest blob that is worth a piece of its own in a write.
+const blobBytesMin = 4 << 10
 
 // Encode appends a message to b.
 func Encode(b []byte, m Message) []byte {
@@ -42,6 +53,13 @@ func Decode(b []byte, m Message) error {
 	if c.err == nil && len(c.buf) > 0 {
 		return errWire
 	}
+	return c.err
+}
+
+// decodeSome is Decode of a message to which later versions may have added fields.
+func decodeSome(b []byte, m Message) error {
+	c := Coder{buf: b, reading: true}
+	m.Fields(&c)
 	return c.err
 }
 
@@ -102,6 +120,18 @@ func (c *Coder) Bytes(x *[]byte) {
 		n = 0
 	}
 	*x, c.buf = c.buf[:n:n], c.buf[n:]
+}
+
+// Blob is Bytes that are sent from where they are, without a copy, if they are many.
+// Nobody may change them any more: how long they wait to be sent is not known.
+func (c *Coder) Blob(x *[]byte) {
+	if !c.sharing || len(*x) < blobBytesMin {
+		c.Bytes(x)
+		return
+	}
+	n := uint64(len(*x))
+	c.Uint(&n)
+	c.shared = append(c.shared, sharedBlob{len(c.buf), *x})
 }
 
 // String is text.

@@ -63,3 +63,18 @@ type Receiver interface {
 	// the connection broke. err is never nil.
 	Closed(err error)
 }
+
+// Filler is a Receiver that says where it wants to have what comes next.
+type Filler interface {
+	Receiver
+	// Buffer returns where to receive to, or nothing if that does not matter. It is
+	// called after Received. If the network can, it fills all of it and hands it over
+	// by Received; if the connection ends before, the part that came.
+	Buffer() []byte
+}
+
+// Voucher is a Conn that knows who the other side is, by a certificate for one.
+type Voucher interface {
+	// Vouches returns why the other side cannot be a node, if it cannot.
+	Vouches(id NodeID) error
+}

@@ -25,6 +25,8 @@ type TCP struct {
 	host     Host
 	addrs    map[NodeID]string
 	listener net.Listener
+	tls      *TLS // nil for none
+	shaking  shaking
 	running  sync.WaitGroup
 	dialing  context.Context // ends with Close
 	hangUp   context.CancelFunc
@@ -71,20 +73,23 @@ var _ Network = (*TCP)(nil)
 
 // tcpConn is a connection.
 type tcpConn struct {
-	net *TCP
-	r   Receiver
-	nc  net.Conn    // set before running goroutines see it
-	out net.Buffers // what is being written
+	net   *TCP
+	r     Receiver
+	nc    net.Conn    // set before running goroutines see it
+	out   net.Buffers // what is being written
+	joint []byte      // small pieces of it, put together for TLS
 	// write tells the writer that out is there; closed by stop.
 	write chan struct{}
-	taken chan struct{} // tells the reader that its bytes have been received
-	over  bool          // nothing more is told to the receiver; of the loop
+	// taken tells the reader that its bytes have been received, and where those that
+	// come next are wanted, if anywhere.
+	taken chan []byte
+	over  bool // nothing more is told to the receiver; of the loop
 	stop  sync.Once
 	gone  chan struct{} // closed by stop
 }
 
 func (t *TCP) conn(r Receiver) (*tcpConn, bool) {
-	c := &tcpConn{net: t, r: r, write: make(chan struct{}, 1), taken: make(chan struct{}, 1), gone: make(chan struct{})}
+	c := &tcpConn{net: t, r: r, write: make(chan struct{}, 1), taken: make(chan []byte, 1), gone: make(chan struct{})}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.mu.closed {
@@ -113,6 +118,9 @@ func (t *TCP) Dial(to NodeID, r Receiver) Conn {
 		defer t.running.Done()
 		dialer := net.Dialer{Timeout: dialTimeout}
 		nc, err := dialer.DialContext(t.dialing, "tcp", addr)
+		if err == nil && t.tls != nil {
+			nc, err = t.tls.dialled(t.dialing, nc, to)
+		}
 		if err != nil {
 			c.post(func() { c.fail(err) })
 			return
@@ -151,19 +159,44 @@ func (t *TCP) Listen(accept func(Conn) Receiver) {
 				discard(nc)
 				return
 			}
-			if c.start(nc) {
-				t.host.Post(func() {
-					if c.over {
-						return
-					}
-					if c.r = accept(c); !c.over {
-						c.run()
-					}
-				})
+			if t.tls == nil {
+				c.offer(nc, accept)
+				t.running.Done()
+				continue
 			}
-			t.running.Done()
+			t.shaking.begin(nc)
+			go func() {
+				defer t.running.Done()
+				secure, err := t.tls.accepted(t.dialing, nc)
+				t.shaking.end(nc)
+				if err != nil {
+					c.end()
+					t.tls.tell(t.host, nc.RemoteAddr(), err)
+					return
+				}
+				c.offer(secure, accept)
+			}()
 		}
 	}()
+}
+
+// offer hands an accepted connection to the loop.
+func (c *tcpConn) offer(nc net.Conn, accept func(Conn) Receiver) {
+	if !c.start(nc) {
+		return
+	}
+	var conn Conn = c
+	if c.net.tls != nil {
+		conn = &tlsConn{c, c.net.tls}
+	}
+	c.net.host.Post(func() {
+		if c.over {
+			return
+		}
+		if c.r = accept(conn); !c.over {
+			c.run()
+		}
+	})
 }
 
 // Close implements Network.
@@ -223,30 +256,47 @@ func (c *tcpConn) run() {
 
 func (c *tcpConn) read() {
 	defer c.net.running.Done()
-	b := make([]byte, readBytes)
+	own := make([]byte, readBytes)
+	var wanted []byte
 	for {
-		n, err := c.nc.Read(b)
+		var b []byte
+		var n int
+		var err error
+		if len(wanted) > 0 {
+			b = wanted
+			n, err = io.ReadFull(c.nc, b)
+		} else {
+			b = own
+			n, err = c.nc.Read(b)
+		}
 		if n > 0 {
-			c.net.host.Post(func() {
-				if !c.over {
-					c.r.Received(b[:n])
-				}
-				c.taken <- struct{}{}
-			})
+			c.net.host.Post(func() { c.received(b[:n]) })
 			select {
-			case <-c.taken:
+			case wanted = <-c.taken:
 			case <-c.gone:
 				return
 			}
 		}
 		if err != nil {
-			if errors.Is(err, io.EOF) {
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 				err = errors.New("the other side has closed")
 			}
 			c.post(func() { c.fail(err) })
 			return
 		}
 	}
+}
+
+// received hands bytes over, on the loop.
+func (c *tcpConn) received(b []byte) {
+	if !c.over {
+		c.r.Received(b)
+	}
+	var wanted []byte
+	if f, ok := c.r.(Filler); ok && !c.over {
+		wanted = f.Buffer()
+	}
+	c.taken <- wanted
 }
 
 func (c *tcpConn) writeAll() {
@@ -259,7 +309,7 @@ func (c *tcpConn) writeAll() {
 		}
 		err := c.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
 		if err == nil {
-			_, err = c.out.WriteTo(c.nc)
+			err = c.writeOut()
 		}
 		if err != nil {
 			c.post(func() { c.fail(err) })
@@ -267,6 +317,43 @@ func (c *tcpConn) writeAll() {
 		}
 		c.post(func() { c.r.Written() })
 	}
+}
+
+// writeOut writes what is to be written: in one call of the system, if that takes
+// pieces. TLS does not: there small ones are put together, so that each does not
+// become a record of its own.
+func (c *tcpConn) writeOut() error {
+	if c.net.tls == nil {
+		_, err := c.out.WriteTo(c.nc)
+		return err
+	}
+	for i, b := range c.out {
+		if len(b) >= recordBytes/2 {
+			if err := c.writeJoint(0); err != nil {
+				return err
+			}
+			if _, err := c.nc.Write(b); err != nil {
+				return err
+			}
+			continue
+		}
+		c.joint = append(c.joint, b...)
+		c.out[i] = nil
+		if err := c.writeJoint(recordBytes); err != nil {
+			return err
+		}
+	}
+	return c.writeJoint(0)
+}
+
+// writeJoint writes what was put together, if it is more than so many bytes.
+func (c *tcpConn) writeJoint(bytes int) error {
+	if len(c.joint) <= bytes {
+		return nil
+	}
+	_, err := c.nc.Write(c.joint)
+	c.joint = c.joint[:0]
+	return err
 }
 
 // Write implements Conn.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/quorum"
 )
 
 // Link says how frames get from one node to another.
@@ -255,10 +256,15 @@ func (c *conn) Write(frames [][]byte) {
 	n, w := c.node(), c.node().w
 	link := w.Link(n.id, c.other.node().id)
 	total := 0
+	var whole []byte // a frame may come in pieces, but has one fate
 	for _, f := range frames {
 		total += len(f)
 		c.unread += len(f)
-		c.send(link, slices.Clone(f))
+		whole = append(whole, f...)
+		if quorum.FrameBytes(whole) <= len(whole) {
+			c.send(link, whole)
+			whole = nil
+		}
 	}
 	c.free = max(c.free, w.now)
 	if link.BytesPerSecond > 0 {

@@ -126,3 +126,26 @@ func TestCrashesAreSeenOrNot(t *testing.T) {
 		}
 	}
 }
+
+// A process that ends is lost with its connections; one whose power fails is not, as
+// far as the others know, until they hear from it again.
+func TestLossOfAPeerIsToldUnlessPowerIsLost(t *testing.T) {
+	for _, power := range []bool{false, true} {
+		p := newPingPair(t, quorum.Options{})
+		defer p.w.Close()
+		p.during(time.Second)
+		var heard []bool
+		p.client.OnPeer(func(id env.NodeID, up bool) { heard = append(heard, up) })
+		lost := p.client.Lost(2)
+		p.w.Node(2).Crash(power)
+		p.during(5 * time.Millisecond)
+		if n := len(heard); n != 0 == power || p.client.Connected(2) != power {
+			t.Errorf("power lost %v: heard %v, connected: %v", power, heard, p.client.Connected(2))
+		}
+		p.w.Node(2).Start()
+		p.during(5 * time.Second)
+		if len(heard) != 2 || heard[0] || !heard[1] || lost.Err() != nil || !p.client.Connected(2) {
+			t.Errorf("power lost %v: heard %v after the restart", power, heard)
+		}
+	}
+}

@@ -98,7 +98,7 @@ func TestShrink(t *testing.T) {
 	}
 	for seed := uint64(1); shrunk < enough; seed++ {
 		whole, w := replay(s, seed, Less{}, nil)
-		if whole.Err == nil || w.faults < 3 || whole.Events < 2000 {
+		if whole.Err == nil || w.faults < 3 || whole.Events < 4000 { // a short run has little that could go
 			continue
 		}
 		shrunk++

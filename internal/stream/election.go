@@ -84,9 +84,9 @@ func (g *Group) expectLeader() {
 	g.election.Reset(d + time.Duration(g.rt.Host().Uint64()%uint64(d)))
 }
 
-// gone is called when a connection from another member has been closed: if that was the
-// leader, it has died.
-func (g *Group) gone(from quorum.NodeID) {
+// lost is called when no connection with another member stands any more: if that was the
+// leader, it may have died.
+func (g *Group) lost(from quorum.NodeID) {
 	if g.leader == from && g.role == Follower {
 		g.options.Logf("epoch %d: the leader's connection is closed", g.epoch)
 		g.silence.forget()

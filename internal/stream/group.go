@@ -97,7 +97,11 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 	g.election = quorum.After(ctx, 0)
 	g.expectLeader()
 	g.serve()
-	e.OnGone(g.gone)
+	e.OnPeer(func(id quorum.NodeID, up bool) {
+		if !up {
+			g.lost(id)
+		}
+	})
 	return g, nil
 }
 

@@ -33,7 +33,7 @@ func roundFields(c *quorum.Coder, r *wal.Round) {
 	r.Kind = wal.RoundKind(kind)
 	c.Uint((*uint64)(&r.Watermark))
 	c.Uint((*uint64)(&r.Last))
-	if c.Bytes(&r.Payload); len(r.Payload) == 0 {
+	if c.Blob(&r.Payload); len(r.Payload) == 0 {
 		r.Payload = nil
 	}
 }
