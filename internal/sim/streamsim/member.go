@@ -134,7 +134,7 @@ func (m *member) catchUp(ctx context.Context) error {
 		}
 		for _, other := range c.all {
 			from := c.checkpoints[other]
-			if from == nil || other == id || uint64(from.number)+1 < m.group.Behind().Value() {
+			if from == nil || other == id || from.number <= m.group.Status().Commit || uint64(from.number)+1 < m.group.Behind().Value() {
 				continue
 			}
 			c.world.Logf("n%d gets what n%d has up to round %d", id, other, from.number)

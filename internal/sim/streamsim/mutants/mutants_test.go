@@ -86,13 +86,7 @@ func wrong() []mutant.Mutant {
 func forgotten() []mutant.Mutant {
 	return []mutant.Mutant{
 		{Name: "a member votes before it has caught up", File: "internal/stream/group.go", Edits: []string{
-			"g.recovering = o.Durability == Memory && g.epoch > 0", "g.recovering = o.Durability == Memory && g.epoch == 0",
-		}},
-		{Name: "it has caught up with what the leader knows to be durable", File: "internal/stream/recover.go", Edits: []string{
-			"	last := g.log.last()\n", "	last := wal.RoundNumber(0)\n",
-		}},
-		{Name: "the leader is believed without being confirmed", File: "internal/stream/recover.go", Edits: []string{
-			"	if err := g.Confirm(ctx); errors", "	if err := ctx.Err(); errors",
+			"g.recovering = o.Durability == Memory && g.epoch > 0", "g.recovering = o.Durability == Memory && g.epoch == 0 && g.vote > 0",
 		}},
 	}
 }
