@@ -76,6 +76,7 @@ func wrong() []mutant.Mutant {
 		{Name: "the last number decides where logs match", File: "internal/stream/group.go", Edits: []string{
 			"	if epoch == p.epoch {\n", "	if epoch > 0 {\n",
 		}},
+		{Name: "the members of long ago elect", File: leadGo, Edits: []string{" || !g.elects(reports) {", " {"}},
 		{Name: "confirmed without asking who follows", File: leadGo, Edits: []string{
 			"	return l.untilEnded(ctx, l.confirmed.Reached(question))", "	_ = question\n	return nil",
 		}},
