@@ -61,7 +61,9 @@ func (t *Tape) fail(err error) error {
 }
 
 // Append writes rounds, which are durable after the next Sync. Each is the next one of
-// the log, or replaces one and all behind it. What comes from the network has passed
+// the log, or replaces one and all behind it: a crash may leave the log without those
+// before it leaves it with the round, so what is there already must not be appended
+// again. What comes from the network has passed
 // SplitPayload before. If the disk is full (dberr.ErrDiskFull), or a round does not
 // fit, those before it were written, as Last tells; and the tape can be used on.
 func (t *Tape) Append(rounds []Round) error {

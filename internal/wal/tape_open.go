@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/godwitdb/godwit/internal/env"
@@ -81,7 +82,10 @@ func OpenTape(o TapeOptions) (_ *Tape, _ *TapeContents, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	// What a killed process has written must be durable before it is believed.
+	// What a killed process has done must be durable before it is believed.
+	if err := o.FS.SyncDir(o.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
 	if err := settle(o.FS, o.Dir, o.Reach); err != nil {
 		return nil, nil, err
 	}
@@ -135,7 +139,7 @@ func newTape(o TapeOptions, c *chain, s *survey) (_ *Tape, err error) {
 	if err == nil {
 		err = t.files.adopt(c.spares, c.unused)
 	}
-	for _, n := range c.void { // the oldest first, so that a crash leaves no hole
+	for _, n := range c.void {
 		if err == nil {
 			err = t.files.retire(segmentName(o.Dir, n))
 		}
