@@ -77,6 +77,9 @@ func wrong() []mutant.Mutant {
 			"	if epoch == p.epoch {\n", "	if epoch > 0 {\n",
 		}},
 		{Name: "the members of long ago elect", File: leadGo, Edits: []string{" || !g.elects(reports) {", " {"}},
+		{Name: "whatever lies where the voter's log begins matches", File: adoptGo, Edits: []string{
+			"req.prev.number == base.Number && req.prev.epoch != base.Epoch:", "req.prev.number == base.Number && req.prev.epoch > g.epoch:",
+		}},
 		{Name: "confirmed without asking who follows", File: leadGo, Edits: []string{
 			"	return l.untilEnded(ctx, l.confirmed.Reached(question))", "	_ = question\n	return nil",
 		}},
