@@ -76,7 +76,6 @@ func wrong() []mutant.Mutant {
 		{Name: "the last number decides where logs match", File: "internal/stream/group.go", Edits: []string{
 			"	if epoch == p.epoch {\n", "	if epoch > 0 {\n",
 		}},
-		{Name: "the members of long ago elect", File: leadGo, Edits: []string{" || !g.elects(reports) {", " {"}},
 		{Name: "whatever lies where the voter's log begins matches", File: adoptGo, Edits: []string{
 			"req.prev.number == base.Number && req.prev.epoch != base.Epoch:", "req.prev.number == base.Number && req.prev.epoch > g.epoch:",
 		}},
