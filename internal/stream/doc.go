@@ -41,7 +41,8 @@
 //
 // In Raft a voter refuses whoever has less than itself. Here anyone may win, as in
 // DESIGN 4.2, and pays by fetching: the group is led by whom it wants, and a
-// winner costs one more exchange only if it lacks something.
+// winner costs one more exchange only if it lacks something. So its votes have to be a
+// majority of the members that the adopted log names, too: its own may be old.
 //
 // # Bounds
 //

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -50,9 +51,9 @@ func (g *Group) follow(m membership) {
 			quorum.Go(ctx, "stream replicate", func(ctx context.Context) error { return g.replicate(ctx, p) })
 		}
 	}
-	for id, p := range l.peers {
+	for _, id := range slices.Sorted(maps.Keys(l.peers)) {
 		if !slices.Contains(all, id) {
-			p.cancel()
+			l.peers[id].cancel()
 			delete(l.peers, id)
 		}
 	}

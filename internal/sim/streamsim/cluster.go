@@ -165,7 +165,7 @@ func (c *Cluster) release(t txn, by wal.Epoch, rests wal.RoundNumber) {
 func (c *Cluster) survived(id env.NodeID, s *state) {
 	for name, t := range c.released {
 		if _, ok := s.held[name]; !ok && t.by <= s.epoch {
-			c.world.Fail("I1: transaction %d at %d, released in epoch %d, is not there for n%d in epoch %d", name, t.ts, t.by, id, s.epoch)
+			c.world.Fail("I1: transaction %d at %d, released in epoch %d, is not there for n%d in epoch %d, which ends epochs at %v", name, t.ts, t.by, id, s.epoch, s.finals)
 			return
 		}
 	}

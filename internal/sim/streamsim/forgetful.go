@@ -5,6 +5,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/sim"
 	"github.com/godwitdb/godwit/internal/stream"
+	"github.com/godwitdb/godwit/quorum"
 )
 
 // Forgetful is a group whose members acknowledge what they have received. One at a time
@@ -33,22 +34,34 @@ func Forgetful(w *sim.World) error {
 	return c.Settle(time.Minute)
 }
 
-// forget takes a member's power away when all have all that they need.
+// forget takes a member's power away when all have all that they need. Most often it is
+// one whose acknowledgement counts, because another one is cut off from the leader, who
+// has to pause when that comes back.
 func (c *Cluster) forget() {
 	rng := c.world.Rand()
+	some := func(d time.Duration) time.Duration { return time.Duration(rng.ExpFloat64() * float64(d)) }
 	if !c.spared && c.whole() {
-		n := c.world.Node(c.all[rng.IntN(len(c.all))])
-		n.Crash(true)
-		c.world.After(time.Duration(rng.ExpFloat64()*float64(20*time.Millisecond)), func() {
-			n.Start()
-			// It has come back: now another one may be away for a while, with all it has.
-			other := c.world.Node(c.all[rng.IntN(len(c.all))])
-			if l := c.leader(); l != nil && rng.IntN(2) == 0 {
-				other = l.node
+		l := c.leader().node
+		n := c.world.Node(1 + (l.ID()+quorum.NodeID(rng.IntN(3)))%3)
+		other := 6 - l.ID() - n.ID() // the third of three, if n does not lead
+		if n != l {
+			c.world.Block(l.ID(), other, true)
+		}
+		c.world.After(some(c.Stream.ElectionTimeout/4), func() {
+			if c.spared || !c.whole() {
+				c.world.Heal()
+				return // more than one would be away
 			}
-			if other != n {
-				other.Pause(time.Duration(rng.ExpFloat64() * float64(4*c.Stream.ElectionTimeout)))
-			}
+			n.Crash(true)
+			c.world.After(some(20*time.Millisecond), func() {
+				n.Start()
+				c.world.After(some(20*time.Millisecond), func() {
+					c.world.Heal()
+					if n != l {
+						l.Pause(some(4 * c.Stream.ElectionTimeout))
+					}
+				})
+			})
 		})
 	}
 	c.world.After(time.Duration(rng.Int64N(int64(time.Second))), c.forget)

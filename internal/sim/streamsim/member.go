@@ -134,7 +134,7 @@ func (m *member) catchUp(ctx context.Context) error {
 		}
 		for _, other := range c.all {
 			from := c.checkpoints[other]
-			if from == nil || other == id || uint64(from.number)+1 < m.group.Behind().Value() {
+			if from == nil || other == id || from.number <= m.group.Status().Commit || uint64(from.number)+1 < m.group.Behind().Value() {
 				continue
 			}
 			c.world.Logf("n%d gets what n%d has up to round %d", id, other, from.number)
@@ -189,8 +189,11 @@ func (m *member) lead(ctx context.Context) error {
 // reign is what a shard does while it leads: it goes on from what it has adopted at
 // once, and releases nothing before the barrier is durable.
 func (m *member) reign(ctx context.Context, l *stream.Leadership) error {
-	adopted := m.state.clone()
-	if err := m.carryOut(ctx, adopted, l.Barrier, func(quorum.NodeID, *wal.Round, *state) {}); err != nil {
+	adopted, err := m.adopted(ctx, l)
+	if err != nil {
+		if ctx.Err() == nil && !l.Ended.Decided() {
+			m.cluster.world.Fail("n%d cannot read what it has adopted: %v", m.node.ID(), err)
+		}
 		return err
 	}
 	e := newEngine(adopted, m.cluster.Streams)
@@ -218,6 +221,19 @@ func (m *member) reign(ctx context.Context, l *stream.Leadership) error {
 		if m.cluster.stopped && len(e.own) == 0 {
 			return nil
 		}
+	}
+}
+
+// adopted returns what comes of the rounds up to the barrier.
+func (m *member) adopted(ctx context.Context, l *stream.Leadership) (*state, error) {
+	for {
+		from := m.state.number
+		s := m.state.clone()
+		err := m.carryOut(ctx, s, l.Barrier, func(quorum.NodeID, *wal.Round, *state) {})
+		if !errors.Is(err, stream.ErrGone) || m.state.number == from {
+			return s, err
+		}
+		// They were durable, and have become a part of a checkpoint meanwhile.
 	}
 }
 

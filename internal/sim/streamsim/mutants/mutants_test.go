@@ -76,6 +76,9 @@ func wrong() []mutant.Mutant {
 		{Name: "the last number decides where logs match", File: "internal/stream/group.go", Edits: []string{
 			"	if epoch == p.epoch {\n", "	if epoch > 0 {\n",
 		}},
+		{Name: "whatever lies where the voter's log begins matches", File: adoptGo, Edits: []string{
+			"req.prev.number == base.Number && req.prev.epoch != base.Epoch:", "req.prev.number == base.Number && req.prev.epoch > g.epoch:",
+		}},
 		{Name: "confirmed without asking who follows", File: leadGo, Edits: []string{
 			"	return l.untilEnded(ctx, l.confirmed.Reached(question))", "	_ = question\n	return nil",
 		}},
@@ -86,13 +89,7 @@ func wrong() []mutant.Mutant {
 func forgotten() []mutant.Mutant {
 	return []mutant.Mutant{
 		{Name: "a member votes before it has caught up", File: "internal/stream/group.go", Edits: []string{
-			"g.recovering = o.Durability == Memory && g.epoch > 0", "g.recovering = o.Durability == Memory && g.epoch == 0",
-		}},
-		{Name: "it has caught up with what the leader knows to be durable", File: "internal/stream/recover.go", Edits: []string{
-			"	last := g.log.last()\n", "	last := wal.RoundNumber(0)\n",
-		}},
-		{Name: "the leader is believed without being confirmed", File: "internal/stream/recover.go", Edits: []string{
-			"	if err := g.Confirm(ctx); errors", "	if err := ctx.Err(); errors",
+			"g.recovering = o.Durability == Memory && g.epoch > 0", "g.recovering = o.Durability == Memory && g.epoch == 0 && g.vote > 0",
 		}},
 	}
 }
