@@ -1,6 +1,7 @@
 package occ
 
 import (
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"unsafe"
@@ -31,10 +32,15 @@ type tombstone struct {
 	aside bool // it is in table.aside, not in the index any more
 }
 
-// collect does a bounded part of the garbage collection. The stream is locked.
-func (w *Worker) collect(most int) {
+// collect does a bounded part of the garbage collection: so many tombstones, so many
+// changes. The stream is locked.
+func (w *Worker) collect(tombs, changes int) {
+	// First what deletions have replaced: it is in the way of their tombstones.
+	if w.undoable.Len() > 0 {
+		w.collectUndoable(w.engine.released(), changes)
+	}
 	if w.tombs.Len() > 0 {
-		w.collectTombstones(most)
+		w.collectTombstones(tombs)
 	}
 	if w.mem.Limbo.Len() >= limboBatch {
 		w.engine.domain.Advance()
@@ -81,6 +87,11 @@ func (w *Worker) removeTombstone(t tombstone, until hlc.Timestamp) {
 		return
 	}
 	if atomic.LoadUint64((*uint64)(unsafe.Add(p, record.PrevOffset))) != 0 {
+		if !w.engine.mayBeNeeded(p) {
+			atomic.StoreUint64(word, uint64(gone))
+			w.tombs.Push(t)
+			return
+		}
 		if !t.aside && w.engine.snapMax.Load() != 0 && t.table.putAside(w.mem, t.rec) {
 			t.aside = true
 			gone |= record.Dead
@@ -113,9 +124,15 @@ func (e *Engine) openSnapshots(buf []hlc.Timestamp) openSnapshots {
 	// The clock is read first: whoever is not in the list takes its timestamp
 	// later.
 	asOf := e.clock.Last()
+	if e.undo {
+		asOf = min(asOf, e.released()) // see OpenSnapshotAt
+	}
 	e.snaps.Lock()
 	defer e.snaps.Unlock()
-	return openSnapshots{append(buf, e.snaps.open...), asOf}
+	for _, s := range e.snaps.open {
+		buf = append(buf, s.at)
+	}
+	return openSnapshots{buf, asOf}
 }
 
 // need tells whether a snapshot, or one that is opened later, may see a version
@@ -133,14 +150,17 @@ func (o *openSnapshots) need(from, until hlc.Timestamp) bool {
 func (w *Worker) collectKept(open *openSnapshots, most int) {
 	for n := min(most, w.kept.count); n > 0; n-- {
 		k := w.kept.pop()
-		if open.need(k.from, k.until) || !w.unlink(k) {
+		needed := open.need(k.from, k.until) && !(w.engine.undo && w.engine.showsNothing(k.version))
+		if needed || !w.unlink(k) {
 			w.kept.append(k.version)
+			continue
 		}
+		retireVersion(w, k.version)
 	}
 }
 
-// unlink takes a version out of its record's chain. It returns false if the
-// record is locked just now.
+// unlink takes a version out of its record's chain; the caller retires it. It returns
+// false if the record is locked just now.
 func (w *Worker) unlink(k keptVersion) bool {
 	base := w.engine.arena.Base()
 	p := unsafe.Add(base, k.rec)
@@ -149,18 +169,21 @@ func (w *Worker) unlink(k keptVersion) bool {
 	if v&uint64(record.Locked) != 0 || !atomic.CompareAndSwapUint64(word, v, v|uint64(record.Locked)) {
 		return false
 	}
+	version := unsafe.Add(base, k.version)
+	newer := arena.Load64(unsafe.Add(version, keptNewerOffset))
+	older := atomic.LoadUint64((*uint64)(unsafe.Add(version, record.PrevOffset)))
+	if newer != 0 {
+		p = unsafe.Add(base, newer)
+	}
 	link := (*uint64)(unsafe.Add(p, record.PrevOffset))
-	for {
-		ref := arena.Ref(atomic.LoadUint64(link))
-		at := unsafe.Add(base, ref)
-		if ref == k.version {
-			atomic.StoreUint64(link, atomic.LoadUint64((*uint64)(unsafe.Add(at, record.PrevOffset))))
-			break
-		}
-		link = (*uint64)(unsafe.Add(at, record.PrevOffset))
+	if invariant.Enabled {
+		invariant.Check(atomic.LoadUint64(link) == uint64(k.version), "the chain of record %#x leads to %#x, not to %#x", k.rec, atomic.LoadUint64(link), k.version)
+	}
+	atomic.StoreUint64(link, older)
+	if older != 0 {
+		arena.Store64(unsafe.Add(base, older+keptNewerOffset), newer)
 	}
 	atomic.StoreUint64(word, v)
-	retireVersion(w, k.version)
 	return true
 }
 
@@ -168,10 +191,15 @@ func (w *Worker) unlink(k keptVersion) bool {
 func retireVersion(w *Worker, version arena.Ref) {
 	p := unsafe.Add(w.engine.arena.Base(), version)
 	meta := record.Meta(arena.Load64(unsafe.Add(p, record.MetaOffset)))
+	retireBlob(w, p, meta)
+	w.mem.Limbo.Retire(version, meta.Bytes())
+}
+
+// retireBlob retires the block of the value of a record or version block, if it has one.
+func retireBlob(w *Worker, p unsafe.Pointer, meta record.Meta) {
 	if meta.External() {
 		w.mem.Limbo.Retire(arena.Ref(arena.Load64(record.Value(p, meta))), meta.ValueBytes())
 	}
-	w.mem.Limbo.Retire(version, meta.Bytes())
 }
 
 // Maintain does the garbage collection that commits leave over: what idle
@@ -191,6 +219,7 @@ func (e *Engine) Maintain() bool {
 		// that closes in between is looked at again.
 		closed := e.closedSnaps.Load()
 		open := e.openSnapshots(buf[:0])
+		changes := w.maintainUndoable()
 		w.stream.Lock()
 		// With snapshots open it is worth a look only after one has closed;
 		// without, until nothing is kept.
@@ -201,7 +230,7 @@ func (e *Engine) Maintain() bool {
 		}
 		w.collectTombstones(maintainBatch)
 		w.mem.Limbo.Collect(w.mem.Cache, maintainBatch)
-		busy = busy || w.tombs.Len() > 0 || w.mem.Limbo.Len() > 0
+		busy = busy || changes || w.tombs.Len() > 0 || w.mem.Limbo.Len() > 0
 		w.stream.Unlock()
 		for left > 0 {
 			n := min(left, maintainBatch)
@@ -227,11 +256,15 @@ func (e *Engine) Maintain() bool {
 
 // freeDropped frees the dropped tables that no snapshot can read any more.
 func (e *Engine) freeDropped() bool {
-	open := e.openSnapshots(nil)
+	open, released := e.openSnapshots(nil), hlc.Timestamp(hlc.Max)
+	if e.undo {
+		released = e.released()
+	}
 	e.tables.Lock()
 	free := []*Table(nil)
 	e.tables.dropped = slices.DeleteFunc(e.tables.dropped, func(t *Table) bool {
-		if len(open.at) > 0 && open.at[0] < hlc.Timestamp(t.droppedAt.Load()) {
+		at := hlc.Timestamp(t.droppedAt.Load())
+		if at > released || len(open.at) > 0 && open.at[0] < at {
 			return false
 		}
 		free = append(free, t)
@@ -252,6 +285,9 @@ func (e *Engine) freeTable(t *Table) {
 	// that none is needed; nobody locks its records any more.
 	open := e.openSnapshots(nil)
 	for _, w := range e.workers {
+		for w.maintainUndoable() {
+			runtime.Gosched() // somebody has locked a record, or is opening a snapshot
+		}
 		w.stream.Lock()
 		w.collectKept(&open, w.kept.count)
 		for _, q := range []*fifo.Queue[tombstone]{&w.tombs, &w.blocked} {

@@ -14,18 +14,25 @@ import (
 
 // Commit ends an attempt: validates it and, if it has written, installs it. It
 // returns the timestamp whose release lets the transaction's results out: its
-// own, or for a reader the largest that it has read. ErrConflict says that the
+// own, or for a reader the largest that it has read; in the transaction's Term. ErrConflict says that the
 // attempt has to run again; after any error nothing of it has happened.
 func (tx *Tx) Commit() (hlc.Timestamp, error) {
 	if tx.err != nil {
 		return 0, tx.err
 	}
 	if tx.mode == modeSnapshot {
+		if err := tx.followTerm(); err != nil {
+			return 0, err
+		}
 		return tx.maxRead, nil
 	}
 	if len(tx.writes.entries) == 0 {
 		if !tx.valid() {
 			return 0, tx.fail(ErrConflict)
+		}
+		// Behind the validation: at that time nothing was rolled back.
+		if err := tx.sameTerm(); err != nil {
+			return 0, tx.fail(err)
 		}
 		return tx.maxRead, nil
 	}
@@ -49,7 +56,10 @@ func (tx *Tx) Validate() bool {
 	if tx.err != nil {
 		return false
 	}
-	return tx.mode == modeSnapshot || tx.valid()
+	if tx.mode == modeSnapshot {
+		return tx.followTerm() == nil
+	}
+	return tx.valid() && tx.sameTerm() == nil
 }
 
 // valid validates the read set and the node set.
@@ -165,7 +175,7 @@ func (w *Worker) commit(tx *Tx) (hlc.Timestamp, error) {
 	}
 	w.installAll(tx, ts)
 	w.commits++
-	w.collect(collectPerCommit)
+	w.collect(collectPerCommit, 2*len(tx.writes.entries)+collectPerCommit)
 	return ts, nil
 }
 

@@ -3,6 +3,7 @@ package occ
 import (
 	"context"
 	"hash/maphash"
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,9 @@ type Config struct {
 	Log Log
 	// Released returns the timestamp up to which everything is released.
 	Released func() hlc.Timestamp
+	// Undo makes the engine keep what a commit replaces until the commit is released:
+	// what is not can be taken back (RollBack).
+	Undo bool
 }
 
 // Log is what commits need of the log, beside its streams: that it has room for
@@ -44,6 +48,7 @@ type Engine struct {
 	clock    *hlc.Clock
 	domain   *epoch.Domain
 	released func() hlc.Timestamp
+	undo     bool
 	log      Log
 	seed     maphash.Seed
 	whiten   uint64 // secret, for the hash of keys of eight bytes
@@ -53,13 +58,17 @@ type Engine struct {
 	// closed is set by Close; whoever enters afterwards is turned away.
 	closed atomic.Bool
 
-	// snapMax is the largest timestamp of an open snapshot, 0 without one and
-	// the largest possible while one is being opened. Written under
-	// the lock of snaps; commits read it inside their commit phase.
-	snapMax atomic.Uint64
-	snaps   struct {
+	// snapMax is the largest timestamp of an open snapshot, 0 if nobody can read from
+	// one, and the largest possible while one is being opened. snapMin is the smallest
+	// one, the largest possible without any. Written under
+	// the lock of snaps; commits read them inside their commit phase.
+	snapMax, snapMin atomic.Uint64
+	snaps            struct {
 		sleepingMutex
-		open []hlc.Timestamp // in order
+		open []*Snapshot // in the order of their timestamps
+		// void counts those that were rolled back and that somebody may still be
+		// reading from.
+		void int
 	}
 	// closedSnaps counts closed snapshots, so that workers look again at the
 	// versions that they kept.
@@ -78,7 +87,10 @@ type Engine struct {
 		mem index.Mem
 	}
 	favours favours
-	over    Tx // see Tx.Over
+	term    term
+	// replayed is the largest timestamp that was replayed. Replayers raise it.
+	replayed hlc.Clock
+	over     Tx // see Tx.Over
 }
 
 // New returns an engine without tables.
@@ -88,11 +100,13 @@ func New(c Config) *Engine {
 		clock:    c.Clock,
 		domain:   epoch.NewDomain(),
 		released: c.Released,
+		undo:     c.Undo,
 		log:      c.Log,
 		seed:     maphash.MakeSeed(),
 	}
 	e.whiten = maphash.Bytes(e.seed, []byte("whiten"))
 	e.snaps.sleepingMutex = make(sleepingMutex, 1)
+	e.snapMin.Store(math.MaxUint64)
 	e.tables.byID = map[TableID]*Table{}
 	e.favours.init()
 	e.over.err = ErrTxDone
@@ -114,6 +128,7 @@ type Stats struct {
 	Conflicts uint64 // attempts, of readers too, that have to run again
 	Records   int64  // keys present
 	Versions  int64  // old versions kept for snapshots
+	Undoable  int64  // changes that are remembered because they are not released
 	Deleted   int64  // deleted records that are still in an index
 	Retired   int64  // bytes that wait for a grace period
 	Favoured  uint64 // attempts that others had to wait for
@@ -130,6 +145,7 @@ func (e *Engine) Stats() Stats {
 		s.Commits += w.commits
 		s.Records += w.records
 		s.Versions += int64(w.kept.count)
+		s.Undoable += int64(w.undoable.Len())
 		s.Deleted += int64(w.tombs.Len() + w.blocked.Len())
 		s.Retired += w.mem.Limbo.Bytes()
 		w.stream.Unlock()
@@ -141,7 +157,7 @@ func (e *Engine) Stats() Stats {
 	defer e.snaps.Unlock()
 	s.Snapshots = len(e.snaps.open)
 	if s.Snapshots > 0 {
-		s.OldestSnapshot = e.snaps.open[0]
+		s.OldestSnapshot = e.snaps.open[0].at
 	}
 	return s
 }

@@ -12,6 +12,14 @@ import (
 // of this package retry; it does not reach users.
 var ErrConflict = errors.New("occ: conflict with another transaction")
 
+// ErrSealed says that the engine executes nothing now: it follows, or is about to.
+// The caller goes to where transactions are executed.
+var ErrSealed = errors.New("occ: sealed")
+
+// ErrRolledBack says that what the snapshot shows was rolled back. The caller closes it
+// and opens another one.
+var ErrRolledBack = errors.New("occ: the snapshot's state was rolled back")
+
 // The errors that users see have their home in package dberr.
 var (
 	ErrNotFound = dberr.ErrNotFound

@@ -48,7 +48,8 @@ func (w *Worker) prepare(tx *Tx, x *write, snapMax hlc.Timestamp) error {
 		}
 		copy(unsafe.Slice((*byte)(tx.ptr(x.blob)), len(x.value)), x.value)
 	}
-	if !x.created && x.word.Timestamp() <= snapMax {
+	// A key that has never been there is known to have been absent.
+	if from := x.word.Timestamp(); from <= snapMax && !x.created || tx.undo && from != 0 {
 		if x.version, err = w.mem.Cache.Alloc(versionBytes(tx, x)); err != nil {
 			x.version = 0
 			return err
@@ -92,6 +93,8 @@ func (w *Worker) install(tx *Tx, x *write, ts hlc.Timestamp) {
 	wasAbsent := x.word&record.Absent != 0
 	if x.version != 0 {
 		w.keepVersion(tx, x, p, meta, ts)
+	} else if tx.undo {
+		w.undoable.Push(change{rec: x.rec, at: ts, table: x.table.id})
 	} else if meta.External() && !wasAbsent {
 		w.mem.Limbo.Retire(arena.Ref(arena.Load64(at)), meta.ValueBytes())
 	}
@@ -128,9 +131,18 @@ func (w *Worker) keepVersion(tx *Tx, x *write, p unsafe.Pointer, meta record.Met
 	vm := versionMeta(tx, x)
 	prev := (*uint64)(unsafe.Add(p, record.PrevOffset))
 	atomic.StoreUint64((*uint64)(v), uint64(x.word))
-	atomic.StoreUint64((*uint64)(unsafe.Add(v, record.PrevOffset)), atomic.LoadUint64(prev))
+	older := arena.Ref(atomic.LoadUint64(prev))
+	atomic.StoreUint64((*uint64)(unsafe.Add(v, record.PrevOffset)), uint64(older))
+	arena.Store64(unsafe.Add(v, keptNewerOffset), 0)
+	if older != 0 {
+		arena.Store64(unsafe.Add(tx.ptr(older), keptNewerOffset), uint64(x.version))
+	}
 	arena.Store64(unsafe.Add(v, record.MetaOffset), uint64(vm))
 	arena.MoveWords(record.Value(v, vm), record.Value(p, meta), vm.Room()/8)
 	atomic.StoreUint64(prev, uint64(x.version))
-	w.kept.push(x.version, x.rec, ts)
+	if tx.undo {
+		w.undoable.Push(change{version: x.version, rec: x.rec, at: ts, table: x.table.id})
+	} else {
+		w.kept.push(x.version, x.rec, ts)
+	}
 }

@@ -23,7 +23,8 @@ const (
 	keptRecOffset   = record.KeyOffset      // Ref of the record whose version it was
 	keptUntilOffset = record.KeyOffset + 8  // timestamp of the version that replaced it
 	keptNextOffset  = record.KeyOffset + 16 // Ref of the next in the list
-	keptBytes       = 24
+	keptNewerOffset = record.KeyOffset + 24 // Ref of the next newer version, 0 for the record itself
+	keptBytes       = 32
 )
 
 // keptVersion is an entry: the newest version of a record from one timestamp

@@ -132,6 +132,9 @@ func (tx *Tx) readRecord(rec arena.Ref) ([]byte, record.Word, error) {
 		if v, ok := tx.copyValue(p, w); ok {
 			return v, w, nil
 		}
+		if err := tx.sameTerm(); err != nil {
+			return nil, 0, err
+		}
 		if !tx.spin(&spins) {
 			return nil, 0, tx.fail(ErrConflict)
 		}
@@ -139,7 +142,8 @@ func (tx *Tx) readRecord(rec arena.Ref) ([]byte, record.Word, error) {
 }
 
 // copyValue copies the value of the record or version block at p, whose word
-// was w. It returns false if the word has changed meanwhile.
+// was w. It returns false if the word has changed meanwhile, or may have: in another
+// term a record can have the same word again.
 func (tx *Tx) copyValue(p unsafe.Pointer, w record.Word) ([]byte, bool) {
 	meta := record.Meta(arena.Load64(unsafe.Add(p, record.MetaOffset)))
 	at := record.Value(p, meta)
@@ -147,108 +151,18 @@ func (tx *Tx) copyValue(p unsafe.Pointer, w record.Word) ([]byte, bool) {
 	if !meta.External() {
 		v := tx.scratch.alloc(n)
 		arena.CopyOut(v, at, n)
-		if record.Word(atomic.LoadUint64((*uint64)(p))) == w {
+		if record.Word(atomic.LoadUint64((*uint64)(p))) == w && tx.inTerm() {
 			return v, true
 		}
 		tx.scratch.undo(n)
 		return nil, false
 	}
 	blob := arena.Ref(arena.Load64(at))
-	if record.Word(atomic.LoadUint64((*uint64)(p))) != w {
+	if record.Word(atomic.LoadUint64((*uint64)(p))) != w || !tx.inTerm() {
 		return nil, false
 	}
 	// The block is immutable and our pin keeps it alive.
 	v := tx.scratch.alloc(n)
 	copy(v, unsafe.Slice((*byte)(tx.ptr(blob)), n))
 	return v, true
-}
-
-// snapshotFound reads what an index lookup has found, as of the snapshot.
-func (tx *Tx) snapshotFound(t *Table, key []byte, f index.Found) ([]byte, error) {
-	rec := f.Rec
-	for aside := false; ; aside = true {
-		if rec != 0 {
-			v, word, err := tx.snapshotRecord(rec)
-			if err != nil || word&record.Absent == 0 {
-				return v, err
-			}
-		}
-		tree := t.aside.Load()
-		if aside || tree == nil {
-			return nil, ErrNotFound
-		}
-		rec = tree.Get(key).Rec
-	}
-}
-
-// snapshotRecord copies the version of a record that the snapshot sees. A word
-// with Absent says that there is none. A record that has left the index since
-// the caller found it there is as good as any: who put the key again did it
-// later, and is not seen.
-func (tx *Tx) snapshotRecord(rec arena.Ref) ([]byte, record.Word, error) {
-	p := tx.ptr(rec)
-	for spins := 0; ; {
-		w := record.Word(atomic.LoadUint64((*uint64)(p)))
-		if w&record.Locked != 0 {
-			// Whoever holds the lock may have taken a timestamp below ours.
-			if err := tx.waitForUnlock(&spins); err != nil {
-				return nil, 0, err
-			}
-			continue
-		}
-		if w.Timestamp() <= tx.at {
-			if w&record.Absent != 0 {
-				return nil, w, nil
-			}
-			if v, ok := tx.copyValue(p, w); ok {
-				tx.sawVersion(w)
-				return v, w, nil
-			}
-			continue
-		}
-		return tx.olderVersion(p)
-	}
-}
-
-// olderVersion copies the newest version in the chain behind p that the
-// snapshot sees.
-func (tx *Tx) olderVersion(p unsafe.Pointer) ([]byte, record.Word, error) {
-	for {
-		prev := arena.Ref(atomic.LoadUint64((*uint64)(unsafe.Add(p, record.PrevOffset))))
-		if prev == 0 {
-			return nil, record.Absent, nil
-		}
-		p = tx.ptr(prev)
-		w := record.Word(atomic.LoadUint64((*uint64)(p)))
-		if w.Timestamp() > tx.at {
-			continue
-		}
-		if w&record.Absent != 0 {
-			return nil, w, nil
-		}
-		v, _ := tx.copyValue(p, w) // a version block's word never changes
-		tx.sawVersion(w)
-		return v, w, nil
-	}
-}
-
-func (tx *Tx) sawVersion(w record.Word) {
-	if ts := w.Timestamp(); ts > tx.maxRead {
-		tx.maxRead = ts
-	}
-}
-
-// waitForUnlock waits for a commit phase, which does not depend on anything
-// that could wait for us. Only the context ends it early.
-func (tx *Tx) waitForUnlock(spins *int) error {
-	if spin(spins) {
-		return nil
-	}
-	*spins = lockSpinsHot
-	if tx.ctx != nil {
-		if err := tx.ctx.Err(); err != nil {
-			return tx.fail(err)
-		}
-	}
-	return nil
 }

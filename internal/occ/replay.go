@@ -7,6 +7,7 @@ import (
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/cpu"
 	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/invariant"
 	"github.com/godwitdb/godwit/internal/record"
 )
 
@@ -15,9 +16,14 @@ import (
 // of each key the newest timestamp wins (the Thomas write rule), so the order
 // does not matter and applying twice does no harm. Deletions leave their
 // timestamps behind in the index until Maintain or CollectReplayed takes them out.
+//
+// What is replayed is final: RollBack does not take it back.
 type Replayer struct {
-	w  *Worker
-	tx *Tx
+	w       *Worker
+	tx      *Tx
+	stepped bool // it occupies the commit phase between Begin and End only
+	last    hlc.Timestamp
+	deletes int // since Begin
 }
 
 // NewReplayer returns the replayer of worker i, whose commit phase it occupies
@@ -29,22 +35,61 @@ func (e *Engine) NewReplayer(i int) *Replayer {
 	// order, and what was deleted takes some until it is collected; and a database
 	// that was full has to open again.
 	w.mem.Cache.Overdraft = arena.LargeOverdraft
-	return &Replayer{w, newTx(e, w)}
+	return newReplayer(w)
+}
+
+// NewStepReplayer returns a replayer of worker i that occupies its commit phase between
+// Begin and End only: for an engine that follows, sealed, whose snapshots are read
+// and whose garbage Maintain collects meanwhile. A step of little work costs
+// little; one of much work should be cut, as others wait for its end.
+//
+// Released must not go beyond what is applied: everything at or below, by all replayers,
+// up to their End, and nothing of that is replayed again. Then a deletion leaves the
+// index when nothing can come any more that it has overtaken.
+func (e *Engine) NewStepReplayer(i int) *Replayer {
+	r := newReplayer(e.workers[i])
+	r.stepped = true
+	return r
+}
+
+func newReplayer(w *Worker) *Replayer {
+	r := &Replayer{w: w, tx: newTx(w.engine, w)}
+	r.tx.undo = false
+	return r
 }
 
 // Close ends the replay.
 func (r *Replayer) Close() {
 	r.tx.pin.Drop()
+	if r.stepped {
+		return
+	}
 	r.w.mem.Cache.Overdraft = arena.NoOverdraft
 	r.w.stream.Unlock()
 }
 
 // Begin is to be called before a series of writes, End after it: in between,
 // memory that is replaced is not freed.
-func (r *Replayer) Begin() { r.tx.pin.Enter() }
+func (r *Replayer) Begin() {
+	if r.stepped {
+		r.w.stream.Lock()
+		r.w.mem.Cache.Overdraft = arena.LargeOverdraft // see NewReplayer
+		invariant.Check(r.w.engine.Sealed(), "an engine that executes is replayed into")
+	}
+	r.tx.pin.Enter()
+}
 
 // End is the counterpart of Begin.
 func (r *Replayer) End() {
+	r.w.engine.noteReplayed(r.last)
+	if r.stepped {
+		r.w.collect(2*r.deletes+collectPerCommit, collectPerCommit)
+		r.deletes = 0
+		r.tx.pin.Exit()
+		r.w.mem.Cache.Overdraft = arena.NoOverdraft
+		r.w.stream.Unlock()
+		return
+	}
 	r.tx.pin.Exit()
 	if r.w.mem.Limbo.Len() >= limboBatch {
 		r.w.engine.domain.Advance()
@@ -61,10 +106,12 @@ func (r *Replayer) Put(t *Table, key, value []byte, ts hlc.Timestamp) error {
 // Delete applies a deletion at ts.
 func (r *Replayer) Delete(t *Table, key []byte, ts hlc.Timestamp) error {
 	x := write{table: t, key: key, del: true}
+	r.deletes++
 	return r.apply(&x, ts)
 }
 
 func (r *Replayer) apply(x *write, ts hlc.Timestamp) error {
+	r.last = max(r.last, ts)
 	x.rec = x.table.get(x.key).Rec
 	for !x.locked {
 		if x.rec == 0 {

@@ -27,7 +27,7 @@ type retries struct {
 // Retry answers a conflict: it waits, longer the more attempts have failed, and
 // makes the transaction ready for another one. One that writes is favoured after
 // favourAfter attempts and favourDelay, that is after 25 attempts at most. The
-// errors are ErrClosed and the context's.
+// errors are ErrClosed, ErrSealed and the context's.
 func (tx *Tx) Retry() error {
 	r := &tx.retries
 	now := time.Now()
@@ -45,7 +45,7 @@ func (tx *Tx) Retry() error {
 	}
 	r.began = time.Now()
 	tx.Restart()
-	return nil
+	return tx.err
 }
 
 // ask makes the transaction the favoured one.

@@ -32,7 +32,7 @@ func (tx *Tx) scanSnapshot(t *Table, s *scan, reverse bool, left int, show func(
 			return err
 		}
 		if !t.tree.Next(&s.page) {
-			return nil
+			return tx.followTerm()
 		}
 	}
 }
@@ -179,12 +179,12 @@ func (tx *Tx) EachHashed(t *Table, show func(key, value []byte) error) error {
 }
 
 // repin lets go of all memory that the transaction has seen so far. It returns
-// the context's error if that has ended.
+// the context's error if that has ended, and ErrRolledBack if the snapshot was.
 func (tx *Tx) repin() error {
 	tx.scratch.reset()
 	tx.pin.Renew()
-	if tx.ctx == nil {
-		return nil
+	if err := tx.followTerm(); err != nil || tx.ctx == nil {
+		return err
 	}
 	return tx.ctx.Err()
 }

@@ -71,6 +71,8 @@ type Tx struct {
 	nodes   nodeSet
 	writes  writeSet
 	tables  []*Table
+	term    uint64        // of the engine, when the attempt began
+	undo    bool          // what its commits replace is kept until they are released
 	maxRead hlc.Timestamp // largest timestamp of a version read
 	scratch scratch
 
@@ -106,12 +108,12 @@ type recentRead struct {
 	read int32
 }
 
-// Begin returns a transaction that may write. End must follow. The only error
-// is ErrClosed.
+// Begin returns a transaction that may write. End must follow. The errors are
+// ErrClosed and ErrSealed.
 func (e *Engine) Begin(ctx context.Context) (*Tx, error) { return e.begin(ctx, modeUpdate) }
 
 // BeginView returns a transaction that only reads, from the newest versions; it
-// has to be validated. End must follow. The only error is ErrClosed.
+// has to be validated. End must follow. The errors are ErrClosed and ErrSealed.
 func (e *Engine) BeginView(ctx context.Context) (*Tx, error) { return e.begin(ctx, modeView) }
 
 func (e *Engine) begin(ctx context.Context, m mode) (*Tx, error) {
@@ -121,11 +123,15 @@ func (e *Engine) begin(ctx context.Context, m mode) (*Tx, error) {
 		w.putTx(tx)
 		return nil, ErrClosed
 	}
+	if err := tx.err; err != nil {
+		tx.End()
+		return nil, err
+	}
 	return tx, nil
 }
 
 func newTx(e *Engine, w *Worker) *Tx {
-	return &Tx{engine: e, worker: w, arena: e.arena, pin: e.domain.NewPin()}
+	return &Tx{engine: e, worker: w, arena: e.arena, undo: e.undo, pin: e.domain.NewPin()}
 }
 
 // start begins a transaction, unless the engine is closed.
@@ -181,6 +187,10 @@ func (tx *Tx) clear() {
 		tx.scans, tx.depth = nil, 0
 	}
 	tx.onlyDel = true
+	tx.term = tx.engine.term.now()
+	if tx.mode != modeSnapshot && isSealed(tx.term) {
+		tx.err = ErrSealed
+	}
 }
 
 // End gives the transaction back. Nothing of it may be used afterwards.

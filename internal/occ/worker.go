@@ -19,13 +19,16 @@ type Worker struct {
 	stream *wal.Stream
 
 	// Under the stream's lock:
-	mem     index.Mem
-	kept    keptVersions
-	tombs   fifo.Queue[tombstone] // deleted records still in an index
-	blocked fifo.Queue[tombstone] // those of which a snapshot may need what they were
-	looked  uint64                // engine.closedSnaps when these were last gone through
-	commits uint64
-	records int64 // keys added less keys removed by this worker
+	mem  index.Mem
+	kept keptVersions
+	// undoable are the changes that RollBack can take back, in the order in which they
+	// were made.
+	undoable fifo.Queue[change]
+	tombs    fifo.Queue[tombstone] // deleted records still in an index
+	blocked  fifo.Queue[tombstone] // those of which a snapshot may need what they were
+	looked   uint64                // engine.closedSnaps when these were last gone through
+	commits  uint64
+	records  int64 // keys added less keys removed by this worker
 
 	conflicts atomic.Uint64
 
@@ -65,7 +68,8 @@ func (w *Worker) putTx(tx *Tx) {
 }
 
 // Bound is a transaction that one goroutine keeps, tied to one worker: the
-// path without any pool, for programs that run transactions in loops.
+// path without any pool, for programs that run transactions in loops. Its transactions
+// begin on a sealed engine too, and fail at the first operation.
 type Bound struct{ tx *Tx }
 
 // NewBound returns a transaction tied to worker i. Drop must follow. The only
@@ -110,6 +114,13 @@ func (tx *Tx) enterCommit() (w *Worker, kept int, err error) {
 			}
 		}
 		w := tx.lockWorker()
+		if err := tx.sameTerm(); err != nil {
+			w.stream.Unlock()
+			if kept > 0 {
+				log.Done(kept)
+			}
+			return nil, 0, err
+		}
 		// Inside the commit phase: whoever becomes favoured now waits for its end.
 		others := tx.engine.favours.others(tx.retries.turn)
 		if !others && (log == nil || kept > 0 || w.stream.HasRoom()) {
