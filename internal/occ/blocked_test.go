@@ -2,13 +2,18 @@ package occ
 
 import (
 	"testing"
+
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/wal"
 )
 
 // However often a key comes and goes while snapshots keep what it was, what is
 // remembered of it does not grow.
 func TestDeletionsUnderSnapshotsAreBounded(t *testing.T) {
-	for _, ordered := range []bool{true, false} {
-		e := newEngine(t, 64<<20, 1)
+	for i := range 4 {
+		ordered := i%2 == 0
+		clock := &hlc.Clock{}
+		e := newEngineOf(t, 64<<20, Config{Clock: clock, Streams: wal.NewStreams(2), Released: clock.Last, Undo: i < 2})
 		table := newTable(t, e, 1, ordered)
 		const keys, rounds, snapshots = 20, 500, 3
 		cycle := func() {

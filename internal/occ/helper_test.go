@@ -28,12 +28,24 @@ func newUnreleased(t testing.TB, workers int) *Engine {
 
 func newEngineReleasing(t testing.TB, limitBytes int64, workers int, clock *hlc.Clock, released func() hlc.Timestamp) *Engine {
 	t.Helper()
-	a, err := arena.New(limitBytes)
-	if err != nil {
+	return newEngineOf(t, limitBytes, Config{Clock: clock, Streams: wal.NewStreams(workers), Released: released})
+}
+
+// newUndoable returns an engine that can roll back.
+func newUndoable(t testing.TB, workers int, clock *hlc.Clock, released func() hlc.Timestamp) *Engine {
+	t.Helper()
+	return newEngineOf(t, 128<<20, Config{Clock: clock, Streams: wal.NewStreams(workers), Released: released, Undo: true})
+}
+
+func newEngineOf(t testing.TB, limitBytes int64, c Config) *Engine {
+	t.Helper()
+	var err error
+	if c.Arena, err = arena.New(limitBytes); err != nil {
 		t.Fatal(err)
 	}
-	clock.Observe(1)
-	e := New(Config{Arena: a, Clock: clock, Streams: wal.NewStreams(workers), Released: released})
+	a := c.Arena
+	c.Clock.Observe(1)
+	e := New(c)
 	t.Cleanup(func() {
 		if t.Failed() {
 			return // with transactions that have not ended, for which it would wait

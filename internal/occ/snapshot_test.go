@@ -243,7 +243,13 @@ func checkRun(t *testing.T, s *Snapshot, table *Table, window int, reverse bool)
 // Deleted keys that a snapshot keeps are not in the way of those who scan the
 // newest state.
 func TestScansDoNotMeetWhatASnapshotKeeps(t *testing.T) {
-	e := newEngine(t, 64<<20, 1)
+	clock := &hlc.Clock{}
+	scanWhatASnapshotKeeps(t, newEngineReleasing(t, 64<<20, 1, clock, clock.Last))
+	clock = &hlc.Clock{}
+	scanWhatASnapshotKeeps(t, newUndoable(t, 1, clock, clock.Last))
+}
+
+func scanWhatASnapshotKeeps(t *testing.T, e *Engine) {
 	table := newTable(t, e, 1, true)
 	const n = 1000
 	for i := range n {

@@ -8,9 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/hlc"
-	"github.com/godwitdb/godwit/internal/wal"
 )
 
 // TestUndoOracle runs random transactions of several workers, of which random parts are
@@ -46,28 +44,11 @@ type undoOracle struct {
 	replayers     []*Replayer
 }
 
-// newUndoable returns an engine with undo; released is what *released says.
-func newUndoable(t testing.TB, workers int, clock *hlc.Clock, released *hlc.Timestamp) *Engine {
-	t.Helper()
-	a, err := arena.New(128 << 20)
-	must(t, err)
-	clock.Observe(1)
-	e := New(Config{Arena: a, Clock: clock, Streams: wal.NewStreams(workers), Undo: true, Released: func() hlc.Timestamp { return *released }})
-	t.Cleanup(func() {
-		if t.Failed() {
-			return
-		}
-		e.Close()
-		must(t, a.Close())
-	})
-	return e
-}
-
 func runUndoOracle(t *testing.T, seed uint64) {
 	o := &undoOracle{t: t, rng: rand.New(rand.NewPCG(seed, 7)), clock: &hlc.Clock{}}
 	o.keys = 3 + o.rng.IntN(150)
 	workers := 1 + int(seed%3)
-	o.e = newUndoable(t, workers, o.clock, &o.released)
+	o.e = newUndoable(t, workers, o.clock, func() hlc.Timestamp { return o.released })
 	o.empty = liveBytes(o.e)
 	o.table, o.hashed = newTable(t, o.e, 1, true), newTable(t, o.e, 2, false)
 	for i := range workers {
