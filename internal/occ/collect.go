@@ -175,11 +175,11 @@ func (w *Worker) unlink(k keptVersion) bool {
 	if newer != 0 {
 		p = unsafe.Add(base, newer)
 	}
-	link := (*uint64)(unsafe.Add(p, record.PrevOffset))
+	link := unsafe.Add(p, record.PrevOffset)
 	if invariant.Enabled {
-		invariant.Check(atomic.LoadUint64(link) == uint64(k.version), "the chain of record %#x leads to %#x, not to %#x", k.rec, atomic.LoadUint64(link), k.version)
+		invariant.Check(arena.Load64(link) == uint64(k.version), "the chain of record %#x leads to %#x, not to %#x", k.rec, arena.Load64(link), k.version)
 	}
-	atomic.StoreUint64(link, older)
+	arena.Store64(link, older) // the word's store is behind it
 	if older != 0 {
 		arena.Store64(unsafe.Add(base, older+keptNewerOffset), newer)
 	}

@@ -129,17 +129,18 @@ func (w *Worker) install(tx *Tx, x *write, ts hlc.Timestamp) {
 func (w *Worker) keepVersion(tx *Tx, x *write, p unsafe.Pointer, meta record.Meta, ts hlc.Timestamp) {
 	v := tx.ptr(x.version)
 	vm := versionMeta(tx, x)
-	prev := (*uint64)(unsafe.Add(p, record.PrevOffset))
-	atomic.StoreUint64((*uint64)(v), uint64(x.word))
-	older := arena.Ref(atomic.LoadUint64(prev))
-	atomic.StoreUint64((*uint64)(unsafe.Add(v, record.PrevOffset)), uint64(older))
+	prev := unsafe.Add(p, record.PrevOffset)
+	// Nobody knows the block before the last store, and that is a release.
+	arena.Store64(v, uint64(x.word))
+	older := arena.Ref(arena.Load64(prev))
+	arena.Store64(unsafe.Add(v, record.PrevOffset), uint64(older))
 	arena.Store64(unsafe.Add(v, keptNewerOffset), 0)
 	if older != 0 {
 		arena.Store64(unsafe.Add(tx.ptr(older), keptNewerOffset), uint64(x.version))
 	}
 	arena.Store64(unsafe.Add(v, record.MetaOffset), uint64(vm))
 	arena.MoveWords(record.Value(v, vm), record.Value(p, meta), vm.Room()/8)
-	atomic.StoreUint64(prev, uint64(x.version))
+	arena.Store64(prev, uint64(x.version))
 	if tx.undo {
 		w.undoable.Push(change{version: x.version, rec: x.rec, at: ts, table: x.table.id})
 	} else {

@@ -23,7 +23,7 @@ type change struct {
 }
 
 // undoAhead is how many changes collectUndoable prefetches.
-const undoAhead = 4
+const undoAhead = 8
 
 // collectUndoable goes through at most most changes that are released, and frees what
 // they have replaced unless a snapshot may need it. It returns whether there are
@@ -55,7 +55,7 @@ func (w *Worker) collectUndoable(released hlc.Timestamp, most int) bool {
 
 func (e *Engine) prefetchChange(c *change) {
 	if c.version != 0 {
-		cpu.Prefetch64(unsafe.Add(e.arena.Base(), c.version))
+		cpu.Prefetch192(unsafe.Add(e.arena.Base(), c.version))
 		cpu.Prefetch64(unsafe.Add(e.arena.Base(), c.rec))
 	}
 }
