@@ -6,6 +6,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/index"
+	"github.com/godwitdb/godwit/internal/invariant"
 	"github.com/godwitdb/godwit/internal/record"
 )
 
@@ -61,6 +62,7 @@ func (tx *Tx) tryAsOf(rec arena.Ref) ([]byte, record.Word, bool) {
 	case w&record.Locked != 0:
 		return nil, 0, false
 	case w.Timestamp() > tx.at:
+		invariant.Yield()
 		prev := arena.Ref(atomic.LoadUint64((*uint64)(unsafe.Add(p, record.PrevOffset))))
 		// A rollback cuts off the versions that it gives up, and the one that it puts
 		// in their place.

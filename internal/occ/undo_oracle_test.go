@@ -37,7 +37,7 @@ type undoOracle struct {
 	released      hlc.Timestamp
 	table, hashed *Table
 	keys          int
-	empty         int64 // bytes in use without tables
+	empty         int64    // bytes in use without tables
 	log           []logged // in order
 	held, void    []heldSnapshot
 	workers       []Bound

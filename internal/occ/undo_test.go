@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -68,7 +69,7 @@ func TestWordsThatComeBack(t *testing.T) {
 	for _, value := range []string{"short", string(bytes.Repeat([]byte("long"), record.InlineMax))} {
 		e := newUndoable(t, 1, &hlc.Clock{}, func() hlc.Timestamp { return 0 })
 		table := newTable(t, e, 1, true)
-		first := put(t, e, table, "key", value)
+		put(t, e, table, "key", "one "+value)
 		snapshot, err := e.OpenSnapshot()
 		must(t, err)
 		defer snapshot.Close()
@@ -93,8 +94,8 @@ func TestWordsThatComeBack(t *testing.T) {
 		word := record.Word(atomic.LoadUint64((*uint64)(p)))
 		e.Seal()
 		must(t, e.RollBack(snapshot.Timestamp()))
-		if w := record.Word(atomic.LoadUint64((*uint64)(p))); w.Timestamp() != first {
-			t.Fatalf("it is at %d, want %d", w.Timestamp(), first)
+		if w := record.Word(atomic.LoadUint64((*uint64)(p))); w.Timestamp() >= old {
+			t.Fatalf("it is at %d, not rolled back from %d", w.Timestamp(), old)
 		}
 		r := e.NewStepReplayer(0)
 		r.Begin()
@@ -110,7 +111,7 @@ func TestWordsThatComeBack(t *testing.T) {
 				t.Errorf("mode %d: it has copied %.10s in another term", tx.mode, v)
 			}
 			if tx.mode == modeSnapshot {
-				if v, err := tx.Get(table, []byte("key")); err != nil || string(v) != value {
+				if v, err := tx.Get(table, []byte("key")); err != nil || string(v) != "one "+value {
 					t.Errorf("the snapshot has %.10q, %v", v, err)
 				}
 			} else if _, err := tx.Commit(); !errors.Is(err, ErrConflict) || tx.Validate() {
@@ -276,5 +277,78 @@ func TestRollBackWithFullMemory(t *testing.T) {
 		if v, err := tx.Get(table, fmt.Append(nil, i)); err != nil || string(v) != value(i, 0) {
 			t.Errorf("%d has %.5q of %d bytes, %v", i, v, len(v), err)
 		}
+	}
+}
+
+// A snapshot's reader finds its version while the record is rolled back and changed again:
+// it does not follow the chain of one from the word of another.
+func TestChainsThatAreCut(t *testing.T) {
+	clock := &hlc.Clock{}
+	e := newUndoable(t, 1, clock, func() hlc.Timestamp { return 0 })
+	table := newTable(t, e, 1, true)
+	put(t, e, table, "key", "oldest")
+	put(t, e, table, "key", "seen")
+	s, err := e.OpenSnapshot()
+	must(t, err)
+	defer s.Close()
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for !stop.Load() {
+				tx, err := s.Begin(t.Context())
+				must(t, err)
+				if v, err := tx.Get(table, []byte("key")); string(v) != "seen" {
+					t.Errorf("the snapshot has %q, %v", v, err)
+				}
+				tx.End()
+			}
+		})
+	}
+	for range 20000 {
+		put(t, e, table, "key", "lost")
+		e.Seal()
+		must(t, e.RollBack(s.Timestamp()))
+		e.Unseal()
+	}
+	stop.Store(true)
+	wg.Wait()
+}
+
+// What undo remembers is not on Go's heap for each write.
+func TestUndoDoesNotAllocate(t *testing.T) {
+	const lag, keys = 3000, 500
+	clock := &hlc.Clock{}
+	clock.Observe(lag)
+	e := newUndoable(t, 1, clock, func() hlc.Timestamp { return clock.Last() - lag })
+	table := newTable(t, e, 1, true)
+	b, err := e.NewBound(0)
+	must(t, err)
+	defer b.Drop()
+	ks, n := make([][]byte, keys), 0
+	for i := range ks {
+		ks[i] = fmt.Append(nil, i)
+	}
+	value := make([]byte, 100)
+	run := func() {
+		tx, err := b.Begin()
+		must(t, err)
+		for i := range 3 {
+			must(t, tx.Put(table, ks[(n+i)%keys], value))
+		}
+		must(t, tx.Delete(table, ks[(n+7)%keys]))
+		_, err = tx.Commit()
+		must(t, err)
+		tx.Finish()
+		n++
+	}
+	for range 5 * lag {
+		run()
+	}
+	if got := testing.AllocsPerRun(2*lag, run); got != 0 {
+		t.Errorf("%v allocations for a transaction", got)
+	}
+	if n := e.Stats().Undoable; n < lag || n > 5*lag {
+		t.Errorf("%d changes are remembered, %d transactions are not released", n, lag)
 	}
 }
