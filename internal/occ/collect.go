@@ -228,7 +228,9 @@ func (e *Engine) Maintain() bool {
 		if again {
 			left = w.kept.count
 		}
+		e.keeper.pin.Enter() // it goes through an index that others change
 		w.collectTombstones(maintainBatch)
+		e.keeper.pin.Exit()
 		w.mem.Limbo.Collect(w.mem.Cache, maintainBatch)
 		busy = busy || changes || w.tombs.Len() > 0 || w.mem.Limbo.Len() > 0
 		w.stream.Unlock()
@@ -256,7 +258,7 @@ func (e *Engine) Maintain() bool {
 
 // freeDropped frees the dropped tables that no snapshot can read any more.
 func (e *Engine) freeDropped() bool {
-	open, released := e.openSnapshots(nil), hlc.Timestamp(hlc.Max)
+	open, released := e.openSnapshots(nil), hlc.Max
 	if e.undo {
 		released = e.released()
 	}

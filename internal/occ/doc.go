@@ -45,6 +45,14 @@
 // snapshots look into (Table.aside): a queue in a table stays quick to take from
 // while a snapshot keeps all that ever went through it.
 //
+// # Undo
+//
+// With Config.Undo the replaced version is kept until the new one is released,
+// snapshots or not (undo.go), and a sealed engine can be rolled back (rollback.go):
+// what was executed and not released is gone, as if it had not been. Nothing that was read
+// before outlives that (term.go). The engine of a follower is sealed for as long as it
+// follows; it is replayed into, and only snapshots read it.
+//
 // # Memory
 //
 // What was unlinked is freed after a grace period (package epoch). A Tx is

@@ -85,6 +85,7 @@ type Engine struct {
 	keeper struct {
 		sync.Mutex
 		mem index.Mem
+		pin *epoch.Pin // of Maintain
 	}
 	favours favours
 	term    term
@@ -111,6 +112,7 @@ func New(c Config) *Engine {
 	e.favours.init()
 	e.over.err = ErrTxDone
 	e.keeper.mem = index.Mem{Cache: c.Arena.NewCache(), Limbo: e.domain.NewLimbo()}
+	e.keeper.pin = e.domain.NewPin()
 	// An empty table takes little, and a database that was full has to open again.
 	e.keeper.mem.Cache.Overdraft = arena.LargeOverdraft
 	for i, s := range c.Streams {

@@ -29,9 +29,9 @@ func BenchmarkUndo(b *testing.B) {
 			var ratios []float64
 			for range b.N {
 				for i, y := range engines {
-					start := time.Now()
+					start := threadTime(b)
 					y.run(b, turn)
-					times[i] = append(times[i], float64(time.Since(start).Nanoseconds())/turn)
+					times[i] = append(times[i], float64((threadTime(b)-start).Nanoseconds())/turn)
 				}
 				n := len(times[0]) - 1
 				ratios = append(ratios, times[1][n]/times[0][n])

@@ -28,8 +28,7 @@ func undo() []mutant.Mutant {
 			"	if invariant.Enabled {\n		invariant.Check((old == 0)", "	if false {\n		invariant.Check((old == 0)",
 		}},
 		{Name: "tombstones above what is released are collected", File: collectGo, Tests: "^TestUndoOracle$", Edits: []string{
-			"		if t.at > released {\n			return // they are in order\n		}\n		w.removeTombstone(w.tombs.Pop(), released)", "		_, released = t, hlc.Max
-		w.removeTombstone(w.tombs.Pop(), released)",
+			"		if t.at > released {\n			return // they are in order\n		}\n		w.removeTombstone(w.tombs.Pop(), released)", "		_, released = t, hlc.Max\n		w.removeTombstone(w.tombs.Pop(), released)",
 		}},
 		{Name: "a snapshot that was rolled back can be read", File: snapshotGo, Tests: "^TestUndoOracle$", Edits: []string{
 			"		e.snaps.open[n-1].void.Store(true)\n", "",
