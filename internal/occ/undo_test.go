@@ -306,7 +306,7 @@ func TestChainsThatAreCut(t *testing.T) {
 			}
 		})
 	}
-	for range 10000 {
+	for range 40000 {
 		put(t, e, table, "key", "lost")
 		e.Seal()
 		must(t, e.RollBack(s.Timestamp()))
