@@ -17,7 +17,7 @@ import (
 // TestRollBackUnderLoad moves money between accounts that come and go, while the engine is
 // sealed, rolled back and unsealed again and again; the sum never changes, whoever reads it, however.
 func TestRollBackUnderLoad(t *testing.T) {
-	const rollbacks, workers, perTerm = 60, 2, 60
+	const rollbacks, workers, perTerm = 30, 2, 40
 	clock := &hlc.Clock{}
 	var released atomic.Uint64
 	e := newUndoable(t, workers, clock, func() hlc.Timestamp { return hlc.Timestamp(released.Load()) })
