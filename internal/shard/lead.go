@@ -18,7 +18,12 @@ type Leadership struct {
 	Epoch  wal.Epoch
 	from   hlc.Timestamp // everything at or below was there before
 	course speculate.Course
+	over   chan struct{} // closed by the replica's tasks
 }
+
+// Done returns a channel that is closed when no transaction can be executed in this
+// leadership any more. Its outcome may not be known yet.
+func (l *Leadership) Done() <-chan struct{} { return l.over }
 
 // Released returns the timestamp up to which everything that was executed is certain.
 func (l *Leadership) Released() hlc.Timestamp { return max(l.from, hlc.Timestamp(l.course.Frontier())) }
@@ -50,7 +55,7 @@ func outcome(err error) error {
 
 // lead executes until the replica is deposed, and then takes back what is not certain.
 func (r *Replica) lead(ctx context.Context, group *stream.Leadership) error {
-	l := &Leadership{Epoch: group.Epoch, from: r.applier.applied}
+	l := &Leadership{Epoch: group.Epoch, from: r.applier.applied, over: make(chan struct{})}
 	// No timestamp of the log is given again (Invariant I5).
 	r.clock.Observe(r.applier.last)
 	inner, cancel := quorum.WithCancel(ctx)
@@ -62,10 +67,13 @@ func (r *Replica) lead(ctx context.Context, group *stream.Leadership) error {
 	r.gatherer.Reopen()
 	r.engine.Unseal()
 	r.leading.Store(l)
+	r.leads.Advance(r.leads.Value() + 1)
 	_, err := quorum.Select(ctx, group.Ended, gather)
 	r.leading.Store(nil)
+	close(l.over)
 	cancel()
 	if err != nil {
+		l.course.Fail(ErrStopped)
 		return err
 	}
 	r.gatherer.Shut(ErrNotLeader)
@@ -100,6 +108,8 @@ func (r *Replica) gather(ctx context.Context, sent *quorum.Queue[wal.Round]) err
 				return err
 			}
 		}
+		r.stats.Rounds++
+		r.stats.PayloadBytes += uint64(len(round.Payload))
 		round.Number, round.Payload = wal.RoundNumber(last), nil
 		if err := sent.Put(ctx, round); err != nil {
 			return err
