@@ -30,6 +30,14 @@ type host interface {
 	close() error
 }
 
+const (
+	// pendingBytesMax bounds what becomes one round, which has to fit into a frame, and
+	// that into an outbox: a round that does not would never be replicated.
+	pendingBytesMax = 8 << 20
+	frameBytesMax   = 4 * pendingBytesMax
+	outboxBytesMax  = 2 * frameBytesMax
+)
+
 // replica is a host in a group.
 type replica struct {
 	*shard.Replica
@@ -56,7 +64,7 @@ func startReplica(ctx context.Context, s *Setup, l net.Listener, logf func(strin
 	r.tcp = env.NewTCP(r.rt.Host(), s.Addrs, l)
 	r.network = &counted{Network: r.tcp}
 	err = r.rt.Run(ctx, "start", func(ctx context.Context) error {
-		r.endpoint = quorum.NewEndpoint(r.rt, r.network, quorum.Options{Cluster: s.Cluster}, nil)
+		r.endpoint = quorum.NewEndpoint(r.rt, r.network, quorum.Options{Cluster: s.Cluster, FrameBytesMax: frameBytesMax, OutboxBytesMax: outboxBytesMax}, nil)
 		var err error
 		if r.Replica, err = shard.Start(ctx, r.endpoint, r.folder.tape, ballotFile{r.folder.ballots}, r.options(s, logf)); err != nil {
 			return err
@@ -84,7 +92,7 @@ func (r *replica) options(s *Setup, logf func(string, ...any)) shard.Options {
 			Voters: slices.Sorted(maps.Keys(s.Addrs)), Base: r.folder.base, Rounds: r.folder.rounds, Ballot: r.folder.ballot,
 			Durability: d, ElectionTimeout: s.ElectionTimeout, Logf: logf,
 		},
-		Arena: r.arena, Workers: s.Threads, Time: env.RealClock(),
+		Arena: r.arena, Workers: s.Threads, Time: env.RealClock(), PendingBytesMax: pendingBytesMax,
 	}
 }
 
