@@ -73,7 +73,7 @@ more than how many there are in a second.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.unreplicated, "unreplicated", false, "an engine alone, without log and replicas, for comparison")
 	f.StringVar(&o.json, "json", "", "write the result to this file")
-	f.StringVar(&o.cpuProfile, "cpu-profile", "", "write processor profiles, load and check included, to files of this name with the member's number")
+	f.StringVar(&o.cpuProfile, "cpu-profile", "", "write processor profiles of the run, without load and check, to files of this name with the member's number")
 	return cmd
 }
 

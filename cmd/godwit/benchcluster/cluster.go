@@ -48,6 +48,7 @@ type one struct {
 	samples []Sample
 	checked *CheckReport
 	stopped bool
+	away    bool // it was killed or stopped
 }
 
 func (o *one) last() Sample {
@@ -138,7 +139,10 @@ func (c *cluster) restart(ctx context.Context, id env.NodeID) error {
 	if _, err := c.spawn(ctx, id, m.setup.Addrs[id]); err != nil {
 		return err
 	}
-	return c.begin(ctx, m)
+	if err := c.begin(ctx, m); err != nil {
+		return err
+	}
+	return m.process.order(Order{Run: &c.config.Run})
 }
 
 // order tells all members something.
@@ -157,7 +161,7 @@ func (c *cluster) ids() []env.NodeID { return slices.Sorted(maps.Keys(c.members)
 func (c *cluster) leader() *one {
 	var best *one
 	for _, m := range c.members {
-		if s := m.last(); s.Leads && !m.process.ended && (best == nil || s.Epoch > best.last().Epoch) {
+		if s := m.last(); s.Leads && !m.away && (best == nil || s.Epoch > best.last().Epoch) {
 			best = m
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"runtime/pprof"
 	"sync"
 	"time"
 
@@ -27,8 +25,9 @@ type member struct {
 	live     bench.Live
 	work     work
 	logs     io.Writer
-	profile  *os.File
+	profile  profile
 	running  sync.WaitGroup
+	telling  sync.Mutex // so that samples are in order
 	out      struct {
 		sync.Mutex
 		reports *json.Encoder
@@ -46,10 +45,7 @@ func Serve(ctx context.Context, in io.Reader, out, logs io.Writer) error {
 	err := m.obeyAll(ctx, json.NewDecoder(in))
 	cancel()
 	m.running.Wait()
-	if m.profile != nil {
-		pprof.StopCPUProfile()
-		err = errors.Join(err, m.profile.Close())
-	}
+	err = errors.Join(err, m.profile.stop())
 	if m.host != nil {
 		err = errors.Join(err, m.host.close())
 	}
@@ -85,11 +81,15 @@ func (m *member) obey(ctx context.Context, o *Order) (err error) {
 		return m.start(ctx, o.Start)
 	case m.host == nil:
 		return errors.New("benchcluster: an order for a member that has not started")
-	case o.Load, o.Run != nil:
+	case o.Load:
 		m.work.want(o)
+	case o.Run != nil:
+		m.work.want(o)
+		return m.profile.start()
 	case o.Stop:
 		m.work.stop()
 		m.report(Report{Stopped: true})
+		return m.profile.stop()
 	case o.Check != nil:
 		found, err := m.check(ctx, o.Check)
 		if err != nil {
@@ -100,7 +100,7 @@ func (m *member) obey(ctx context.Context, o *Order) (err error) {
 	return nil
 }
 
-func (m *member) start(ctx context.Context, s *Setup) (err error) {
+func (m *member) start(ctx context.Context, s *Setup) error {
 	m.setup = s
 	if s.Alone {
 		e, err := benchshard.NewAlone(s.MemoryMiB<<20, s.Threads)
@@ -115,14 +115,7 @@ func (m *member) start(ctx context.Context, s *Setup) (err error) {
 		}
 		m.host = r
 	}
-	if s.Profile != "" {
-		if m.profile, err = os.Create(s.Profile); err != nil {
-			return err
-		}
-		if err := pprof.StartCPUProfile(m.profile); err != nil {
-			return err
-		}
-	}
+	m.profile.name = s.Profile
 	m.report(Report{Started: true})
 	m.running.Go(func() { m.sample(ctx) })
 	m.running.Go(func() { m.lead(ctx) })
@@ -133,19 +126,26 @@ func (m *member) start(ctx context.Context, s *Setup) (err error) {
 func (m *member) sample(ctx context.Context) {
 	ticker := time.NewTicker(sampleEvery)
 	defer ticker.Stop()
-	for {
-		s := Sample{Executed: m.live.Executed(), Released: m.live.Released()}
-		if err := m.host.look(ctx, &s); err != nil {
-			return // it has ended
-		}
-		s.At, s.CPU = time.Now().UnixNano(), int64(bench.ProcessorTime())
-		m.report(Report{Sample: &s})
+	for m.tell(ctx) {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
 	}
+}
+
+// tell says how the member is now. It returns false if it has ended.
+func (m *member) tell(ctx context.Context) bool {
+	m.telling.Lock()
+	defer m.telling.Unlock()
+	s := Sample{Executed: m.live.Executed(), Released: m.live.Released()}
+	if err := m.host.look(ctx, &s); err != nil {
+		return false
+	}
+	s.At, s.CPU = time.Now().UnixNano(), int64(bench.ProcessorTime())
+	m.report(Report{Sample: &s})
+	return true
 }
 
 func (m *member) report(r Report) {

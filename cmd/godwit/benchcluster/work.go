@@ -171,6 +171,7 @@ func (m *member) run(ctx context.Context, e bench.Engine, o *RunOrder) error {
 	if o.Endless {
 		c.Duration, c.Interval = endless, endless
 		c.Seed ^= uint64(time.Now().UnixNano()) // each leader's transactions are others
+		go m.tellFirst(ctx)
 	}
 	r, err := bench.Run(ctx, e, w, c)
 	if err != nil {
@@ -183,6 +184,22 @@ func (m *member) run(ctx context.Context, e bench.Engine, o *RunOrder) error {
 	m.report(Report{Result: r})
 	return nil
 }
+
+// tellFirst says at once when something is released, for the first time since now. It
+// ends with ctx.
+func (m *member) tellFirst(ctx context.Context) {
+	before := m.live.Released()
+	for m.live.Released() == before {
+		if ctx.Err() != nil {
+			return
+		}
+		time.Sleep(firstLook)
+	}
+	m.tell(ctx)
+}
+
+// firstLook is how often it is looked whether something is released.
+const firstLook = 200 * time.Microsecond
 
 // endless is longer than any run.
 const endless = 1000 * time.Hour
