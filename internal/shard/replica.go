@@ -78,7 +78,8 @@ func Start(ctx context.Context, e *quorum.Endpoint, tape stream.Tape, ballots st
 	r.gatherer.Shut(ErrNotLeader)
 	r.engine = occ.New(occ.Config{Arena: o.Arena, Clock: r.clock, Streams: streams, Log: r.gatherer, Released: r.Released, Undo: true})
 	r.engine.Seal()
-	r.applier = applier{engine: r.engine, parallel: o.ReplayParallel, next: o.Group.Base.Number + 1, epoch: o.Group.Base.Epoch}
+	base := o.Group.Contents.Base
+	r.applier = applier{engine: r.engine, parallel: o.ReplayParallel, next: base.Number + 1, epoch: base.Epoch, last: base.Last}
 	for i := range o.Workers {
 		r.applier.replayers = append(r.applier.replayers, r.engine.NewStepReplayer(i))
 	}

@@ -2,28 +2,38 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"math"
+	"time"
 
+	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/wal"
 	"github.com/godwitdb/godwit/quorum"
 )
 
-// Tape is where a member keeps its rounds (wal.Tape). Its methods are called in jobs,
-// one at a time but for Read.
+// Tape is where a member keeps its rounds: a wal.Tape. Its methods are called in jobs,
+// one at a time but for Read; and that not beside Discard and Reset, which take away
+// what is read.
 type Tape interface {
-	// Append writes rounds, which are not durable then. A round whose number is at or
-	// below the last one replaces that and all behind it.
 	Append(rounds []wal.Round) error
 	Sync() error
+	Witness() error
 	Read(from wal.RoundNumber, bytesMax int) ([]wal.Round, error)
 	Discard(before wal.RoundNumber) error
 	Reset(base wal.Base) error
 }
 
-// BallotFile is where a member keeps what it has promised.
+// BallotFile is where a member keeps what it has promised: a wal.BallotFile.
 type BallotFile interface {
-	Save(b wal.Ballot) error
+	Put(b wal.Ballot) error
 }
+
+const (
+	// witnessAfter is after how long without a write the last one gets its witness.
+	witnessAfter = 200 * time.Millisecond
+	// fullPause is how long a full disk is left alone before the next attempt.
+	fullPause = 100 * time.Millisecond
+)
 
 // disk is what a member has put to be written, and how much of it is written.
 type disk struct {
@@ -36,6 +46,10 @@ type disk struct {
 	// written is the last of the rounds that can be read from the tape; cut is up to
 	// where those being written are still the log's.
 	written, cut wal.RoundNumber
+	// Who takes rounds away is alone with the tape.
+	reads int
+	alone bool
+	turn  *quorum.Watermark // moves when one of these changes
 }
 
 // batch is what one job writes, in this order.
@@ -47,7 +61,7 @@ type batch struct {
 }
 
 func newDisk(ctx context.Context, t Tape, b BallotFile, last wal.RoundNumber) *disk {
-	d := &disk{tape: t, ballots: b, written: last,
+	d := &disk{tape: t, ballots: b, written: last, turn: quorum.NewWatermark(ctx, "stream turn", 0),
 		put: quorum.NewWatermark(ctx, "stream put", 0), durable: quorum.NewWatermark(ctx, "stream durable", 0)}
 	d.durable.Behind(quorum.KindDisk, 1, 1)
 	return d
@@ -95,30 +109,68 @@ func (d *disk) sync(ctx context.Context) error { return d.durable.Wait(ctx, d.pu
 
 // run writes what is put until ctx ends or the disk fails. After each job it calls done.
 func (d *disk) run(ctx context.Context, done func()) error {
+	witnessed := true
 	for {
-		if err := d.put.Wait(ctx, d.durable.Value()+1); err != nil {
-			return err
+		err := d.await(ctx, witnessed)
+		if errors.Is(err, quorum.ErrTimeout) {
+			err = quorum.Wait(ctx, quorum.Disk(ctx, "stream witness", d.tape.Witness))
+			witnessed = true
+		} else if err == nil {
+			upTo, b := d.put.Value(), d.pending
+			d.pending, d.bytes, d.cut = batch{}, 0, math.MaxUint64
+			if err = d.write(ctx, &b); err == nil {
+				if n := len(b.rounds); n > 0 {
+					d.written = max(d.written, min(d.cut, b.rounds[n-1].Number))
+					witnessed = false
+				}
+				d.durable.Advance(upTo)
+				done()
+			}
 		}
-		upTo, b := d.put.Value(), d.pending
-		d.pending, d.bytes, d.cut = batch{}, 0, math.MaxUint64
-		job := quorum.Disk(ctx, "stream write", func() error { return d.write(&b) })
-		// However long it takes: nobody but this task waits for the job alone.
-		if err := quorum.Wait(ctx, job); err != nil {
+		if err != nil {
 			d.durable.Fail(err)
 			return err
 		}
-		if n := len(b.rounds); n > 0 {
-			d.written = max(d.written, min(d.cut, b.rounds[n-1].Number))
-		}
-		d.durable.Advance(upTo)
-		done()
 	}
 }
 
-// write is the job.
-func (d *disk) write(b *batch) error {
+// await waits for something to write, and not for long if the last write has no witness.
+func (d *disk) await(ctx context.Context, witnessed bool) error {
+	more := d.put.Reached(d.durable.Value() + 1)
+	if witnessed {
+		return quorum.Wait(ctx, more)
+	}
+	return quorum.WaitFor(ctx, more, witnessAfter)
+}
+
+// write writes a batch. On a full disk it tries again and again: there may be room
+// again, and until then the others do without this member.
+func (d *disk) write(ctx context.Context, b *batch) error {
+	if b.reset != nil || b.discard > 0 {
+		d.alone = true
+		defer func() { d.alone = false; d.turn.Advance(d.turn.Value() + 1) }()
+		for d.reads > 0 {
+			if err := d.turn.Wait(ctx, d.turn.Value()+1); err != nil {
+				return err
+			}
+		}
+	}
+	for {
+		// However long it takes: nobody but this task waits for the job alone.
+		err := quorum.Wait(ctx, quorum.Disk(ctx, "stream write", func() error { return d.job(b) }))
+		if !errors.Is(err, dberr.ErrDiskFull) {
+			return err
+		}
+		if err := quorum.Sleep(ctx, fullPause); err != nil {
+			return err
+		}
+	}
+}
+
+// job writes a batch, again if it has to.
+func (d *disk) job(b *batch) error {
 	if b.ballot != nil {
-		if err := d.ballots.Save(*b.ballot); err != nil {
+		if err := d.ballots.Put(*b.ballot); err != nil {
 			return err
 		}
 	}
@@ -126,6 +178,7 @@ func (d *disk) write(b *batch) error {
 		if err := d.tape.Reset(*b.reset); err != nil {
 			return err
 		}
+		b.reset = nil
 	}
 	if len(b.rounds) > 0 {
 		if err := d.tape.Append(b.rounds); err != nil {
@@ -139,4 +192,22 @@ func (d *disk) write(b *batch) error {
 		return d.tape.Discard(b.discard)
 	}
 	return nil
+}
+
+// read reads rounds from the tape.
+func (d *disk) read(ctx context.Context, from wal.RoundNumber, bytesMax int) ([]wal.Round, error) {
+	for d.alone {
+		if err := d.turn.Wait(ctx, d.turn.Value()+1); err != nil {
+			return nil, err
+		}
+	}
+	d.reads++
+	job := quorum.Blocking(ctx, quorum.KindDisk, "stream read", func() ([]wal.Round, error) { return d.tape.Read(from, bytesMax) })
+	// The job goes on if ctx ends.
+	quorum.RuntimeOf(ctx).Go("stream reader", func(ctx context.Context) error {
+		defer func() { d.reads--; d.turn.Advance(d.turn.Value() + 1) }()
+		_, err := job.Wait(ctx)
+		return err
+	})
+	return job.Wait(ctx)
 }

@@ -79,23 +79,12 @@ type Group struct {
 func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Options) (*Group, error) {
 	rt := quorum.RuntimeOf(ctx)
 	g := &Group{id: rt.Node(), rt: rt, endpoint: e, options: o.withDefaults(), epoch: o.Ballot.Epoch, vote: quorum.NodeID(o.Ballot.Vote)}
-	g.log = newLog(o.Base, membership{slices.Clone(o.Voters), slices.Clone(o.Learners)})
-	for i := range o.Rounds {
-		r := &o.Rounds[i]
-		if r.Number != g.log.last()+1 || r.Epoch < g.log.lastEpoch() || r.Epoch > g.epoch {
-			return nil, fmt.Errorf("%w: round %d of epoch %d behind round %d of epoch %d, in epoch %d", ErrCorrupt, r.Number, r.Epoch, g.log.last(), g.log.lastEpoch(), g.epoch)
-		}
-		if r.Kind == wal.RoundMembers && r.Payload == nil {
-			full, err := quorum.Blocking(ctx, quorum.KindDisk, "stream load", func() ([]wal.Round, error) { return t.Read(r.Number, 1) }).Wait(ctx)
-			if err != nil {
-				return nil, err
-			}
-			r = &full[0]
-		}
-		g.log.note(r)
+	g.log = newLog(o.Contents.Base, membership{slices.Clone(o.Voters), slices.Clone(o.Learners)})
+	if err := g.load(ctx, t); err != nil {
+		return nil, err
 	}
 	g.disk = newDisk(ctx, t, b, g.log.last())
-	g.commit = quorum.NewWatermark(ctx, "stream commit", uint64(o.Base.Number))
+	g.commit = quorum.NewWatermark(ctx, "stream commit", uint64(o.Contents.Base.Number))
 	g.behind = quorum.NewWatermark(ctx, "stream behind", 0)
 	g.elected = quorum.NewQueue[*Leadership](ctx, "stream elected", 1)
 	g.reign = newLeadership(ctx, 0)
@@ -105,6 +94,30 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 	g.serve()
 	e.OnGone(g.gone)
 	return g, nil
+}
+
+// load notes what is on the tape.
+func (g *Group) load(ctx context.Context, t Tape) error {
+	for i := range g.options.Contents.Rounds {
+		info := &g.options.Contents.Rounds[i]
+		if info.Damage != nil {
+			return fmt.Errorf("%w: %w", ErrCorrupt, info.Damage)
+		}
+		if info.Number != g.log.last()+1 || info.Epoch < g.log.lastEpoch() || info.Epoch > g.epoch {
+			return fmt.Errorf("%w: round %d of epoch %d behind round %d of epoch %d, in epoch %d", ErrCorrupt, info.Number, info.Epoch, g.log.last(), g.log.lastEpoch(), g.epoch)
+		}
+		r := wal.Round{Number: info.Number, Epoch: info.Epoch, Kind: info.Kind, Watermark: info.Watermark}
+		if info.Kind == wal.RoundMembers {
+			read, err := quorum.Blocking(ctx, quorum.KindDisk, "stream load", func() ([]wal.Round, error) { return t.Read(info.Number, 1) }).Wait(ctx)
+			if err != nil {
+				return err
+			}
+			r = read[0]
+		}
+		g.log.note(&r, uint64(info.Bytes))
+	}
+	g.options.Contents = nil
+	return nil
 }
 
 // Run takes part until ctx ends or the disk fails, and returns why.
@@ -178,7 +191,7 @@ func (g *Group) Rounds(ctx context.Context, from wal.RoundNumber, bytesMax int) 
 			return rounds, nil
 		}
 		// Of what is not in memory nothing waits to be written.
-		rounds, err := quorum.Blocking(ctx, quorum.KindDisk, "stream read", func() ([]wal.Round, error) { return g.disk.tape.Read(from, bytesMax) }).Wait(ctx)
+		rounds, err := g.disk.read(ctx, from, bytesMax)
 		if from <= g.log.base.Number {
 			continue // the log was changed meanwhile
 		}

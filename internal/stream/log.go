@@ -86,7 +86,7 @@ func (l *log) spanOf(n wal.RoundNumber) int {
 }
 
 // note appends a round that is not kept in memory.
-func (l *log) note(r *wal.Round) {
+func (l *log) note(r *wal.Round, payloadBytes uint64) {
 	if n := len(l.spans); n == 0 || l.spans[n-1].epoch != r.Epoch {
 		if r.Epoch < l.lastEpoch() {
 			panic("stream: a round of an earlier epoch behind one of a later")
@@ -94,7 +94,7 @@ func (l *log) note(r *wal.Round) {
 		l.spans = append(l.spans, span{first: r.Number, epoch: r.Epoch})
 	}
 	l.spans[len(l.spans)-1].watermark = r.Watermark
-	l.heads = append(l.heads, head{r.Watermark, l.heads[len(l.heads)-1].end + sizeOf(r)})
+	l.heads = append(l.heads, head{r.Watermark, l.heads[len(l.heads)-1].end + roundOverheadBytes + payloadBytes})
 	if m := (membership{}); r.Kind == wal.RoundMembers && quorum.Decode(r.Payload, &m) == nil {
 		l.members = append(l.members, placed{r.Number, m})
 	}
@@ -102,7 +102,7 @@ func (l *log) note(r *wal.Round) {
 
 // append puts a round behind the others.
 func (l *log) append(r wal.Round) {
-	l.note(&r)
+	l.note(&r, uint64(len(r.Payload)))
 	l.tail = append(l.tail, r)
 	l.tailLen += sizeOf(&r)
 }

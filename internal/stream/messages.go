@@ -33,7 +33,9 @@ func roundFields(c *quorum.Coder, r *wal.Round) {
 	r.Kind = wal.RoundKind(kind)
 	c.Uint((*uint64)(&r.Watermark))
 	c.Uint((*uint64)(&r.Last))
-	c.Bytes(&r.Payload)
+	if c.Bytes(&r.Payload); len(r.Payload) == 0 {
+		r.Payload = nil
+	}
 }
 
 // run is consecutive rounds, behind a position that the log of who gets them has to have.
@@ -55,12 +57,16 @@ func (m *run) fields(c *quorum.Coder) {
 // end returns the number of the last round.
 func (m *run) end() wal.RoundNumber { return m.prev.number + wal.RoundNumber(len(m.rounds)) }
 
-// sound tells whether the rounds can be of one log, whose last epoch is not above max.
+// sound tells whether the rounds can be of one log, whose last epoch is not above max,
+// and whether whoever carries them out can read them.
 func (m *run) sound(epochMax wal.Epoch) bool {
 	epoch := m.prev.epoch
 	for i := range m.rounds {
 		r := &m.rounds[i]
 		if r.Epoch < epoch || r.Epoch > epochMax || r.Kind < wal.RoundData || r.Kind > wal.RoundMembers || (r.Epoch > epoch) != (r.Kind == wal.RoundOpen) {
+			return false
+		}
+		if _, err := wal.SplitPayload(r.Payload); err != nil && r.Kind == wal.RoundData {
 			return false
 		}
 		epoch = r.Epoch

@@ -19,14 +19,12 @@ const (
 
 // Options are a member's. Zero values stand for defaults.
 type Options struct {
-	// Voters are the members at Base: of a new group the first ones, later those that
-	// the checkpoint says. A member that is to join a group has none.
+	// Contents is what is on the tape, and Ballot what the member has promised.
+	Contents *wal.TapeContents
+	Ballot   wal.Ballot
+	// Voters and Learners are the members where the tape begins: of a new group the first
+	// ones, later those that the checkpoint says. A member that is to join a group has none.
 	Voters, Learners []quorum.NodeID
-	// Base is where the tape begins, Rounds what is on it, without payloads, and Ballot
-	// what the member has promised.
-	Base   wal.Base
-	Rounds []wal.Round
-	Ballot wal.Ballot
 	// Durability is the same for all members.
 	Durability Durability
 	// ElectionTimeout is how long a member does not hear from a leader at most before it

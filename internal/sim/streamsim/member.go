@@ -48,19 +48,13 @@ func (m *member) main(ctx context.Context) error {
 	o.Logf = func(format string, args ...any) {
 		m.cluster.world.Logf("n%d: "+format, append([]any{m.node.ID()}, args...)...)
 	}
-	files := m.node.FS()
-	var t *tape
-	var b *ballot
-	opened := quorum.Disk(ctx, "open", func() (err error) {
-		if t, o.Rounds, err = openTape(files, "group/tape"); err == nil {
-			b, o.Ballot, err = openBallot(files, "group/ballot")
-		}
-		return err
-	})
-	if err := quorum.Wait(ctx, opened); err != nil {
+	files, host := m.node.FS(), m.node.Runtime().Host()
+	d, err := quorum.Blocking(ctx, quorum.KindDisk, "open", func() (*disk, error) { return openDisk(files, host) }).Wait(ctx)
+	if err != nil {
 		return err
 	}
-	g, err := stream.Start(ctx, m.endpoint, t, b, o)
+	o.Contents, o.Ballot = d.contents, d.ballot
+	g, err := stream.Start(ctx, m.endpoint, d.tape, d.ballots, o)
 	if err != nil {
 		return err
 	}

@@ -2,12 +2,13 @@ package streamsim
 
 import (
 	"cmp"
+	"encoding/binary"
+	"errors"
 	"maps"
 	"slices"
 
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/wal"
-	"github.com/godwitdb/godwit/quorum"
 )
 
 // txn is a transaction: it has read a key, and written it.
@@ -17,16 +18,40 @@ type txn struct {
 	read    uint64 // the transaction whose write it has read, 0 for none
 }
 
-// payload is what is in a round of data.
-type payload struct{ txns []txn }
+// The record of a transaction is one write to its key, of its name and of what it has
+// read.
+const wordBytes = 8
 
-func (m *payload) Fields(c *quorum.Coder) {
-	quorum.Slice(c, &m.txns, func(t *txn) {
-		c.Uint(&t.id)
-		c.Uint(&t.key)
-		c.Uint((*uint64)(&t.ts))
-		c.Uint(&t.read)
-	})
+// encode appends the record of a transaction.
+func (t *txn) encode(b []byte) []byte {
+	size := wal.TxHeaderBytes + wal.WriteBytes(wordBytes, 2*wordBytes)
+	at := len(b)
+	b = append(b, make([]byte, size)...)
+	var key, value []byte
+	key = binary.BigEndian.AppendUint64(key, t.key)
+	value = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(value, t.id), t.read)
+	n := wal.PutTxHeader(b[at:], t.ts, 1, size)
+	wal.PutWrite(b[at+n:], 1, wal.KindPut, key, value)
+	return b
+}
+
+// decode returns the transactions in the payload of a round.
+func decode(payload []byte) (txns []txn, err error) {
+	batches, err := wal.SplitPayload(payload)
+	if err != nil {
+		return nil, err
+	}
+	for i := range batches {
+		r := batches[i].Read()
+		for r.Next() {
+			var w wal.Write
+			if !r.NextWrite(&w) || len(w.Key) != wordBytes || len(w.Value) != 2*wordBytes {
+				return nil, errors.New("a record of something else")
+			}
+			txns = append(txns, txn{id: binary.BigEndian.Uint64(w.Value), key: binary.BigEndian.Uint64(w.Key), ts: r.Timestamp(), read: binary.BigEndian.Uint64(w.Value[wordBytes:])})
+		}
+	}
+	return txns, nil
 }
 
 // state is what comes of a log's rounds.
@@ -65,11 +90,11 @@ func (s *state) apply(r *wal.Round) (why string) {
 	if r.Kind != wal.RoundData {
 		return ""
 	}
-	var p payload
-	if quorum.Decode(r.Payload, &p) != nil {
-		return "undecodable"
+	txns, err := decode(r.Payload)
+	if err != nil {
+		return err.Error()
 	}
-	for _, t := range p.txns {
+	for _, t := range txns {
 		if t.ts <= s.watermark {
 			return "I5: a record at or below what was closed"
 		}
@@ -128,26 +153,42 @@ func (e *engine) execute(id, key uint64, on int) txn {
 // gather takes so many transactions of each stream and returns what has to be done when
 // they are in the log. A stream that has nothing more closes all that was executed.
 func (e *engine) gather(most func() int) (r wal.Round, done func()) {
-	var p payload
+	var batches []wal.Batch
 	closed, taken := make([]hlc.Timestamp, len(e.streams)), make([]int, len(e.streams))
 	r.Watermark = hlc.Max
 	for i := range e.streams {
 		s := &e.streams[i]
 		taken[i], closed[i] = min(most(), len(s.txns)), s.closed
-		if n := taken[i]; n > 0 {
-			p.txns = append(p.txns, s.txns[:n]...)
+		n := taken[i]
+		if n > 0 {
 			closed[i] = s.txns[n-1].ts
 		}
-		if taken[i] == len(s.txns) && most() > 0 {
+		if n == len(s.txns) && most() > 0 {
 			closed[i] = e.clock
+		}
+		if n > 0 {
+			batches = append(batches, batch(wal.StreamID(i), closed[i], s.txns[:n]))
 		}
 		r.Watermark = min(r.Watermark, closed[i])
 		r.Last = max(r.Last, closed[i])
 	}
-	r.Payload = quorum.Encode(nil, &p)
+	r.Payload = wal.JoinPayload(batches)
 	return r, func() {
 		for i := range e.streams {
 			e.streams[i].txns, e.streams[i].closed = e.streams[i].txns[taken[i]:], closed[i]
 		}
 	}
+}
+
+// batch is what a stream has of a round.
+func batch(id wal.StreamID, closed hlc.Timestamp, txns []txn) wal.Batch {
+	var data []byte
+	for i := range txns {
+		data = txns[i].encode(data)
+	}
+	b, err := wal.NewBatch(id, closed, data)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
