@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +48,10 @@ type clusterOptions struct {
 }
 
 func newClusterCommand() *cobra.Command {
-	var o clusterOptions
+	var (
+		o      clusterOptions
+		faults faultFlags
+	)
 	cmd := &cobra.Command{
 		Use:   "cluster",
 		Short: "Measure a group of replicas, processes of their own, on this machine",
@@ -60,20 +64,26 @@ All processes share this machine's processors, so what a transaction costs whom 
 more than how many there are in a second.`,
 		Example: `  godwit bench cluster --workload tpcc
   godwit bench cluster --workload ycsb++ --rate 20000 --durability memory
-  godwit bench cluster --workload tpcc --unreplicated`,
+  godwit bench cluster --workload tpcc --unreplicated
+  godwit bench cluster compare --workload ycsb++ --rounds 5
+  godwit bench cluster --workload ycsb++ --rate 20000 --kill 100 --plot kills`,
 		Args:    exactly(0),
-		PreRunE: func(cmd *cobra.Command, _ []string) error { return o.validate(cmd) },
+		PreRunE: func(cmd *cobra.Command, _ []string) error { return cmp.Or(o.validate(cmd), faults.validate(&o)) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := interruptible(cmd)
 			defer stop()
+			if faults.any() {
+				return failed(o.failover(ctx, cmd, &faults))
+			}
 			return failed(o.measure(ctx, cmd))
 		},
 	}
 	o.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.unreplicated, "unreplicated", false, "an engine alone, without log and replicas, for comparison")
-	f.StringVar(&o.json, "json", "", "write the result to this file")
 	f.StringVar(&o.cpuProfile, "cpu-profile", "", "write processor profiles of the run, without load and check, to files of this name with the member's number")
+	faults.declare(cmd)
+	cmd.AddCommand(newClusterCompareCommand())
 	return cmd
 }
 
@@ -113,6 +123,7 @@ func (o *clusterOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.dir, "dir", "", "where the replicas have their folders; default a temporary folder, which is removed")
 	f.Uint64Var(&o.seed, "seed", 1, "start of the random numbers")
 	f.BoolVar(&o.quiet, "quiet", false, "no progress")
+	f.StringVar(&o.json, "json", "", "write the result to this file")
 }
 
 func (o *clusterOptions) validate(cmd *cobra.Command) error {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 
 	"github.com/godwitdb/godwit/internal/env"
-	"github.com/godwitdb/godwit/internal/stream"
 	"github.com/godwitdb/godwit/internal/wal"
 )
 
@@ -26,9 +25,8 @@ type folder struct {
 	tape    *wal.Tape
 	ballots *wal.BallotFile
 	// What was in it.
-	base   wal.Base
-	rounds []wal.Round
-	ballot wal.Ballot
+	contents *wal.TapeContents
+	ballot   wal.Ballot
 }
 
 // identity says whose a folder is.
@@ -85,10 +83,7 @@ func (f *folder) open(fsys env.FS, dir, reach, ballot string, id wal.DatabaseID)
 	if err != nil {
 		return err
 	}
-	f.tape, f.base = tape, contents.Base
-	for _, r := range contents.Rounds {
-		f.rounds = append(f.rounds, wal.Round{Number: r.Number, Epoch: r.Epoch, Kind: r.Kind, Watermark: r.Watermark, Last: r.Last})
-	}
+	f.tape, f.contents = tape, contents
 	return nil
 }
 
@@ -138,11 +133,3 @@ func (f *folder) close() error {
 	}
 	return errors.Join(append(errs, f.lock.Close())...)
 }
-
-// ballotFile is what package stream knows a ballot's file as.
-type ballotFile struct{ *wal.BallotFile }
-
-var _ stream.BallotFile = ballotFile{}
-
-// Save implements stream.BallotFile.
-func (b ballotFile) Save(x wal.Ballot) error { return b.Put(x) }

@@ -66,7 +66,7 @@ func startReplica(ctx context.Context, s *Setup, l net.Listener, logf func(strin
 	err = r.rt.Run(ctx, "start", func(ctx context.Context) error {
 		r.endpoint = quorum.NewEndpoint(r.rt, r.network, quorum.Options{Cluster: s.Cluster, FrameBytesMax: frameBytesMax, OutboxBytesMax: outboxBytesMax}, nil)
 		var err error
-		if r.Replica, err = shard.Start(ctx, r.endpoint, r.folder.tape, ballotFile{r.folder.ballots}, r.options(s, logf)); err != nil {
+		if r.Replica, err = shard.Start(ctx, r.endpoint, r.folder.tape, r.folder.ballots, r.options(s, logf)); err != nil {
 			return err
 		}
 		r.endpoint.Listen()
@@ -89,7 +89,7 @@ func (r *replica) options(s *Setup, logf func(string, ...any)) shard.Options {
 	}
 	return shard.Options{
 		Group: stream.Options{
-			Voters: slices.Sorted(maps.Keys(s.Addrs)), Base: r.folder.base, Rounds: r.folder.rounds, Ballot: r.folder.ballot,
+			Voters: slices.Sorted(maps.Keys(s.Addrs)), Contents: r.folder.contents, Ballot: r.folder.ballot,
 			Durability: d, ElectionTimeout: s.ElectionTimeout, Logf: logf,
 		},
 		Arena: r.arena, Workers: s.Threads, Time: env.RealClock(), PendingBytesMax: pendingBytesMax,

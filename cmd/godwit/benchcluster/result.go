@@ -94,7 +94,9 @@ func measured(r *bench.Result) (from, to int64) {
 		}
 		last = i.EndSeconds
 	}
-	at := func(seconds float64) int64 { return r.Started.Add(time.Duration(seconds * float64(time.Second))).UnixNano() }
+	at := func(seconds float64) int64 {
+		return r.Started.Add(time.Duration(seconds * float64(time.Second))).UnixNano()
+	}
 	return at(max(0, first)), at(last)
 }
 

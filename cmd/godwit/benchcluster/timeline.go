@@ -1,6 +1,10 @@
 package benchcluster
 
-import "time"
+import (
+	"time"
+
+	"github.com/godwitdb/godwit/bench/plot"
+)
 
 const (
 	// A timeline is cut into moments of timelineStep, from timelineBefore a fault to
@@ -56,4 +60,16 @@ func (o *one) forget() {
 	if over := len(o.samples) - samplesKept; over > 0 {
 		o.samples = append(o.samples[:0], o.samples[over:]...)
 	}
+}
+
+// Rates returns the timeline as rates.
+func (o *Outage) Rates() []plot.Rate {
+	var all []plot.Rate
+	for i, m := range o.Timeline {
+		all = append(all, plot.Rate{
+			At:       time.Duration(i)*timelineStep - timelineBefore,
+			Executed: m.Executed / timelineStep.Seconds(), Released: m.Released / timelineStep.Seconds(),
+		})
+	}
+	return all
 }

@@ -29,9 +29,12 @@ type work struct {
 // want notes an order.
 func (w *work) want(o *Order) {
 	w.mu.Lock()
-	w.mu.load = w.mu.load || o.Load
+	if o.Load {
+		w.mu.load = true
+	}
 	if o.Run != nil {
-		w.mu.run = o.Run
+		// Whoever leads next runs on the data that the first leader has loaded.
+		w.mu.load, w.mu.run = false, o.Run
 	}
 	w.mu.Unlock()
 	select {
