@@ -89,12 +89,14 @@ const roundsMax = 1 << 14
 
 // gather makes rounds of what workers append and hands them to the group, until it does
 // not take them any more. What waits for its round while an earlier one is not durable
-// makes a larger round; but not for longer than RoundWait.
+// makes a larger round; but not for longer than RoundWait. Large rounds are not made more
+// often than that: what a round costs, whatever is in it, is shared by more transactions.
 func (r *Replica) gather(ctx context.Context, sent *quorum.Queue[wal.Round]) error {
 	last := uint64(0) // the last round that was handed over
 	for {
-		seen := r.pending.Value()
+		seen, began := r.pending.Value(), r.rt.Elapsed()
 		round := r.gatherer.Gather()
+		bytes := int64(len(round.Payload))
 		for {
 			number, err := r.group.Append(round)
 			if err == nil {
@@ -124,7 +126,19 @@ func (r *Replica) gather(ctx context.Context, sent *quorum.Queue[wal.Round]) err
 				return err
 			}
 		}
+		if wait := r.pace(bytes) - (r.rt.Elapsed() - began); wait > 0 && !r.gatherer.Open() && r.gatherer.PendingBytes() < r.options.RoundBytes {
+			if err := quorum.Sleep(ctx, wait); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// pace returns how long after a round of so many bytes the next one is made at least: a
+// share of RoundWait. Below a rate of PaceBytes in RoundWait rounds get small, and
+// the shorter the wait, the smaller; above it they are made every RoundWait.
+func (r *Replica) pace(bytes int64) time.Duration {
+	return time.Duration(float64(r.options.RoundWait) * min(1, float64(bytes)/float64(r.options.PaceBytes)))
 }
 
 // pause waits for an event, but no longer than d.
