@@ -43,8 +43,9 @@ func (i identity) database() (id wal.DatabaseID) {
 	return id
 }
 
-// openFolder opens a member's folder and makes it if there is none.
-func openFolder(fsys env.FS, dir string, who identity) (f *folder, err error) {
+// openFolder opens a member's folder and makes it if there is none. memory says that
+// nobody waits for its disk.
+func openFolder(fsys env.FS, dir string, who identity, memory bool) (f *folder, err error) {
 	if err := fsys.MkdirAll(dir); err != nil {
 		return nil, err
 	}
@@ -72,14 +73,14 @@ func openFolder(fsys env.FS, dir string, who identity) (f *folder, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, f.open(fsys, dir, reach, ballot, who.database())
+	return f, f.open(fsys, dir, reach, ballot, who.database(), memory)
 }
 
-func (f *folder) open(fsys env.FS, dir, reach, ballot string, id wal.DatabaseID) (err error) {
+func (f *folder) open(fsys env.FS, dir, reach, ballot string, id wal.DatabaseID, memory bool) (err error) {
 	if f.ballots, f.ballot, err = wal.OpenBallot(fsys, ballot, id); err != nil {
 		return err
 	}
-	tape, contents, err := wal.OpenTape(wal.TapeOptions{FS: fsys, Rand: env.RealRand(), Dir: filepath.Join(dir, "log"), Reach: reach, ID: id})
+	tape, contents, err := wal.OpenTape(wal.TapeOptions{FS: fsys, Rand: env.RealRand(), Dir: filepath.Join(dir, "log"), Reach: reach, ID: id, Reserved: memory})
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,10 @@ import (
 	"github.com/godwitdb/godwit/quorum"
 )
 
+// durableInMemory is the durability of a group whose members acknowledge what they have
+// received.
+const durableInMemory = "memory"
+
 // host is what a member runs the workload on: a replica or an engine alone.
 type host interface {
 	// awaitLead returns an engine that executes, and what is closed when it does not any
@@ -54,7 +58,7 @@ type replica struct {
 // not any more.
 func startReplica(ctx context.Context, s *Setup, l net.Listener, logf func(string, ...any), failed func(error)) (_ *replica, err error) {
 	r := &replica{}
-	if r.folder, err = openFolder(env.OS(), s.Dir, identity{s.Cluster, s.ID}); err != nil {
+	if r.folder, err = openFolder(env.OS(), s.Dir, identity{s.Cluster, s.ID}, s.Durability == durableInMemory); err != nil {
 		return nil, err
 	}
 	if r.arena, err = arena.New(s.MemoryMiB << 20); err != nil {
@@ -84,7 +88,7 @@ func startReplica(ctx context.Context, s *Setup, l net.Listener, logf func(strin
 
 func (r *replica) options(s *Setup, logf func(string, ...any)) shard.Options {
 	d := stream.Disk
-	if s.Durability == "memory" {
+	if s.Durability == durableInMemory {
 		d = stream.Memory
 	}
 	return shard.Options{
