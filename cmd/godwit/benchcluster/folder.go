@@ -45,42 +45,47 @@ func (i identity) database() (id wal.DatabaseID) {
 
 // openFolder opens a member's folder and makes it if there is none. memory says that
 // nobody waits for its disk.
-func openFolder(fsys env.FS, dir string, who identity, memory bool) (f *folder, err error) {
+func openFolder(fsys env.FS, dir string, who identity, memory bool) (*folder, error) {
 	if err := fsys.MkdirAll(dir); err != nil {
 		return nil, err
 	}
-	f = &folder{}
-	if f.lock, err = fsys.Lock(filepath.Join(dir, "LOCK")); err != nil {
+	lock, err := fsys.Lock(filepath.Join(dir, "LOCK"))
+	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.close())
-		}
-	}()
-	reach, ballot := filepath.Join(dir, "REACH"), filepath.Join(dir, "BALLOT")
+	f := &folder{lock: lock}
+	if err = identify(fsys, dir, who); err == nil {
+		err = f.open(fsys, dir, who.database(), memory)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return f, nil
+}
+
+// identify makes sure that a folder is somebody's: it is made theirs if it is new.
+func identify(fsys env.FS, dir string, who identity) error {
 	found, err := readIdentity(fsys, filepath.Join(dir, "IDENTITY"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		// The identity comes last: with it, the folder is complete.
-		err = errors.Join(wal.CreateReach(fsys, reach, who.database(), wal.Reach{}), wal.CreateBallot(fsys, ballot, who.database()))
+		err = errors.Join(wal.CreateReach(fsys, filepath.Join(dir, "REACH"), who.database(), wal.Reach{}),
+			wal.CreateBallot(fsys, filepath.Join(dir, "BALLOT"), who.database()))
 		if err == nil {
 			err = writeIdentity(fsys, dir, who)
 		}
 	case err == nil && found != who:
 		err = fmt.Errorf("benchcluster: %s belongs to member %d of cluster %d, not to member %d of cluster %d", dir, found.Member, found.Cluster, who.Member, who.Cluster)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return f, f.open(fsys, dir, reach, ballot, who.database(), memory)
+	return err
 }
 
-func (f *folder) open(fsys env.FS, dir, reach, ballot string, id wal.DatabaseID, memory bool) (err error) {
-	if f.ballots, f.ballot, err = wal.OpenBallot(fsys, ballot, id); err != nil {
+func (f *folder) open(fsys env.FS, dir string, id wal.DatabaseID, memory bool) (err error) {
+	if f.ballots, f.ballot, err = wal.OpenBallot(fsys, filepath.Join(dir, "BALLOT"), id); err != nil {
 		return err
 	}
-	tape, contents, err := wal.OpenTape(wal.TapeOptions{FS: fsys, Rand: env.RealRand(), Dir: filepath.Join(dir, "log"), Reach: reach, ID: id, Reserved: memory})
+	tape, contents, err := wal.OpenTape(wal.TapeOptions{FS: fsys, Rand: env.RealRand(), ID: id, Reserved: memory,
+		Dir: filepath.Join(dir, "log"), Reach: filepath.Join(dir, "REACH")})
 	if err != nil {
 		return err
 	}

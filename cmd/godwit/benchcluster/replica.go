@@ -83,7 +83,11 @@ func startReplica(ctx context.Context, s *Setup, l net.Listener, logf func(strin
 		})
 		return nil
 	})
-	return r, err
+	if err != nil {
+		r.stop()
+		return nil, errors.Join(err, r.folder.close(), r.arena.Close())
+	}
+	return r, nil
 }
 
 func (r *replica) options(s *Setup, logf func(string, ...any)) shard.Options {
