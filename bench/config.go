@@ -40,6 +40,11 @@ type Config struct {
 	// DrainTimeout is how long the releases may take after the run; 0 is one
 	// minute.
 	DrainTimeout time.Duration
+	// RatePerSecond bounds what all sessions execute together; 0 is no bound. Latencies
+	// are counted from the real start of a transaction.
+	RatePerSecond float64
+	// Live, if set, is told how far the run is.
+	Live *Live
 	// Seed starts the random numbers.
 	Seed uint64
 	// Beside, if set, runs in a goroutine of its own while the sessions do, to
@@ -81,6 +86,9 @@ func (c Config) Validate() error {
 	}
 	if c.Warmup < 0 || c.Interval < 0 || c.DrainTimeout < 0 {
 		errs = append(errs, errors.New("bench: a time is below 0"))
+	}
+	if c.RatePerSecond < 0 {
+		errs = append(errs, errors.New("bench: RatePerSecond is below 0"))
 	}
 	if c.InFlightMax < 0 || c.InFlightMax > inFlightLimit {
 		errs = append(errs, errors.New("bench: InFlightMax is not in 1..1048576"))

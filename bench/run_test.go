@@ -119,6 +119,26 @@ func (c *counting) Check(_ context.Context, e bench.Engine, _ int) error {
 	})
 }
 
+func TestRateAndLive(t *testing.T) {
+	var live bench.Live
+	const rate = 2000
+	r, err := bench.Measure(t.Context(), refengine.New(refengine.Options{}), &counting{}, bench.Config{
+		Sessions: 2, Duration: 200 * time.Millisecond, RatePerSecond: rate, Live: &live,
+	}, t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Executed == 0 || float64(r.Executed+r.Rollbacks) > rate*(r.Seconds+0.01) {
+		t.Errorf("%d executed in %v s", r.Executed+r.Rollbacks, r.Seconds)
+	}
+	if live.Executed() < r.Executed || live.Executed() != live.Released() {
+		t.Errorf("%d executed, %d released, and of those measured %d", live.Executed(), live.Released(), r.Executed)
+	}
+	if err := (bench.Config{Sessions: 1, Duration: 1, RatePerSecond: -1}).Validate(); err == nil {
+		t.Error("a negative rate is accepted")
+	}
+}
+
 func TestMeasure(t *testing.T) {
 	var lines []bench.Interval
 	w := &counting{}

@@ -43,6 +43,8 @@ type driver struct {
 	seen    uint64
 	aborts  uint64
 	yielded time.Duration
+	pace    pace
+	news    unpublished
 	current *tally
 	full    chan *tally
 	spare   chan *tally
@@ -55,6 +57,7 @@ func newDriver(run *shared, session Session, worker Worker, kinds int) *driver {
 	d := &driver{
 		run: run, session: session, worker: worker,
 		window:  newWindow(run.config.InFlightMax),
+		pace:    newPace(run.config.RatePerSecond, run.config.Sessions),
 		current: newTally(kinds),
 		full:    make(chan *tally, 1),
 		spare:   make(chan *tally, 1),
@@ -72,6 +75,10 @@ func (d *driver) loop() {
 	for d.goOn() {
 		if d.window.full() {
 			now = d.awaitRoom()
+			continue
+		}
+		if wait := d.pace.wait(now); wait > 0 {
+			now = d.rest(wait)
 			continue
 		}
 		end, err := d.transaction(now)
@@ -92,6 +99,7 @@ func (d *driver) transaction(start time.Duration) (time.Duration, error) {
 	switch {
 	case err == nil:
 		k.executed++
+		d.news.executed++
 	case errors.Is(err, ErrRollback):
 		k.rollbacks++
 	default:
@@ -110,10 +118,23 @@ func (d *driver) release(now time.Duration) {
 		k := &d.current.kinds[p.kind]
 		if !p.rolledBack {
 			k.released++
+			d.news.released++
 		}
 		k.releasedLatency.record(now - p.start)
 		d.window.pop()
 	}
+	if now-d.news.at >= livePeriod {
+		d.news.publish(d.run.config.Live, now)
+	}
+}
+
+// rest lets time pass, because the session is ahead of its rate.
+func (d *driver) rest(wait time.Duration) time.Duration {
+	time.Sleep(wait)
+	now := d.run.now()
+	d.release(now)
+	d.yielded = now
+	return now
 }
 
 // breathe lets other goroutines run when this one has had its time.
@@ -179,6 +200,7 @@ func (d *driver) drain() error {
 		now := d.run.now()
 		d.release(now)
 		if d.window.len() == 0 || d.run.abandoned.Load() {
+			d.news.publish(d.run.config.Live, now)
 			return nil
 		}
 		if now > deadline {

@@ -117,3 +117,9 @@ func longestPause(after, before *metrics.Float64Histogram) time.Duration {
 	}
 	return 0
 }
+
+// ProcessorTime returns what this process has used of processors.
+func ProcessorTime() time.Duration {
+	user, system := processCPU()
+	return user + system
+}

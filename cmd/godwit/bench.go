@@ -70,7 +70,7 @@ func newBenchCommand() *cobra.Command {
 		}
 		return nil
 	}
-	cmd.AddCommand(newTPCCCommand(), newYCSBCommand(), newYCSBPlusPlusCommand(), newCompareCommand())
+	cmd.AddCommand(newTPCCCommand(), newYCSBCommand(), newYCSBPlusPlusCommand(), newCompareCommand(), newClusterCommand(), newMemberCommand())
 	return cmd
 }
 

@@ -65,6 +65,9 @@ type File interface {
 	// sync costs a third of one in a growing file. After an error the file is as
 	// long as it was, if truncating it worked.
 	Preallocate(sizeBytes int64) error
+	// Reserve is Preallocate without writing what it adds, where the system can do so: it
+	// costs next to nothing, and the first sync of what is written there costs more.
+	Reserve(sizeBytes int64) error
 	// Truncate cuts or extends the file (with zeros) to sizeBytes.
 	Truncate(sizeBytes int64) error
 	// Size returns the file's length in bytes.

@@ -89,6 +89,15 @@ func TestFileReadsWhatWasWritten(t *testing.T) {
 }
 
 func TestPreallocateKeepsContentAndAddsZeros(t *testing.T) {
+	testPreallocate(t, func(h env.File, size int64) error { return h.Preallocate(size) })
+}
+
+func TestReserveKeepsContentAndAddsZeros(t *testing.T) {
+	testPreallocate(t, func(h env.File, size int64) error { return h.Reserve(size) })
+}
+
+func testPreallocate(t *testing.T, preallocate func(env.File, int64) error) {
+	t.Helper()
 	eachFS(t, func(t *testing.T, f env.FS, dir string) {
 		name := filepath.Join(dir, "a")
 		h, err := f.Create(name)
@@ -97,13 +106,13 @@ func TestPreallocateKeepsContentAndAddsZeros(t *testing.T) {
 		_, err = h.WriteAt([]byte("abc"), 0)
 		must(t, err)
 		const size = 6<<20 + 123
-		must(t, h.Preallocate(size))
+		must(t, preallocate(h, size))
 		want := make([]byte, size)
 		copy(want, "abc")
 		if got := content(t, f, name); !bytes.Equal(got, want) {
 			t.Fatalf("%d bytes, not what was expected", len(got))
 		}
-		must(t, h.Preallocate(10))
+		must(t, preallocate(h, 10))
 		if got, _ := h.Size(); got != size {
 			t.Fatalf("preallocating less changed the size to %d", got)
 		}

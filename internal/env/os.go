@@ -157,6 +157,22 @@ func (f *osFile) Preallocate(sizeBytes int64) error {
 	return nil
 }
 
+// Reserve implements File.
+func (f *osFile) Reserve(sizeBytes int64) error {
+	from, err := f.Size()
+	if err != nil || from >= sizeBytes {
+		return err
+	}
+	if err := f.reserve(sizeBytes); err != nil {
+		return errors.Join(&os.PathError{Op: "reserve", Path: f.Name(), Err: err}, f.Truncate(from))
+	}
+	size, err := f.Size()
+	if err == nil && size >= sizeBytes {
+		return f.Sync()
+	}
+	return errors.Join(err, f.Preallocate(sizeBytes)) // the system cannot
+}
+
 // zero writes zeros from one offset to another and syncs them.
 func (f *osFile) zero(from, to int64) error {
 	z := &f.fs.zeros

@@ -7,6 +7,7 @@ import (
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/cpu"
 	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/index"
 	"github.com/godwitdb/godwit/internal/invariant"
 	"github.com/godwitdb/godwit/internal/record"
 )
@@ -24,6 +25,22 @@ type Replayer struct {
 	stepped bool // it occupies the commit phase between Begin and End only
 	last    hlc.Timestamp
 	deletes int // since Begin
+
+	// Of ApplyMany: the keys of one table, where they are, and whose they are.
+	keys  [ReplayGroup][]byte
+	found [ReplayGroup]index.Found
+	of    [ReplayGroup]int
+}
+
+// ReplayGroup is how many writes ApplyMany looks up side by side.
+const ReplayGroup = 16
+
+// Replayed is a write that is to be replayed.
+type Replayed struct {
+	Table      *Table
+	Key, Value []byte
+	Delete     bool
+	TS         hlc.Timestamp
 }
 
 // NewReplayer returns the replayer of worker i, whose commit phase it occupies
@@ -110,9 +127,54 @@ func (r *Replayer) Delete(t *Table, key []byte, ts hlc.Timestamp) error {
 	return r.apply(&x, ts)
 }
 
+// ApplyMany applies ReplayGroup writes at most, in their order. Most of what a write
+// costs is waiting for memory; many can wait at the same time.
+func (r *Replayer) ApplyMany(writes []Replayed) error {
+	var recs [ReplayGroup]arena.Ref
+	r.lookUp(writes, &recs)
+	for i := range writes {
+		p := &writes[i]
+		x := write{table: p.Table, key: p.Key, value: p.Value, del: p.Delete, rec: recs[i]}
+		if p.Delete {
+			r.deletes++
+		}
+		if err := r.applyTo(&x, p.TS); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookUp finds the records of writes, and prefetches them, table by table.
+func (r *Replayer) lookUp(writes []Replayed, recs *[ReplayGroup]arena.Ref) {
+	done := uint32(0)
+	for first := range writes {
+		if done&(1<<first) != 0 {
+			continue
+		}
+		t, n := writes[first].Table, 0
+		for i := first; i < len(writes); i++ {
+			if writes[i].Table == t {
+				r.keys[n], r.of[n] = writes[i].Key, i
+				done |= 1 << i
+				n++
+			}
+		}
+		t.getMany(r.keys[:n], r.found[:n])
+		for i, at := range r.of[:n] {
+			recs[at] = r.found[i].Rec
+		}
+	}
+}
+
 func (r *Replayer) apply(x *write, ts hlc.Timestamp) error {
-	r.last = max(r.last, ts)
 	x.rec = x.table.get(x.key).Rec
+	return r.applyTo(x, ts)
+}
+
+// applyTo applies a write to the record that its key has, or had a moment ago.
+func (r *Replayer) applyTo(x *write, ts hlc.Timestamp) error {
+	r.last = max(r.last, ts)
 	for !x.locked {
 		if x.rec == 0 {
 			made, err := r.w.place(r.tx, x)

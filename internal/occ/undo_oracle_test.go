@@ -246,6 +246,25 @@ func (o *undoOracle) voidAbove(final hlc.Timestamp, reading []*Tx) {
 	}
 }
 
+// replay replays writes, in one of the two ways.
+func (o *undoOracle) replay(r *Replayer, writes []Replayed) {
+	if o.rng.IntN(3) > 0 {
+		for len(writes) > 0 {
+			n := min(len(writes), 1+o.rng.IntN(ReplayGroup))
+			must(o.t, r.ApplyMany(writes[:n]))
+			writes = writes[n:]
+		}
+		return
+	}
+	for _, w := range writes {
+		if w.Delete {
+			must(o.t, r.Delete(w.Table, w.Key, w.TS))
+		} else {
+			must(o.t, r.Put(w.Table, w.Key, w.Value, w.TS))
+		}
+	}
+}
+
 // replayStep replays some transactions above what is released: each by a random worker, in
 // random order, some twice.
 func (o *undoOracle) replayStep() {
@@ -270,15 +289,13 @@ func (o *undoOracle) replayStep() {
 		o.rng.Shuffle(len(ops), func(i, j int) { ops[i], ops[j] = ops[j], ops[i] })
 		r := o.replayers[w]
 		r.Begin()
+		var many []Replayed
 		for _, op := range ops {
 			for _, table := range []*Table{o.table, o.hashed} {
-				if op.value == gone {
-					must(o.t, r.Delete(table, []byte(op.key), op.ts))
-				} else {
-					must(o.t, r.Put(table, []byte(op.key), []byte(op.value), op.ts))
-				}
+				many = append(many, Replayed{table, []byte(op.key), []byte(op.value), op.value == gone, op.ts})
 			}
 		}
+		o.replay(r, many)
 		r.End()
 		if o.rng.IntN(3) == 0 {
 			o.e.Maintain()

@@ -143,30 +143,39 @@ func (a *applier) replayStream(s int, upTo hlc.Timestamp) error {
 }
 
 func (a *applier) replayBatch(p *occ.Replayer, b *wal.Batch, upTo hlc.Timestamp) error {
-	var w wal.Write
+	var (
+		w     wal.Write
+		table *occ.Table
+		many  [occ.ReplayGroup]occ.Replayed
+		n     int
+	)
 	r := b.Read()
 	for r.Next() {
 		ts := r.Timestamp()
 		if ts > upTo {
-			return nil // they are in order
+			break // they are in order
 		}
 		if ts <= a.applied {
 			continue
 		}
 		for r.NextWrite(&w) {
-			t, err := a.engine.AddTable(occ.TableID(w.Table))
-			if err != nil {
-				return err
+			if id := occ.TableID(w.Table); table == nil || table.ID() != id {
+				var err error
+				if table, err = a.engine.AddTable(id); err != nil {
+					return err
+				}
 			}
-			if w.Kind == wal.KindDelete {
-				err = p.Delete(t, w.Key, ts)
-			} else {
-				err = p.Put(t, w.Key, w.Value, ts)
-			}
-			if err != nil {
-				return err
+			many[n] = occ.Replayed{Table: table, Key: w.Key, Value: w.Value, Delete: w.Kind == wal.KindDelete, TS: ts}
+			if n++; n == len(many) {
+				if err := p.ApplyMany(many[:n]); err != nil {
+					return err
+				}
+				n = 0
 			}
 		}
 	}
-	return r.Err()
+	if err := r.Err(); err != nil {
+		return err
+	}
+	return p.ApplyMany(many[:n])
 }

@@ -32,6 +32,19 @@ func (r *Replica) Leading() (*Leadership, error) {
 	return nil, ErrNotLeader
 }
 
+// AwaitLeading waits until this replica leads. It is for tasks.
+func (r *Replica) AwaitLeading(ctx context.Context) (*Leadership, error) {
+	for {
+		seen := r.leads.Value()
+		if l, err := r.Leading(); err == nil {
+			return l, nil
+		}
+		if err := r.leads.Wait(ctx, seen+1); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // Execute runs fn as a transaction, again if it is in conflict with others. Any
 // goroutine may call it; where nothing may block, the replica sheds (Options.Shed). The
 // error is fn's, with what it has read in the result, or says that nothing has happened.
@@ -45,30 +58,23 @@ func (r *Replica) Execute(ctx context.Context, fn func(*occ.Tx) error) (Executed
 		return Executed{}, notLeader(err)
 	}
 	defer tx.End()
+	return r.execute(l, tx, fn, 0)
+}
+
+// execute runs fn in tx, which was begun after l was seen, until an attempt commits,
+// fn's own error stands, or attemptsMax attempts (0: any number) are in conflict.
+func (r *Replica) execute(l *Leadership, tx *occ.Tx, fn func(*occ.Tx) error, attemptsMax int) (Executed, error) {
 	if r.leading.Load() != l {
 		return Executed{}, ErrNotLeader // it would commit in another leadership
 	}
 	term := tx.Term()
-	for {
-		x := Executed{lead: l}
-		err := fn(tx)
-		switch {
-		case tx.Err() != nil:
-			err = tx.Err()
-		case err == nil:
-			x.TS, err = tx.Commit()
-			x.Wrote = tx.Wrote()
-		case tx.Validate():
-			x.TS = tx.MaxRead()
-			return x, err
-		default:
-			err = occ.ErrConflict
+	for n := 1; ; n++ {
+		ts, err := Attempt(tx, fn)
+		if err != occ.ErrConflict { //nolint:errorlint // the sentinel itself
+			return Executed{lead: l, TS: ts, Wrote: tx.Wrote()}, notLeader(err)
 		}
-		if err == nil {
-			return x, nil
-		}
-		if !errors.Is(err, occ.ErrConflict) {
-			return Executed{}, notLeader(err)
+		if n == attemptsMax {
+			return Executed{}, err
 		}
 		if err := tx.Retry(); err != nil {
 			return Executed{}, notLeader(err)
@@ -79,8 +85,32 @@ func (r *Replica) Execute(ctx context.Context, fn func(*occ.Tx) error) (Executed
 	}
 }
 
+// Attempt runs fn once in tx and commits. occ.ErrConflict says that it has to be run
+// again; of fn's own errors, which are returned as they are, the timestamp is that of
+// what it has read.
+func Attempt(tx *occ.Tx, fn func(*occ.Tx) error) (ts hlc.Timestamp, err error) {
+	returned := false
+	defer func() {
+		// A panic over a state that never existed is no panic of the program.
+		if !returned && !tx.Validate() && recover() != nil {
+			err = occ.ErrConflict
+		}
+	}()
+	ferr := fn(tx)
+	returned = true
+	switch {
+	case tx.Err() != nil:
+		return 0, tx.Err()
+	case ferr == nil:
+		return tx.Commit()
+	case !tx.Validate():
+		return 0, occ.ErrConflict
+	}
+	return tx.MaxRead(), ferr
+}
+
 func notLeader(err error) error {
-	if errors.Is(err, occ.ErrSealed) {
+	if errors.Is(err, occ.ErrSealed) || errors.Is(err, occ.ErrRolledBack) {
 		return ErrNotLeader
 	}
 	return err

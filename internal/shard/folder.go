@@ -69,7 +69,8 @@ type folder struct {
 func (f *folder) path(name string) string { return filepath.Join(f.dir, name) }
 
 // openFolder opens the folder of a replica, which it makes if there is none.
-func openFolder(fsys env.FS, rand env.Rand, dir string, id Identity, segmentBytes int64) (_ *folder, err error) {
+func openFolder(d Disk, rand env.Rand) (_ *folder, err error) {
+	fsys, dir, id := d.FS, d.Dir, d.Identity
 	f := &folder{fs: fsys, dir: dir, id: id}
 	if err := fsys.MkdirAll(dir); err != nil {
 		return nil, err
@@ -91,7 +92,8 @@ func openFolder(fsys env.FS, rand env.Rand, dir string, id Identity, segmentByte
 	if err := f.findCheckpoint(); err != nil {
 		return nil, err
 	}
-	f.tape, f.contents, err = wal.OpenTape(wal.TapeOptions{FS: fsys, Rand: rand, Dir: f.path(logName), Reach: f.path(reachName), ID: id.Cluster, SegmentBytes: segmentBytes})
+	f.tape, f.contents, err = wal.OpenTape(wal.TapeOptions{FS: fsys, Rand: rand, Dir: f.path(logName), Reach: f.path(reachName), ID: id.Cluster,
+		SegmentBytes: d.SegmentBytes, Reserved: d.Reserved})
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,12 @@ type Leadership struct {
 	Epoch  wal.Epoch
 	from   hlc.Timestamp // everything at or below was there before
 	course speculate.Course
+	over   chan struct{} // closed by the replica's tasks
 }
+
+// Done returns a channel that is closed when no transaction can be executed in this
+// leadership any more. Its outcome may not be known yet.
+func (l *Leadership) Done() <-chan struct{} { return l.over }
 
 // Released returns the timestamp up to which everything that was executed is certain.
 func (l *Leadership) Released() hlc.Timestamp { return max(l.from, hlc.Timestamp(l.course.Frontier())) }
@@ -50,7 +55,7 @@ func outcome(err error) error {
 
 // lead executes until the replica is deposed, and then takes back what is not certain.
 func (r *Replica) lead(ctx context.Context, group *stream.Leadership) error {
-	l := &Leadership{Epoch: group.Epoch, from: r.applier.applied}
+	l := &Leadership{Epoch: group.Epoch, from: r.applier.applied, over: make(chan struct{})}
 	// No timestamp of the log is given again (Invariant I5).
 	r.clock.Observe(r.applier.last)
 	inner, cancel := quorum.WithCancel(ctx)
@@ -62,10 +67,13 @@ func (r *Replica) lead(ctx context.Context, group *stream.Leadership) error {
 	r.gatherer.Reopen()
 	r.engine.Unseal()
 	r.leading.Store(l)
+	r.leads.Advance(r.leads.Value() + 1)
 	_, err := quorum.Select(ctx, group.Ended, gather)
 	r.leading.Store(nil)
+	close(l.over)
 	cancel()
 	if err != nil {
+		l.course.Fail(ErrStopped)
 		return err
 	}
 	r.gatherer.Shut(ErrNotLeader)
@@ -81,12 +89,14 @@ const roundsMax = 1 << 14
 
 // gather makes rounds of what workers append and hands them to the group, until it does
 // not take them any more. What waits for its round while an earlier one is not durable
-// makes a larger round; but not for longer than RoundWait.
+// makes a larger round; but not for longer than RoundWait. Large rounds are not made more
+// often than that: what a round costs, whatever is in it, is shared by more transactions.
 func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queue[wal.Round]) error {
 	last := uint64(0) // the last round that was handed over
 	for {
-		seen := r.pending.Value()
+		seen, began := r.pending.Value(), r.rt.Elapsed()
 		round := r.gatherer.Gather()
+		bytes := int64(len(round.Payload))
 		for {
 			number, err := r.group.Append(round)
 			if err == nil {
@@ -100,6 +110,8 @@ func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queu
 				return err
 			}
 		}
+		r.stats.Rounds++
+		r.stats.PayloadBytes += uint64(len(round.Payload))
 		round.Number, round.Epoch = wal.RoundNumber(last), epoch
 		if err := sent.Put(ctx, round); err != nil {
 			return err
@@ -114,7 +126,19 @@ func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queu
 				return err
 			}
 		}
+		if wait := r.pace(bytes) - (r.rt.Elapsed() - began); wait > 0 && !r.gatherer.Open() && r.gatherer.PendingBytes() < r.options.RoundBytes {
+			if err := quorum.Sleep(ctx, wait); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// pace returns how long after a round of so many bytes the next one is made at least: a
+// share of RoundWait. Below a rate of PaceBytes in RoundWait rounds get small, and
+// the shorter the wait, the smaller; above it they are made every RoundWait.
+func (r *Replica) pace(bytes int64) time.Duration {
+	return time.Duration(float64(r.options.RoundWait) * min(1, float64(bytes)/float64(r.options.PaceBytes)))
 }
 
 // pause waits for an event, but no longer than d.

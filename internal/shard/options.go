@@ -50,6 +50,9 @@ type Options struct {
 	CheckpointBytes int64
 	// Version is the program's, for checkpoints.
 	Version string
+	// PaceBytes is how much has to be in a round for the next one to be made no earlier
+	// than RoundWait after it. Default: 8 KiB.
+	PaceBytes int64
 	// StepBytesMax bounds the rounds that are replayed in one step. Default: 4 MiB.
 	StepBytesMax int
 }
@@ -58,6 +61,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.RoundWait = cmp.Or(o.RoundWait, time.Millisecond)
 	o.RoundBytes = cmp.Or(o.RoundBytes, 256<<10)
 	o.CheckpointBytes = cmp.Or(o.CheckpointBytes, 256<<20)
+	o.PaceBytes = cmp.Or(o.PaceBytes, 8<<10)
 	o.StepBytesMax = cmp.Or(o.StepBytesMax, 4<<20)
 	o.ReplayParallel = cmp.Or(o.ReplayParallel, o.Workers)
 	if o.Arena == nil || o.Workers < 1 || o.ReplayParallel < 1 {

@@ -34,6 +34,8 @@ type Replica struct {
 	// elected is what the group has said last; changed moves with it and when it opens.
 	elected *stream.Leadership
 	changed *quorum.Watermark
+	// leads counts the leaderships of this replica.
+	leads *quorum.Watermark
 	// pending moves when workers have appended something.
 	pending *quorum.Watermark
 	// applied tells up to where a follower has applied, and a leader released.
@@ -44,11 +46,22 @@ type Replica struct {
 	moving bool
 	wanted int
 
+	stats Stats
+
 	// released is the same as applied, for the engine's workers.
 	released atomic.Uint64
 	// leading is not nil while transactions may run. Tasks write it, everybody reads it.
 	leading atomic.Pointer[Leadership]
 }
+
+// Stats counts what a replica has done.
+type Stats struct {
+	Rounds       uint64 // that it has made, while it led
+	PayloadBytes uint64 // in them
+}
+
+// Stats returns the counts as of now.
+func (r *Replica) Stats() Stats { return r.stats }
 
 // newReplica returns a replica that holds nothing and has no group yet.
 func newReplica(ctx context.Context, o Options) (*Replica, error) {
@@ -59,6 +72,7 @@ func newReplica(ctx context.Context, o Options) (*Replica, error) {
 	rt := quorum.RuntimeOf(ctx)
 	r := &Replica{rt: rt, clock: &hlc.Clock{}, options: o,
 		changed: quorum.NewWatermark(ctx, "shard elected", 0),
+		leads:   quorum.NewWatermark(ctx, "shard leads", 0),
 		pending: quorum.NewWatermark(ctx, "shard pending", 0),
 		applied: quorum.NewWatermark(ctx, "shard applied", 0),
 		still:   quorum.NewWatermark(ctx, "shard still", 0)}

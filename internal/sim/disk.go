@@ -184,6 +184,7 @@ func (h *file) Sync() error {
 }
 
 func (h *file) Preallocate(bytes int64) error { h.fs.write(); return h.File.Preallocate(bytes) }
+func (h *file) Reserve(bytes int64) error     { h.fs.write(); return h.File.Reserve(bytes) }
 func (h *file) Truncate(bytes int64) error    { h.fs.write(); return h.File.Truncate(bytes) }
 func (h *file) Size() (int64, error)          { h.fs.write(); return h.File.Size() }
 func (h *file) Evict() error                  { h.fs.write(); return h.File.Evict() }

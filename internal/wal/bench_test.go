@@ -41,6 +41,7 @@ type quickFile struct {
 func (f *quickFile) Sync() error { return nil }
 
 func (f *quickFile) Preallocate(int64) error { return nil }
+func (f *quickFile) Reserve(int64) error     { return nil }
 
 func (f *quickFile) Size() (int64, error) { return f.sizeBytes, nil }
 

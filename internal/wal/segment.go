@@ -318,6 +318,15 @@ func makeSpare(fsys env.FS, name string, bytes int64) error {
 	return errors.Join(f.Preallocate(bytes), f.Close())
 }
 
+// reserveSpare makes a file that reads as zeros, which are not written.
+func reserveSpare(fsys env.FS, name string, bytes int64) error {
+	f, err := fsys.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Reserve(bytes), f.Close())
+}
+
 // wipe overwrites the header of a segment that was.
 func wipe(fsys env.FS, name string) error {
 	f, err := fsys.Open(name)

@@ -96,7 +96,11 @@ func (tf *tapeFiles) prepare(n SegmentNumber, bytes int64) (p *preparedSegment, 
 	} else {
 		spare = spareName(dir, tf.nextSpare)
 		tf.nextSpare++
-		err = makeSpare(fsys, spare, max(bytes, tf.opt.SegmentBytes))
+		fill := makeSpare
+		if tf.opt.Reserved {
+			fill = reserveSpare
+		}
+		err = fill(fsys, spare, max(bytes, tf.opt.SegmentBytes))
 	}
 	if err != nil {
 		return nil, errors.Join(err, fsys.Remove(spare))

@@ -32,6 +32,9 @@ type TapeOptions struct {
 	// SparesMax is how many segments that are not needed any more are kept to be used
 	// again; 0 stands for the default, less for none.
 	SparesMax int
+	// Reserved has new segments reserved on the disk and not filled with zeros. That is
+	// less work, and a sync takes longer: for a log that nobody waits for.
+	Reserved bool
 	// Damaged opens a tape though some of its rounds are damaged. TapeContents says
 	// which; Read returns a *DamagedError for them until they are repaired.
 	Damaged bool

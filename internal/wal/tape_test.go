@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -298,4 +299,43 @@ func TestTapeFails(t *testing.T) {
 			t.Errorf("%v: closing after a failure: %v", kind, err)
 		}
 	}
+}
+
+// TestTapeOnReservedSegments writes into files that were not filled with zeros, and finds
+// the rounds again.
+func TestTapeOnReservedSegments(t *testing.T) {
+	f := env.OS()
+	o := tapeOptions(f)
+	dir := t.TempDir()
+	o.Dir, o.Reach, o.Reserved = filepath.Join(dir, "log"), filepath.Join(dir, "reach"), true
+	must(t, CreateReach(f, o.Reach, o.ID, Reach{}))
+	tape, _, err := OpenTape(o)
+	must(t, err)
+	m := &roundMaker{rng: rand.New(rand.NewPCG(1, 2))}
+	var rounds []Round
+	watermark := hlc.Timestamp(0)
+	for n := range RoundNumber(60) {
+		r := m.make(n+1, 1, watermark)
+		watermark = r.Watermark
+		rounds = append(rounds, r)
+		must(t, tape.Append(rounds[n:]))
+		must(t, tape.Sync())
+	}
+	if names, err := f.List(o.Dir); err != nil || len(names) < 3 {
+		t.Fatalf("files %v, %v: too few for the test to mean something", names, err)
+	}
+	must(t, tape.Close())
+	tape, found, err := OpenTape(o)
+	must(t, err)
+	if len(found.Rounds) != len(rounds) {
+		t.Fatalf("%d rounds of %d", len(found.Rounds), len(rounds))
+	}
+	got, err := tape.Read(1, 1<<30)
+	must(t, err)
+	for i := range got {
+		if got[i].Number != rounds[i].Number || !bytes.Equal(got[i].Payload, rounds[i].Payload) {
+			t.Errorf("round %d is not what was written", i+1)
+		}
+	}
+	must(t, tape.Close())
 }

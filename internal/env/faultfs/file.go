@@ -246,6 +246,11 @@ func (h *file) Sync() error {
 // preallocateStep is how much Preallocate writes at once.
 const preallocateStep = 256 << 10
 
+// Reserve implements env.File. What it adds is durable, as with Preallocate: a system may
+// do that much.
+func (h *file) Reserve(sizeBytes int64) error { return h.Preallocate(sizeBytes) }
+
+// Preallocate implements env.File.
 func (h *file) Preallocate(sizeBytes int64) error {
 	at, err := h.Size()
 	if err != nil || at >= sizeBytes {

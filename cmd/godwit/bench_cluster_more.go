@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/godwitdb/godwit/bench/plot"
+	"github.com/godwitdb/godwit/cmd/godwit/benchcluster"
+
+	"github.com/spf13/cobra"
+)
+
+// newClusterCompareCommand compares replicated and unreplicated runs.
+func newClusterCompareCommand() *cobra.Command {
+	var o clusterOptions
+	var rounds int
+	cmd := &cobra.Command{
+		Use:   "compare",
+		Short: "Measure what replication costs: runs without and with replicas in turn",
+		Args:  exactly(0),
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			if rounds < 1 {
+				return usageError(errors.New("--rounds is less than 1"))
+			}
+			return o.validate(cmd)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := interruptible(cmd)
+			defer stop()
+			return failed(o.compare(ctx, cmd, rounds))
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().IntVar(&rounds, "rounds", 5, "how often both are run")
+	return cmd
+}
+
+func (o *clusterOptions) compare(ctx context.Context, cmd *cobra.Command, rounds int) error {
+	c, cleanup, err := o.config(cmd)
+	if err != nil {
+		return err
+	}
+	defer cleanup()
+	alone := c
+	alone.Replicas = 0
+	all, err := benchcluster.Compare(ctx, alone, c, rounds, func() error { return emptyFolder(c.Dir) })
+	if err != nil {
+		return err
+	}
+	err = all.Write(cmd.OutOrStdout())
+	if o.json != "" {
+		err = errors.Join(err, benchcluster.WriteJSON(o.json, all))
+	}
+	return err
+}
+
+// faultFlags are the flags of bench cluster that take leaders away.
+type faultFlags struct {
+	benchcluster.Faults
+	plot string
+}
+
+func (f *faultFlags) declare(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.IntVar(&f.Kills, "kill", 0, "kill the leader so often under load, and report how long nothing is released")
+	flags.IntVar(&f.Pauses, "pause", 0, "stop the leader with SIGSTOP so often, likewise")
+	flags.DurationVar(&f.Between, "between", time.Second, "time between two of these at least")
+	flags.StringVar(&f.plot, "plot", "", "draw the throughput around the median one of these: files of this name with .svg and .png")
+}
+
+func (f *faultFlags) any() bool { return f.Kills > 0 || f.Pauses > 0 }
+
+func (f *faultFlags) validate(o *clusterOptions) error {
+	switch {
+	case f.Kills < 0 || f.Pauses < 0 || f.Between < 0:
+		return usageError(errors.New("--kill, --pause and --between are not less than 0"))
+	case f.any() && (o.replicas < 3 || o.unreplicated):
+		return usageError(errors.New("--kill and --pause need at least 3 replicas"))
+	case f.plot != "" && !f.any():
+		return usageError(errors.New("--plot needs --kill or --pause"))
+	}
+	return nil
+}
+
+// failover takes leaders away.
+func (o *clusterOptions) failover(ctx context.Context, cmd *cobra.Command, f *faultFlags) error {
+	c, cleanup, err := o.config(cmd)
+	if err != nil {
+		return err
+	}
+	defer cleanup()
+	r, err := benchcluster.RunFaults(ctx, c, f.Faults)
+	if err != nil {
+		return err
+	}
+	err = r.Write(cmd.OutOrStdout())
+	if o.json != "" {
+		err = errors.Join(err, benchcluster.WriteJSON(o.json, r))
+	}
+	all := r.Kills
+	if len(all) == 0 {
+		all = r.Pauses
+	}
+	if middle, ok := benchcluster.Middle(all); ok && f.plot != "" {
+		title := fmt.Sprintf("%s, %d replicas, durable in %s", r.Workload, r.Replicas, r.Durability)
+		err = errors.Join(err, plot.Failover(title, middle.Rates(), middle.Took, f.plot))
+	}
+	return err
+}
+
+// emptyFolder removes what is in a folder.
+func emptyFolder(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return err
+}

@@ -1,0 +1,71 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/godwitdb/godwit/cmd/godwit/benchcluster"
+)
+
+// smallTPCC are a workload's flags.
+func smallTPCC(args ...string) []string {
+	return append([]string{"bench", "cluster", "--workload", "tpcc", "--warehouses", "2", "--items", "300", "--customers", "30", "--memory", "256"}, args...)
+}
+
+func TestBenchClusterMeasuresAndChecks(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "result.json")
+	code, out, errs := execute(t, smallTPCC("--duration", "300ms", "--warmup", "50ms", "--election-timeout", "2s", "--rate", "5000", "--json", file)...)
+	if code != exitOK || !strings.Contains(out, "correct on every replica") {
+		t.Fatalf("exit code %d\n%s%s", code, out, errs)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r benchcluster.Result
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Leader.Executed == 0 || r.Leader.Released == 0 || r.Leads() <= 0 || r.Follows() <= 0 || r.RoundsPerSecond <= 0 ||
+		r.SentPerTransactionBytes <= 0 || len(r.Members) != 3 || r.Checksum.Tables != 12 {
+		t.Errorf("%+v\n%s", r, text)
+	}
+}
+
+func TestBenchClusterFailsOver(t *testing.T) {
+	base := filepath.Join(t.TempDir(), "plot")
+	code, out, errs := execute(t, smallTPCC("--rate", "2000", "--kill", "1", "--pause", "1", "--between", "10ms", "--plot", base)...)
+	if code != exitOK || !strings.Contains(out, "leader killed 1 times") || !strings.Contains(out, "leader stopped 1 times") || !strings.Contains(out, "correct on every replica") {
+		t.Fatalf("exit code %d\n%s%s", code, out, errs)
+	}
+	if _, err := os.Stat(base + ".svg"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBenchClusterCompares(t *testing.T) {
+	code, out, errs := execute(t, "bench", "cluster", "compare", "--workload", "ycsb++", "--records", "2000", "--memory", "256", "--rounds", "1", "--duration", "100ms", "--warmup", "0s",
+		"--rate", "5000", "--replicas", "1", "--durability", "memory")
+	if code != exitOK || !strings.Contains(out, "leader / engine alone") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+}
+
+func TestBenchClusterRefuses(t *testing.T) {
+	for _, args := range [][]string{
+		{"--replicas", "2"}, {"--workload", "ycsb"}, {"--durability", "none"}, {"--threads", "0"}, {"--records", "1", "--workload", "ycsb++"},
+		{"--kill", "1", "--replicas", "1"}, {"--kill", "1", "--unreplicated"}, {"--pause", "-1"}, {"--plot", "x"}, {"--election-timeout", "0s"}, {"extra"},
+	} {
+		if code, out, _ := execute(t, append([]string{"bench", "cluster"}, args...)...); code != exitUsage {
+			t.Errorf("%v: exit code %d\n%s", args, code, out)
+		}
+	}
+	if code, _, _ := execute(t, "bench", "cluster", "compare", "--rounds", "0"); code != exitUsage {
+		t.Error("--rounds 0 is accepted")
+	}
+}

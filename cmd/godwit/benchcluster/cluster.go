@@ -1,0 +1,293 @@
+package benchcluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/env"
+)
+
+const (
+	// answerMax is how long a member may take for what is quick.
+	answerMax = 30 * time.Second
+	// eventsMax is how many reports wait for the parent, before the members do.
+	eventsMax = 4096
+)
+
+// Config is a cluster and what it does.
+type Config struct {
+	// Command starts a member's process, which calls Serve.
+	Command func(ctx context.Context) *exec.Cmd
+	Dir     string
+	// Replicas is how many there are; 0 is an engine alone.
+	Replicas        int
+	Workload        Workload
+	Threads         int
+	MemoryMiB       int64
+	Durability      string
+	ElectionTimeout time.Duration
+	// Profile is where processor profiles go: this and the member's number. "" is none.
+	Profile string
+	Run     RunOrder
+	// Show, if set, is told lines of progress.
+	Show func(format string, args ...any)
+}
+
+// one is a member, over all its lives.
+type one struct {
+	setup   Setup
+	process *process
+	lives   int
+	// samples are those of the process that runs.
+	samples []Sample
+	checked *CheckReport
+	stopped bool
+	away    bool // it was killed or stopped
+}
+
+func (o *one) last() Sample {
+	if n := len(o.samples); n > 0 {
+		return o.samples[n-1]
+	}
+	return Sample{}
+}
+
+// cluster is the members, seen by the parent.
+type cluster struct {
+	config  Config
+	members map[env.NodeID]*one
+	events  chan event
+	shown   time.Time
+	// What was reported.
+	loaded *LoadReport
+	result *event
+	// watch, if set, is told everything.
+	watch func(*event)
+}
+
+// start starts the processes and makes them members.
+func start(ctx context.Context, c Config) (_ *cluster, err error) {
+	all := &cluster{config: c, members: map[env.NodeID]*one{}, events: make(chan event, eventsMax), shown: time.Now()}
+	defer func() {
+		if err != nil {
+			all.end()
+		}
+	}()
+	addrs := map[env.NodeID]string{}
+	for id := env.NodeID(1); id <= env.NodeID(max(1, c.Replicas)); id++ {
+		all.members[id] = &one{}
+		if addrs[id], err = all.spawn(ctx, id, "127.0.0.1:0"); err != nil {
+			return nil, err
+		}
+	}
+	for id, m := range all.members {
+		m.setup = Setup{
+			ID: id, Addrs: addrs, Cluster: uint64(time.Now().UnixNano()), Dir: filepath.Join(c.Dir, fmt.Sprint("member", id)), Alone: c.Replicas == 0,
+			Workload: c.Workload, Threads: c.Threads, MemoryMiB: c.MemoryMiB, Durability: c.Durability, ElectionTimeout: c.ElectionTimeout,
+		}
+		if c.Profile != "" {
+			m.setup.Profile = fmt.Sprintf("%s.%d", c.Profile, id)
+		}
+	}
+	// All of one cluster.
+	for _, m := range all.members {
+		m.setup.Cluster = all.members[1].setup.Cluster
+		if err := all.begin(ctx, m); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// spawn starts a member's process and returns where it is found.
+func (c *cluster) spawn(ctx context.Context, id env.NodeID, at string) (addr string, err error) {
+	m := c.members[id]
+	if m.process, err = spawn(id, m.lives, c.config.Command(ctx), c.events); err != nil {
+		return "", err
+	}
+	m.lives++
+	m.samples = nil
+	if err := m.process.order(Order{Listen: at}); err != nil {
+		return "", err
+	}
+	err = c.await(ctx, "to listen", answerMax, func(e *event) bool {
+		if e.from == m.process && e.Addr != "" {
+			addr = e.Addr
+		}
+		return addr != ""
+	})
+	return addr, err
+}
+
+// begin makes a process a member.
+func (c *cluster) begin(ctx context.Context, m *one) error {
+	if err := m.process.order(Order{Start: &m.setup}); err != nil {
+		return err
+	}
+	return c.await(ctx, "to start", answerMax, func(e *event) bool { return e.from == m.process && e.Started })
+}
+
+// restart starts a member whose process has ended anew, with the files that it has left.
+func (c *cluster) restart(ctx context.Context, id env.NodeID) error {
+	m := c.members[id]
+	if _, err := c.spawn(ctx, id, m.setup.Addrs[id]); err != nil {
+		return err
+	}
+	if err := c.begin(ctx, m); err != nil {
+		return err
+	}
+	return m.process.order(Order{Run: &c.config.Run})
+}
+
+// order tells all members something.
+func (c *cluster) order(o Order) error {
+	for _, id := range c.ids() {
+		if err := c.members[id].process.order(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *cluster) ids() []env.NodeID { return slices.Sorted(maps.Keys(c.members)) }
+
+// leader returns the member that says that it leads, in the highest epoch if several do.
+func (c *cluster) leader() *one {
+	var best *one
+	for _, m := range c.members {
+		if s := m.last(); s.Leads && !m.away && (best == nil || s.Epoch > best.last().Epoch) {
+			best = m
+		}
+	}
+	return best
+}
+
+// await takes reports until one is what is awaited. A nil e is a moment at which nothing
+// was reported.
+func (c *cluster) await(ctx context.Context, what string, limit time.Duration, enough func(e *event) bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("waited %v for members %s", limit, what))
+	defer cancel()
+	for {
+		select {
+		case <-ctx.Done():
+			return c.explain(context.Cause(ctx))
+		case e := <-c.events:
+			if err := c.note(&e); err != nil {
+				return err
+			}
+			if enough(&e) {
+				return nil
+			}
+		}
+	}
+}
+
+// pass takes reports for a time.
+func (c *cluster) pass(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-timer.C:
+			return nil
+		case e := <-c.events:
+			if err := c.note(&e); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// note takes a report down.
+func (c *cluster) note(e *event) error {
+	m := c.members[e.from.id]
+	if m.process != e.from || e.from.ended {
+		return nil // of an earlier life
+	}
+	switch {
+	case e.ended != nil:
+		e.from.ended = true
+		return fmt.Errorf("member %d has ended: %w\n%s", e.from.id, e.ended, e.from.errs.String())
+	case e.Err != "":
+		return fmt.Errorf("member %d: %s\n%s", e.from.id, e.Err, e.from.errs.String())
+	case e.Sample != nil:
+		m.samples = append(m.samples, *e.Sample)
+	case e.Loaded != nil:
+		c.loaded = e.Loaded
+	case e.Result != nil:
+		c.result = e
+	case e.Checked != nil:
+		m.checked = e.Checked
+	case e.Stopped:
+		m.stopped = true
+	}
+	if c.watch != nil {
+		c.watch(e)
+	}
+	c.show()
+	return nil
+}
+
+// explain adds what members have said last to an error.
+func (c *cluster) explain(err error) error {
+	for _, id := range c.ids() {
+		m := c.members[id]
+		s := m.last()
+		err = errors.Join(err, fmt.Errorf("member %d: leads %t, epoch %d, durable round %d, applied %d, executed %d, released %d\n%s",
+			id, s.Leads, s.Epoch, s.Commit, s.Applied, s.Executed, s.Released, m.process.errs.String()))
+	}
+	return err
+}
+
+// end ends all processes.
+func (c *cluster) end() {
+	for _, m := range c.members {
+		if m.process == nil {
+			continue
+		}
+		m.process.kill()
+	}
+	for _, m := range c.members {
+		if m.process != nil {
+			m.process.join(c.events)
+		}
+	}
+}
+
+// quit has all processes end by themselves.
+func (c *cluster) quit(ctx context.Context) error {
+	for _, m := range c.members {
+		if err := m.process.order(Order{Quit: true}); err != nil {
+			return err
+		}
+		m.process.ended = true // what it reports from here on does not count
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerMax)
+	defer cancel()
+	var errs []error
+	for _, m := range c.members {
+		for running := true; running; {
+			select {
+			case <-c.events:
+			case <-m.process.done:
+				running = false
+			case <-ctx.Done():
+				_ = m.process.cmd.Process.Kill() // it may have ended by itself
+				errs = append(errs, fmt.Errorf("member %d does not end", m.process.id))
+				running = false
+			}
+		}
+		if err := m.process.cmd.Wait(); err != nil {
+			errs = append(errs, fmt.Errorf("member %d: %w\n%s", m.process.id, err, m.process.errs.String()))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,29 @@
+// Package benchcluster measures replica groups of real processes on one machine: what
+// "godwit bench cluster" does.
+//
+//	parent ── orders, one a line ──► member 1 ──┐
+//	   │  ── orders ───────────────► member 2   ├─ TCP between them
+//	   │  ── orders ───────────────► member 3 ──┘
+//	   ◄──── reports, one a line, every 10 ms and when something has happened
+//
+// A member is a replica with a folder of its own. Whoever leads runs the workload in its
+// own process, as registered procedures would run, so what its process costs is all that
+// a transaction costs the leader.
+//
+//	protocol.go   orders and reports
+//	member.go     a member's process
+//	replica.go    the replica in it
+//	folder.go     the replica's folder
+//	work.go       the workload, while the member leads
+//	verify.go     the checks afterwards
+//	process.go    a member's process, seen by the parent
+//	cluster.go    all of them
+//	run.go        a run from load to check
+//	window.go     what a run has cost whom
+//	failover.go   leaders that are killed or stopped
+//	result.go     what is known afterwards
+//	compare.go    replicated and unreplicated in turn
+//
+// All processes share the machine, and its clock, by which reports are put beside each
+// other.
+package benchcluster

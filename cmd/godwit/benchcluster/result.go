@@ -1,0 +1,153 @@
+package benchcluster
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/godwitdb/godwit/bench"
+	"github.com/godwitdb/godwit/cmd/godwit/benchshard"
+	"github.com/godwitdb/godwit/internal/env"
+)
+
+// Result is what a run has shown. There is none if a check failed.
+type Result struct {
+	Replicas   int    `json:"replicas"` // 0: an engine alone
+	Durability string `json:"durability"`
+	// RatePerSecond is what the workload was held to, 0 if to nothing.
+	RatePerSecond float64 `json:"rate_per_second,omitempty"`
+	// Leader is what the leader's process has measured.
+	Leader *bench.Result `json:"leader"`
+	// LeaderID is the leader, Members what everybody has spent in the measured time.
+	LeaderID env.NodeID `json:"leader_id"`
+	Members  []Member   `json:"members"`
+	// What the leader has sent: bytes to all others, headers of frames included, and
+	// rounds.
+	SentPerTransactionBytes float64             `json:"sent_per_transaction_bytes"`
+	RoundsPerSecond         float64             `json:"rounds_per_second"`
+	RoundMeanBytes          float64             `json:"round_mean_bytes"`
+	Checksum                benchshard.Checksum `json:"checksum"`
+	LoadPerMinute           float64             `json:"machine_load_per_minute"`
+}
+
+// Member is a member's part of the costs.
+type Member struct {
+	ID                env.NodeID    `json:"id"`
+	CPUSeconds        float64       `json:"cpu_seconds"`
+	CPUPerTransaction time.Duration `json:"cpu_per_transaction_ns"`
+}
+
+// Leads returns the leader's costs, Follows the mean of the others'.
+func (r *Result) Leads() time.Duration {
+	for _, m := range r.Members {
+		if m.ID == r.LeaderID {
+			return m.CPUPerTransaction
+		}
+	}
+	return 0
+}
+
+// Follows returns the mean of the followers' costs.
+func (r *Result) Follows() time.Duration {
+	sum, n := time.Duration(0), 0
+	for _, m := range r.Members {
+		if m.ID != r.LeaderID {
+			sum += m.CPUPerTransaction
+			n++
+		}
+	}
+	return sum / time.Duration(max(1, n))
+}
+
+// summarize puts the leader's result and everybody's samples together.
+func (c *cluster) summarize() *Result {
+	leader := c.result.from.id
+	b := c.result.Result
+	r := &Result{Replicas: c.config.Replicas, Durability: c.config.Durability, RatePerSecond: c.config.Run.RatePerSecond,
+		Leader: b, LeaderID: leader, LoadPerMinute: machineLoad()}
+	from, to := measured(b)
+	done := float64(max(1, b.Executed+b.Rollbacks))
+	for _, id := range c.ids() {
+		u := used(c.members[id].samples, from, to)
+		r.Members = append(r.Members, Member{id, u.cpu.Seconds(), time.Duration(float64(u.cpu) / done)})
+		if id == leader {
+			r.SentPerTransactionBytes = float64(u.sent) / done
+			r.RoundsPerSecond = float64(u.rounds) / b.Seconds
+			r.RoundMeanBytes = float64(u.payload) / float64(max(1, u.rounds))
+		}
+	}
+	return r
+}
+
+// measured returns when the measured time began and ended, in Unix nanoseconds.
+func measured(r *bench.Result) (from, to int64) {
+	first, last := -1.0, 0.0
+	for _, i := range r.Intervals {
+		if !i.Measured {
+			continue
+		}
+		if first < 0 {
+			first = i.EndSeconds - i.Seconds
+		}
+		last = i.EndSeconds
+	}
+	at := func(seconds float64) int64 {
+		return r.Started.Add(time.Duration(seconds * float64(time.Second))).UnixNano()
+	}
+	return at(max(0, first)), at(last)
+}
+
+// machineLoad is how many processes wanted a processor in the last minute, where the
+// system tells.
+func machineLoad() (load float64) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &load)
+	}
+	if err != nil {
+		return 0
+	}
+	return load
+}
+
+// Write prints the result for people.
+func (r *Result) Write(w io.Writer) error {
+	var b strings.Builder
+	if r.Replicas == 0 {
+		b.WriteString("an engine alone, without log\n")
+	} else {
+		fmt.Fprintf(&b, "%d replicas, durable in %s, member %d led\n", r.Replicas, r.Durability, r.LeaderID)
+	}
+	if r.RatePerSecond > 0 {
+		fmt.Fprintf(&b, "held to %.0f transactions per second\n", r.RatePerSecond)
+	}
+	if err := r.Leader.WriteSummary(&b); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	for _, m := range r.Members {
+		role := "follower"
+		if m.ID == r.LeaderID {
+			role = "leader"
+		}
+		fmt.Fprintf(&b, "member %d, %s: %s of processor time per transaction, %.2f s\n", m.ID, role, bench.FormatDuration(m.CPUPerTransaction), m.CPUSeconds)
+	}
+	if r.Replicas > 0 {
+		fmt.Fprintf(&b, "%.0f bytes on the wire per transaction, %.0f rounds per second of %.1f KiB\n", r.SentPerTransactionBytes, r.RoundsPerSecond, r.RoundMeanBytes/1024)
+	}
+	fmt.Fprintf(&b, "correct on every replica: %v\n", r.Checksum)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// WriteJSON writes anything to a file.
+func WriteJSON(name string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, append(text, '\n'), 0o644)
+}

@@ -1,0 +1,12 @@
+//go:build !unix
+
+package benchcluster
+
+import (
+	"errors"
+	"os"
+)
+
+// pauseProcess and resumeProcess are for systems that can stop a process.
+func pauseProcess(*os.Process) error  { return errors.ErrUnsupported }
+func resumeProcess(*os.Process) error { return errors.ErrUnsupported }
