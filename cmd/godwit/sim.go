@@ -15,6 +15,7 @@ import (
 	"github.com/godwitdb/godwit/internal/sim"
 	"github.com/godwitdb/godwit/internal/sim/copilotsim"
 	"github.com/godwitdb/godwit/internal/sim/raftsim"
+	"github.com/godwitdb/godwit/internal/sim/shardsim"
 	"github.com/godwitdb/godwit/internal/sim/streamsim"
 )
 
@@ -40,6 +41,7 @@ func newSimCommand() *cobra.Command {
 	var o simOptions
 	scenarios := append(raftsim.Scenarios(), copilotsim.Scenarios()...)
 	scenarios = append(scenarios, streamsim.Scenarios()...)
+	scenarios = append(scenarios, shardsim.Scenarios()...)
 	var doc strings.Builder
 	for _, s := range scenarios {
 		fmt.Fprintf(&doc, "  %-10s %s\n", s.Name, s.Doc)

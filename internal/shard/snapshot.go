@@ -76,3 +76,8 @@ func (r *Replica) Read(ctx context.Context) error {
 	}
 	return r.group.Confirm(ctx)
 }
+
+// Applied waits until everything at or below ts is certain and there.
+func (r *Replica) Applied(ctx context.Context, ts hlc.Timestamp) error {
+	return r.applied.Wait(ctx, uint64(ts))
+}

@@ -39,6 +39,7 @@ type Node struct {
 	astray bool          // the next write goes to the wrong place
 	jobs   []*job        // that have not ended
 	job    *job          // that runs
+	atEnd  []func()
 
 	inbox   []item // what has reached the node and waits for its processor
 	running bool
@@ -151,7 +152,15 @@ func (n *Node) stop() {
 		j.stop()
 	}
 	n.jobs, n.inbox, n.paused, n.busy, n.disk = nil, nil, 0, 0, 0
+	for _, f := range n.atEnd {
+		f()
+	}
+	n.atEnd = nil
 }
+
+// AtEnd makes f be called when the program has ended, however it does, and nothing of it
+// runs any more: what it has taken of the machine that runs the simulation can go.
+func (n *Node) AtEnd(f func()) { n.atEnd = append(n.atEnd, f) }
 
 // Pause stops the whole node for d; then it goes on as if nothing was.
 func (n *Node) Pause(d time.Duration) {

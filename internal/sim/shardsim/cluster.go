@@ -1,0 +1,183 @@
+package shardsim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/shard"
+	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/stream"
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// Cluster is a replica group in a World, its clients, and what is known of all.
+type Cluster struct {
+	*clients
+	Shard        shard.Options
+	SegmentBytes int64
+	Network      quorum.Options
+	Tracer       quorum.Tracer // of the members; nil for none
+
+	world     *sim.World
+	all       []env.NodeID
+	members   map[env.NodeID]*member
+	finals    map[wal.Epoch]hlc.Timestamp
+	announced map[wal.Epoch]hlc.Timestamp
+	restarts  int // for a checkpoint that was fetched
+}
+
+// NewCluster adds members, all of which vote.
+func NewCluster(w *sim.World, members int, o shard.Options) *Cluster {
+	c := &Cluster{clients: newClients(w), Shard: o, world: w, members: map[env.NodeID]*member{},
+		finals: map[wal.Epoch]hlc.Timestamp{}, announced: map[wal.Epoch]hlc.Timestamp{}}
+	for i := range members {
+		c.all = append(c.all, env.NodeID(i+1))
+	}
+	c.Shard.Group.Voters = slices.Clone(c.all)
+	return c
+}
+
+// Start starts the members.
+func (c *Cluster) Start() {
+	for _, id := range c.all {
+		c.world.AddNode(id, c.boot).Start()
+	}
+}
+
+// leader returns the member that leads in the latest epoch, or nil.
+func (c *Cluster) leader() *member {
+	var leader *member
+	for _, id := range c.all {
+		m := c.members[id]
+		if m == nil || !m.works() || m.replica.Group().Status().Role != stream.Leader {
+			continue
+		}
+		if leader == nil || m.replica.Group().Status().Epoch > leader.replica.Group().Status().Epoch {
+			leader = m
+		}
+	}
+	return leader
+}
+
+// ended judges why a member's program has ended by itself. One that has fetched a
+// checkpoint starts again.
+func (c *Cluster) ended(n *sim.Node, err error) {
+	switch {
+	case errors.Is(err, shard.ErrRestart):
+		c.restarts++
+		c.world.After(time.Millisecond, func() {
+			if !n.Up() {
+				n.Start()
+			}
+		})
+	case !env.IsDiskFull(err) && !errors.Is(err, sim.ErrSync):
+		c.world.Fail("n%d ends without a reason: %v", n.ID(), err)
+	}
+}
+
+// final checks the final watermark of an epoch as a member tells it.
+func (c *Cluster) final(id env.NodeID, e wal.Epoch, f hlc.Timestamp) {
+	if known, ok := c.finals[e]; ok && known != f {
+		c.world.Fail("I6: the final watermark of epoch %d is %d, and for n%d %d", e, known, id, f)
+	}
+	c.finals[e] = f
+	if c.announced[e] > f {
+		c.world.Fail("I6: the final watermark of epoch %d is %d for n%d, %d was released", e, f, id, c.announced[e])
+	}
+}
+
+// announce notes up to where the leader of an epoch has released what it has executed.
+func (c *Cluster) announce(id env.NodeID, e wal.Epoch, w hlc.Timestamp) {
+	c.announced[e] = max(c.announced[e], w)
+	if f, ok := c.finals[e]; ok && w > f && f > 0 {
+		c.world.Fail("I6: n%d has released up to %d in epoch %d, whose final watermark is %d", id, w, e, f)
+	}
+}
+
+// Settle demands that within a time, once nothing goes wrong any more, something new is
+// released, and all members have the same.
+func (c *Cluster) Settle(within time.Duration) error {
+	before, end := c.succeeded, c.world.Now()+within
+	if c.world.RunUntil(within, func() bool { return c.succeeded > before+3 }) {
+		c.stopped = true
+		if c.world.RunUntil(end-c.world.Now(), c.agreed) {
+			return c.compare()
+		}
+	}
+	if err := c.world.Failed(); err != nil {
+		return err
+	}
+	return fmt.Errorf("progress: the replicas do not agree within %v, %d more transactions were released%s", within, c.succeeded-before, c.describe())
+}
+
+// agreed tells whether no client waits any more and all members have all rounds.
+func (c *Cluster) agreed() bool {
+	l := c.leader()
+	if l == nil || c.running > 0 {
+		return false
+	}
+	s := l.replica.Group().Status()
+	for _, id := range c.all {
+		m := c.members[id]
+		if !m.works() || m.replica.Group().Status().Commit != s.Last || m.replica.Released() != l.replica.Released() {
+			return false
+		}
+	}
+	return true
+}
+
+// compare demands that all members hold the same and nothing beside it.
+func (c *Cluster) compare() error {
+	type content struct {
+		hash uint64
+		at   hlc.Timestamp
+	}
+	contents := map[env.NodeID]content{}
+	for _, id := range c.all {
+		m := c.members[id]
+		task := m.node.Runtime().Go("contents", func(ctx context.Context) error {
+			hash, at, err := m.contents(ctx)
+			contents[id] = content{hash, at}
+			return err
+		})
+		m.node.Runtime().Post(func() {})
+		if !c.world.RunUntil(10*time.Second, task.Decided) || task.Err() != nil {
+			return fmt.Errorf("n%d: no snapshot: %w%s", id, errors.Join(task.Err(), c.world.Failed()), c.describe())
+		}
+	}
+	for id, x := range contents {
+		if x.hash != contents[c.all[0]].hash {
+			return fmt.Errorf("I7: n%d and n%d hold different data, at %d and %d", c.all[0], id, contents[c.all[0]].at, x.at)
+		}
+	}
+	idle := func() bool {
+		for _, id := range c.all {
+			if s := c.members[id].replica.Engine().Stats(); s.Undoable > 0 || s.Versions > 0 || s.Snapshots > 0 {
+				return false
+			}
+		}
+		return true
+	}
+	if !c.world.RunUntil(10*time.Second, idle) {
+		return fmt.Errorf("replicas keep what nobody needs%s", c.describe())
+	}
+	return c.world.Failed()
+}
+
+func (c *Cluster) describe() (text string) {
+	for _, id := range c.all {
+		if m := c.members[id]; m.works() {
+			s := m.replica.Engine().Stats()
+			text += fmt.Sprintf("; n%d %+v, released %d, undoable %d, versions %d", id, m.replica.Group().Status(), m.replica.Released(), s.Undoable, s.Versions)
+		} else {
+			text += fmt.Sprintf("; n%d down", id)
+		}
+	}
+	return text
+}

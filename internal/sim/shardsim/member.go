@@ -1,0 +1,220 @@
+package shardsim
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/internal/shard"
+	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// memoryBytes bounds a replica's data.
+const memoryBytes = 64 << 20
+
+// listsTable has the lists: the values of each, eight bytes one after the other.
+func listsTable() occ.TableID { return occ.MakeTableID(1, true) }
+
+// member is a replica, while its program runs.
+type member struct {
+	cluster  *Cluster
+	node     *sim.Node
+	endpoint *quorum.Endpoint
+	replica  *shard.Replica // nil until it has opened
+}
+
+func (m *member) works() bool { return m.node.Up() && m.replica != nil }
+
+// boot is a member's program.
+func (c *Cluster) boot(n *sim.Node) {
+	m := &member{cluster: c, node: n}
+	m.endpoint = quorum.NewEndpoint(n.Runtime(), n.Network(), c.Network, nil)
+	c.members[n.ID()] = m
+	n.Serves(m.endpoint)
+	if c.Tracer != nil {
+		n.Runtime().Trace(c.Tracer)
+	}
+	n.Runtime().Go("main", func(ctx context.Context) error {
+		err := m.main(ctx)
+		if ctx.Err() == nil {
+			c.world.Logf("n%d ends: %v", n.ID(), err)
+			c.ended(n, err)
+			n.Exit()
+		}
+		return err
+	})
+}
+
+func (m *member) main(ctx context.Context) error {
+	a, err := arena.New(memoryBytes)
+	if err != nil {
+		return err
+	}
+	m.node.AtEnd(func() {
+		if err := a.Close(); err != nil {
+			panic(err)
+		}
+	})
+	o := m.cluster.Shard
+	o.Arena, o.ReplayParallel, o.Shed = a, 1, true
+	o.Group.Logf = func(format string, args ...any) {
+		m.cluster.world.Logf("n%d: "+format, append([]any{m.node.ID()}, args...)...)
+	}
+	disk := shard.Disk{FS: m.node.FS(), Dir: "replica", Identity: shard.Identity{Cluster: wal.DatabaseID{1}, Node: m.node.ID()}, SegmentBytes: m.cluster.SegmentBytes}
+	r, err := shard.Open(ctx, m.endpoint, disk, o)
+	if err != nil {
+		return err
+	}
+	m.replica = r
+	method().Handle(m.endpoint, m.serve)
+	m.endpoint.Listen()
+	quorum.Go(ctx, "watch", m.watch)
+	return r.Run(ctx)
+}
+
+// watch looks again and again at what the member knows.
+func (m *member) watch(ctx context.Context) error {
+	c := m.cluster
+	for {
+		if err := m.replica.Applied(ctx, m.replica.Released()+1); err != nil {
+			return err
+		}
+		for _, f := range m.replica.Group().Finals() {
+			c.final(m.node.ID(), f.Epoch, f.Watermark)
+		}
+		if l, err := m.replica.Leading(); err == nil {
+			c.announce(m.node.ID(), l.Epoch, l.Released())
+		}
+	}
+}
+
+// serve runs a client's transaction.
+func (m *member) serve(ctx context.Context, _ quorum.NodeID, req *request) (*response, error) {
+	var resp *response
+	var err error
+	if req.snapshot {
+		resp, err = m.readSnapshot(ctx, req)
+	} else {
+		resp, err = m.execute(ctx, req)
+	}
+	switch {
+	case err == nil:
+		resp.outcome = done
+		return resp, nil
+	case errors.Is(err, shard.ErrNotLeader), errors.Is(err, shard.ErrDropped), errors.Is(err, quorum.ErrOverloaded), !req.writes():
+		return &response{outcome: failed, leader: m.replica.Group().Status().Leader}, nil
+	}
+	return nil, err
+}
+
+// execute runs a transaction on the newest state, if the member leads.
+func (m *member) execute(ctx context.Context, req *request) (*response, error) {
+	if !req.writes() {
+		if err := m.replica.Read(ctx); err != nil {
+			return nil, err
+		}
+	}
+	resp := &response{}
+	x, err := m.replica.Execute(ctx, func(tx *occ.Tx) error {
+		table, err := m.replica.Engine().AddTable(listsTable())
+		if err != nil {
+			return err
+		}
+		*resp = response{}
+		return perform(tx, table, req.ops, resp)
+	})
+	if err != nil {
+		return nil, err
+	}
+	certain := quorum.NewValue[struct{}](ctx, "certain")
+	x.Lead().Notify(x.TS, func(err error) {
+		if err != nil {
+			certain.Fail(err)
+			return
+		}
+		certain.Set(struct{}{})
+	})
+	if _, err := certain.Wait(ctx); err != nil {
+		return nil, err
+	}
+	resp.at = x.TS
+	return resp, nil
+}
+
+// readSnapshot reads from a snapshot.
+func (m *member) readSnapshot(ctx context.Context, req *request) (*response, error) {
+	s, err := m.replica.Snapshot(ctx, req.atLeast)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	// It stays what it is, whatever happens meanwhile.
+	if err := quorum.Sleep(ctx, m.cluster.snapshotRest()); err != nil {
+		return nil, err
+	}
+	tx, err := s.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.End()
+	table, err := m.replica.Engine().AddTable(listsTable())
+	if err != nil {
+		return nil, err
+	}
+	resp := &response{at: s.Timestamp()}
+	if resp.at < req.atLeast {
+		m.cluster.world.Fail("n%d: a snapshot at %d, wanted is one at or behind %d", m.node.ID(), resp.at, req.atLeast)
+	}
+	return resp, perform(tx, table, req.ops, resp)
+}
+
+// perform runs the operations.
+func perform(tx *occ.Tx, table *occ.Table, ops []op, resp *response) error {
+	for _, o := range ops {
+		key := binary.BigEndian.AppendUint64(nil, o.key)
+		list, err := tx.Get(table, key)
+		if err != nil && !errors.Is(err, occ.ErrNotFound) {
+			return err
+		}
+		list = append([]byte(nil), list...)
+		if o.value == 0 {
+			resp.lists = append(resp.lists, list)
+			continue
+		}
+		if err := tx.Put(table, key, binary.BigEndian.AppendUint64(list, o.value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// contents returns a hash of all data of a member that is at rest, and the timestamp
+// that it is at.
+func (m *member) contents(ctx context.Context) (hash uint64, at hlc.Timestamp, err error) {
+	s, err := m.replica.Snapshot(ctx, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer s.Close()
+	tx, err := s.Begin(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer tx.End()
+	table, err := m.replica.Engine().AddTable(listsTable())
+	if err != nil {
+		return 0, 0, err
+	}
+	err = tx.EachOrdered(table, func(key, value []byte) error {
+		for _, b := range append(append(key[:len(key):len(key)], value...), 0xff) {
+			hash = (hash ^ uint64(b)) * 0x100000001b3
+		}
+		return nil
+	})
+	return hash, s.Timestamp(), err
+}
