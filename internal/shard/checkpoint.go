@@ -46,11 +46,6 @@ var ErrBusy = errors.New("shard: a checkpoint is being made")
 // any more but for members that are behind, and returns when that is durable. Replicas do
 // it by themselves (Options.CheckpointBytes), each on its own.
 func (r *Replica) Checkpoint(ctx context.Context) error {
-	if r.checkpointing {
-		return ErrBusy
-	}
-	r.checkpointing = true
-	defer func() { r.checkpointing = false }()
 	// Everything of the rounds up to base is in any snapshot that is opened from now on.
 	settles := r.logBytes
 	base := groupBase{}
@@ -68,6 +63,11 @@ func (r *Replica) Checkpoint(ctx context.Context) error {
 		return err
 	}
 	defer snap.Close()
+	if r.checkpointing {
+		return ErrBusy
+	}
+	r.checkpointing = true
+	defer func() { r.checkpointing = false }()
 	var tables []image.Table
 	for _, t := range r.engine.Tables() {
 		tables = append(tables, image.Table{Name: fmt.Sprintf("table %d", t.ID()), In: t})

@@ -166,6 +166,14 @@ func (r *Replica) fetch(ctx context.Context, from quorum.NodeID, first wal.Round
 			return err
 		}
 	}
+	// One at a time writes in the folder of checkpoints.
+	for r.checkpointing {
+		if err := quorum.Sleep(ctx, checkpointLook); err != nil {
+			return err
+		}
+	}
+	r.checkpointing = true
+	defer func() { r.checkpointing = false }()
 	return r.job(ctx, "shard take in", func() error { return f.takeIn(&m) })
 }
 

@@ -83,7 +83,7 @@ func (r *Replica) abdicate(ctx context.Context, l *Leadership) error {
 	if err != nil {
 		return err
 	}
-	final := max(f.Watermark, l.from) // of an epoch with nothing but a barrier
+	final := max(f.Watermark, l.From) // of an epoch with nothing but a barrier
 	if err := r.job(ctx, "shard roll back", func() error { return r.engine.RollBack(final) }); err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 // that it led. Its methods may be called from any goroutine, also when it is over.
 type Leadership struct {
 	Epoch  wal.Epoch
-	from   hlc.Timestamp // everything at or below was there before
+	From   hlc.Timestamp // everything at or below was there before
 	course speculate.Course
 	over   chan struct{} // closed by the replica's tasks
 }
@@ -26,12 +26,12 @@ type Leadership struct {
 func (l *Leadership) Done() <-chan struct{} { return l.over }
 
 // Released returns the timestamp up to which everything that was executed is certain.
-func (l *Leadership) Released() hlc.Timestamp { return max(l.from, hlc.Timestamp(l.course.Frontier())) }
+func (l *Leadership) Released() hlc.Timestamp { return max(l.From, hlc.Timestamp(l.course.Frontier())) }
 
 // Wait returns nil when what was executed, or read, at ts is certain, and ErrDropped when
 // it is gone for good. With ErrStopped and ctx's error it is not known.
 func (l *Leadership) Wait(ctx context.Context, ts hlc.Timestamp) error {
-	if ts <= l.from {
+	if ts <= l.From {
 		return nil
 	}
 	return outcome(l.course.Wait(ctx, speculate.Point(ts)))
@@ -39,7 +39,7 @@ func (l *Leadership) Wait(ctx context.Context, ts hlc.Timestamp) error {
 
 // Notify calls tell, once, with what Wait would return. It must not block.
 func (l *Leadership) Notify(ts hlc.Timestamp, tell func(error)) {
-	if ts <= l.from {
+	if ts <= l.From {
 		tell(nil)
 		return
 	}
@@ -55,7 +55,7 @@ func outcome(err error) error {
 
 // lead executes until the replica is deposed, and then takes back what is not certain.
 func (r *Replica) lead(ctx context.Context, group *stream.Leadership) error {
-	l := &Leadership{Epoch: group.Epoch, from: r.applier.applied, over: make(chan struct{})}
+	l := &Leadership{Epoch: group.Epoch, From: r.applier.applied, over: make(chan struct{})}
 	// No timestamp of the log is given again (Invariant I5).
 	r.clock.Observe(r.applier.last)
 	inner, cancel := quorum.WithCancel(ctx)

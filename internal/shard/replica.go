@@ -26,7 +26,7 @@ type Replica struct {
 	endpoint *quorum.Endpoint
 	bases    bases
 	// logBytes counts the rounds that were applied or released, settledBytes those of them
-	// that the newest checkpoint has made superfluous. checkpointing: one is being made.
+	// that the newest checkpoint has made superfluous. checkpointing: one is being made or taken in.
 	logBytes, settledBytes int64
 	checkpointing          bool
 	kept                   wal.RoundNumber // where the newest checkpoint ends

@@ -11,6 +11,7 @@ import (
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/history"
 	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/shard"
 	"github.com/godwitdb/godwit/internal/sim"
 	"github.com/godwitdb/godwit/quorum"
 )
@@ -36,6 +37,8 @@ type clients struct {
 	keys              int
 	snapshotShare     int // one in so many reads a snapshot; 0 for none
 	rest              time.Duration
+	// doubled requests make an answer that one has failed say nothing of its double.
+	doubled bool
 }
 
 func newClients(w *sim.World) *clients {
@@ -87,6 +90,7 @@ type client struct {
 	members  []env.NodeID
 	rng      *rand.Rand
 	target   env.NodeID    // who has led last
+	number   uint64        // of the last request
 	seen     hlc.Timestamp // of the newest result
 }
 
@@ -118,18 +122,36 @@ func (x *client) draw() *request {
 // run runs a transaction and notes what came of it.
 func (x *client) run(ctx context.Context) error {
 	r := x.draw()
+	x.number++
+	r.name = shard.Request{Client: uint64(x.id), Number: x.number}
+	txn := history.Txn{Client: x.id, Invoke: history.Time(x.world.Now())}
+	resp, result, err := x.ask(ctx, r)
+	// Who does not know the outcome may ask again: it is the same request.
+	for retries := x.rng.IntN(3); err == nil && result == unknown && retries > 0; retries-- {
+		resp, result, err = x.ask(ctx, r)
+		if result == failed {
+			result = unknown // the copy has done nothing
+		}
+	}
+	if err != nil {
+		return err
+	}
+	txn.Complete = history.Time(x.world.Now())
+	return x.note(&txn, r, resp, result)
+}
+
+// ask sends a request once. The error is the end of the client.
+func (x *client) ask(ctx context.Context, r *request) (*response, outcome, error) {
 	target := x.target
 	if r.snapshot || x.rng.IntN(8) == 0 {
 		target = x.anyone()
 	}
-	txn := history.Txn{Client: x.id, Invoke: history.Time(x.world.Now())}
 	short, cancel := quorum.WithTimeout(ctx, opTimeout)
 	resp, err := method().Call(short, x.endpoint, target, r)
 	cancel()
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return nil, unknown, ctx.Err()
 	}
-	txn.Complete = history.Time(x.world.Now())
 	result := unknown
 	switch {
 	case err == nil:
@@ -147,11 +169,14 @@ func (x *client) run(ctx context.Context) error {
 	} else {
 		x.target = x.anyone()
 	}
-	return x.note(&txn, r, resp, result)
+	return resp, result, nil
 }
 
 // note adds a transaction to a history.
 func (x *client) note(txn *history.Txn, r *request, resp *response, result outcome) error {
+	if x.doubled && result == failed {
+		result = unknown
+	}
 	txn.Outcome = map[outcome]history.Outcome{unknown: history.Unknown, failed: history.Failed, done: history.OK}[result]
 	if result != done && !r.writes() {
 		return nil // a read that was not answered says nothing
@@ -164,12 +189,12 @@ func (x *client) note(txn *history.Txn, r *request, resp *response, result outco
 			continue
 		case result != done:
 			continue
-		case reads >= len(resp.lists):
-			return fmt.Errorf("shardsim: %d lists for %d reads", len(resp.lists), reads+1)
+		case reads >= len(resp.lists.lists):
+			return fmt.Errorf("shardsim: %d lists for %d reads", len(resp.lists.lists), reads+1)
 		}
-		list := resp.lists[reads]
+		list := resp.lists.lists[reads]
 		reads++
-		read := history.Op{Kind: history.OpRead, Key: history.Key(o.key)}
+		read := history.Op{Kind: history.OpList, Key: history.Key(o.key)}
 		for ; len(list) >= 8; list = list[8:] {
 			read.List = append(read.List, history.Value(binary.BigEndian.Uint64(list)))
 		}

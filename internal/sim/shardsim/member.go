@@ -87,7 +87,7 @@ func (m *member) watch(ctx context.Context) error {
 		for _, f := range m.replica.Group().Finals() {
 			c.final(m.node.ID(), f.Epoch, f.Watermark)
 		}
-		if l, err := m.replica.Leading(); err == nil {
+		if l, err := m.replica.Leading(); err == nil && l.Released() > l.From {
 			c.announce(m.node.ID(), l.Epoch, l.Released())
 		}
 	}
@@ -120,14 +120,11 @@ func (m *member) execute(ctx context.Context, req *request) (*response, error) {
 		}
 	}
 	resp := &response{}
-	x, err := m.replica.Execute(ctx, func(tx *occ.Tx) error {
-		table, err := m.replica.Engine().AddTable(listsTable())
-		if err != nil {
-			return err
-		}
-		*resp = response{}
-		return perform(tx, table, req.ops, resp)
-	})
+	table, err := m.replica.Engine().AddTable(listsTable())
+	if err != nil {
+		return nil, err
+	}
+	x, err := m.run(ctx, req, table, &resp.lists)
 	if err != nil {
 		return nil, err
 	}
@@ -144,6 +141,25 @@ func (m *member) execute(ctx context.Context, req *request) (*response, error) {
 	}
 	resp.at = x.TS
 	return resp, nil
+}
+
+// run runs a transaction, and one that writes only once.
+func (m *member) run(ctx context.Context, req *request, table *occ.Table, read *lists) (shard.Executed, error) {
+	if !req.writes() {
+		return m.replica.Execute(ctx, func(tx *occ.Tx) error {
+			*read = lists{}
+			return perform(tx, table, req.ops, read)
+		})
+	}
+	x, answer, err := m.replica.ExecuteOnce(ctx, req.name, func(tx *occ.Tx) ([]byte, error) {
+		var l lists
+		err := perform(tx, table, req.ops, &l)
+		return quorum.Encode(nil, &l), err
+	})
+	if err != nil {
+		return x, err
+	}
+	return x, quorum.Decode(answer, read)
 }
 
 // readSnapshot reads from a snapshot.
@@ -170,11 +186,11 @@ func (m *member) readSnapshot(ctx context.Context, req *request) (*response, err
 	if resp.at < req.atLeast {
 		m.cluster.world.Fail("n%d: a snapshot at %d, wanted is one at or behind %d", m.node.ID(), resp.at, req.atLeast)
 	}
-	return resp, perform(tx, table, req.ops, resp)
+	return resp, perform(tx, table, req.ops, &resp.lists)
 }
 
 // perform runs the operations.
-func perform(tx *occ.Tx, table *occ.Table, ops []op, resp *response) error {
+func perform(tx *occ.Tx, table *occ.Table, ops []op, read *lists) error {
 	for _, o := range ops {
 		key := binary.BigEndian.AppendUint64(nil, o.key)
 		list, err := tx.Get(table, key)
@@ -183,7 +199,7 @@ func perform(tx *occ.Tx, table *occ.Table, ops []op, resp *response) error {
 		}
 		list = append([]byte(nil), list...)
 		if o.value == 0 {
-			resp.lists = append(resp.lists, list)
+			read.lists = append(read.lists, list)
 			continue
 		}
 		if err := tx.Put(table, key, binary.BigEndian.AppendUint64(list, o.value)); err != nil {

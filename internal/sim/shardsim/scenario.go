@@ -58,6 +58,7 @@ func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) error {
 	})
 	c.SegmentBytes = 64 << 10
 	c.Network = quorum.Options{OutboxMessagesMax: 64 << w.Choose("outbox", 0, 4), OutboxBytesMax: 1 << 20}
+	c.doubled = mix.Link.Double > 0
 	c.keys = w.Choose("keys", 1, 6)
 	c.snapshotShare = w.Choose("one in so many reads a snapshot", 3, 8)
 	c.rest = time.Duration(w.Choose("snapshots are held for ms", 0, 200)) * time.Millisecond

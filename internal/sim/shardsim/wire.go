@@ -2,6 +2,7 @@ package shardsim
 
 import (
 	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/shard"
 	"github.com/godwitdb/godwit/quorum"
 )
 
@@ -13,6 +14,7 @@ type op struct {
 
 // request is a transaction.
 type request struct {
+	name     shard.Request // of one that writes
 	ops      []op
 	snapshot bool          // read from a snapshot, of any replica
 	atLeast  hlc.Timestamp // that is not older
@@ -29,6 +31,8 @@ func (r *request) writes() bool {
 
 // Fields implements quorum.Message.
 func (r *request) Fields(c *quorum.Coder) {
+	c.Uint(&r.name.Client)
+	c.Uint(&r.name.Number)
 	quorum.Slice(c, &r.ops, func(o *op) {
 		c.Uint(&o.key)
 		c.Uint(&o.value)
@@ -49,15 +53,23 @@ const (
 // response is its outcome and, for each operation that reads, the list.
 type response struct {
 	outcome outcome
-	lists   [][]byte
-	at      hlc.Timestamp
-	leader  quorum.NodeID // whom to ask
+	lists
+	at     hlc.Timestamp
+	leader quorum.NodeID // whom to ask
+}
+
+// lists are what was read, in the order of the operations.
+type lists struct{ lists [][]byte }
+
+// Fields implements quorum.Message.
+func (l *lists) Fields(c *quorum.Coder) {
+	quorum.Slice(c, &l.lists, func(l *[]byte) { c.Bytes(l) })
 }
 
 // Fields implements quorum.Message.
 func (r *response) Fields(c *quorum.Coder) {
 	c.Uint((*uint64)(&r.outcome))
-	quorum.Slice(c, &r.lists, func(l *[]byte) { c.Bytes(l) })
+	r.lists.Fields(c)
 	c.Uint((*uint64)(&r.at))
 	c.Node(&r.leader)
 }
