@@ -22,9 +22,9 @@ var (
 // and those who have voted have one in common.
 func (g *Group) adopt(ctx context.Context, reports []report) error {
 	best := g.log.position()
-	for _, r := range reports {
-		if best.less(r.last) {
-			best = r.last
+	for i := range reports {
+		if best.less(&reports[i].last) {
+			best = reports[i].last
 		}
 	}
 	if best == g.log.position() {
@@ -97,8 +97,9 @@ func (g *Group) handleFetch(ctx context.Context, from quorum.NodeID, req *fetchR
 	g.silence.hear(g.rt.Elapsed()) // there will be a leader
 	g.expectLeader()
 	resp := &fetchResp{appendResp: appendResp{epoch: g.epoch}}
+	base := &g.log.base
 	switch next, ok := g.matches(req.prev); {
-	case req.prev.number < g.log.base.Number:
+	case req.prev.number < base.Number || req.prev.number == base.Number && req.prev.epoch != base.Epoch:
 		return resp, nil // it needs a snapshot
 	case !ok:
 		resp.next = next

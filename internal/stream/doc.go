@@ -13,6 +13,7 @@
 //	lead.go       leading: barrier, watermark of what is durable, confirmation
 //	replicate.go  the leader's side of replication
 //	follow.go     the other side
+//	recover.go    what a member does not do before it has got what it has lost
 //	members.go    changes of membership, transfer of leadership
 //
 // # Rules
@@ -40,7 +41,8 @@
 //
 // In Raft a voter refuses whoever has less than itself. Here anyone may win, as in
 // DESIGN 4.2, and pays by fetching: the group is led by whom it wants, and a
-// winner costs one more exchange only if it lacks something.
+// winner costs one more exchange only if it lacks something. So its votes have to be a
+// majority of the members that the adopted log names, too: its own may be old.
 //
 // # Bounds
 //

@@ -53,7 +53,7 @@ func (g *Group) roles(ctx context.Context) error {
 			return err
 		}
 		g.expectLeader()
-		if !g.isVoter(g.id) {
+		if !g.isVoter(g.id) || g.recovering {
 			continue
 		}
 		transfer := g.asked
@@ -189,7 +189,7 @@ func (g *Group) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq
 	// Who hears from a leader does not help to depose it.
 	led := g.role == Leader || g.rt.Elapsed()-g.silence.heard < g.silence.limit()
 	taken := req.epoch == g.epoch && g.vote != from
-	if req.epoch < g.epoch || taken || led && !req.transfer {
+	if req.epoch < g.epoch || taken || led && !req.transfer || g.recovering {
 		return &voteResp{epoch: g.epoch}, nil
 	}
 	if !req.pre {

@@ -15,16 +15,17 @@ func (g *Group) handleAppend(ctx context.Context, from quorum.NodeID, req *appen
 	if !g.follows(from, req.epoch) {
 		return &appendResp{epoch: g.epoch}, nil
 	}
-	if g.log.last()+1 < req.first {
-		g.behind.Advance(uint64(req.first))
-	}
 	if next, ok := g.matches(req.prev); !ok {
+		if next < req.first {
+			g.behind.Advance(uint64(req.first))
+		}
 		return g.answer(ctx, req.epoch, &appendResp{next: next})
 	}
 	if len(req.rounds) > 0 && g.disk.bytes > g.options.BacklogBytesMax {
 		return nil, quorum.ErrOverloaded
 	}
 	g.take(req.rounds)
+	g.match(req.epoch, req.end())
 	resp, err := g.answer(ctx, req.epoch, &appendResp{ok: true, next: req.end() + 1})
 	if err == nil && resp.ok {
 		// What is behind the end of the request may be another's.

@@ -65,6 +65,9 @@ type Group struct {
 	// election is won when a follower has heard nothing for too long.
 	election *quorum.Timeout
 	failures int // campaigns since there was a leader
+	// recovering: the member does not vote, because it may have forgotten rounds.
+	recovering bool
+	matched    position // the end of what is known to be in the log of its epoch's leader
 	// asked: the leader wants this member to campaign.
 	asked bool
 
@@ -80,11 +83,13 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 	rt := quorum.RuntimeOf(ctx)
 	g := &Group{id: rt.Node(), rt: rt, endpoint: e, options: o.withDefaults(), epoch: o.Ballot.Epoch, vote: quorum.NodeID(o.Ballot.Vote)}
 	g.log = newLog(o.Contents.Base, membership{slices.Clone(o.Voters), slices.Clone(o.Learners)})
+	g.recovering = o.Durability == Memory && g.epoch > 0 && !o.GiveUpLost
 	if err := g.load(ctx, t); err != nil {
 		return nil, err
 	}
 	g.disk = newDisk(ctx, t, b, g.log.last())
 	g.commit = quorum.NewWatermark(ctx, "stream commit", uint64(o.Contents.Base.Number))
+	g.advance(min(o.Durable, g.log.last()))
 	g.behind = quorum.NewWatermark(ctx, "stream behind", 0)
 	g.elected = quorum.NewQueue[*Leadership](ctx, "stream elected", 1)
 	g.reign = newLeadership(ctx, 0)
@@ -126,6 +131,7 @@ func (g *Group) Run(ctx context.Context) error {
 		return g.disk.run(ctx, func() { g.log.evict(g.options.TailBytesMax, g.disk.written) })
 	})
 	quorum.Go(ctx, "stream role", g.roles)
+	quorum.Go(ctx, "stream recover", g.recover)
 	err := disk.Wait(ctx)
 	g.stepDown(g.epoch, 0)
 	return err
@@ -136,6 +142,7 @@ type Status struct {
 	Epoch        wal.Epoch
 	Role         Role
 	Leader       quorum.NodeID   // 0 if none is known
+	Recovering   bool            // does not vote yet
 	First, Last  wal.RoundNumber // of its log; it is empty if Last is below First
 	Commit       wal.RoundNumber
 	Voters       []quorum.NodeID
@@ -147,7 +154,7 @@ type Status struct {
 // Status returns the member's state.
 func (g *Group) Status() Status {
 	m := g.members()
-	return Status{Epoch: g.epoch, Role: g.role, Leader: g.leader, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
+	return Status{Epoch: g.epoch, Role: g.role, Leader: g.leader, Recovering: g.recovering, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
 		Voters: slices.Clone(m.voters), Learners: slices.Clone(m.learners), TailBytes: g.log.tailLen, BacklogBytes: g.log.backlog(g.committed())}
 }
 
@@ -172,8 +179,9 @@ func (g *Group) advance(to wal.RoundNumber) {
 // Commit, oldest first.
 func (g *Group) Finals() []Final { return g.log.finals(g.committed()) }
 
-// Behind says which round is the first that the leader can send, when this member lacks
-// the one before: then it needs a snapshot.
+// Behind is the first round that the leader can send, if it can not send one that this
+// member lacks. While that is above the one behind Commit, the member needs a snapshot
+// that ends there or later.
 func (g *Group) Behind() *quorum.Watermark { return g.behind }
 
 // Rounds returns rounds from a number on, at least one and not much more than bytesMax.
@@ -217,7 +225,7 @@ func (g *Group) Discard(before wal.RoundNumber) {
 
 // Install puts an empty log behind base in place of the member's: a snapshot that ends
 // there has what was before it, and names the members. Nothing is done if the log has
-// that round, or more durable ones.
+// that round, or more durable ones. Run has to run.
 func (g *Group) Install(ctx context.Context, base wal.Base, voters, learners []quorum.NodeID) error {
 	if e, ok := g.log.epoch(base.Number); ok && e == base.Epoch || base.Number <= g.committed() {
 		return nil

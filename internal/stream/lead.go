@@ -42,7 +42,7 @@ func (g *Group) rule(ctx context.Context, reports []report) error {
 	ctx, cancel := quorum.WithCancel(ctx)
 	defer cancel()
 	epoch := g.epoch
-	if err := g.adopt(ctx, reports); err != nil || g.epoch != epoch || g.role != Candidate {
+	if err := g.adopt(ctx, reports); err != nil || g.epoch != epoch || g.role != Candidate || !g.elects(reports) {
 		g.options.Logf("epoch %d: not won: %v", epoch, err)
 		return nil
 	}
@@ -73,6 +73,19 @@ func (g *Group) rule(ctx context.Context, reports []report) error {
 		}
 		g.prefer(ctx)
 	}
+}
+
+// elects tells whether who has voted is a majority of the members according to the log
+// that was adopted. The candidate may have asked the members of long ago: a majority of
+// those need not have anybody in common with one of today.
+func (g *Group) elects(reports []report) bool {
+	voters, votes := g.members().voters, 0
+	for i := range reports {
+		if slices.Contains(voters, reports[i].from) {
+			votes++
+		}
+	}
+	return votes > len(voters)/2 && slices.Contains(voters, g.id)
 }
 
 // Append puts the leader's next round behind the others: its watermark, largest
@@ -151,6 +164,9 @@ func (g *Group) count() {
 	if number >= g.reign.Barrier {
 		g.advance(number)
 		g.reign.Opened.Set(struct{}{})
+	}
+	if m := g.log.membershipAt(g.log.last()); m.number <= g.committed() && !slices.Contains(m.voters, g.id) {
+		g.stepDown(g.epoch, 0) // it has been removed
 	}
 }
 

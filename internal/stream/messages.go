@@ -13,7 +13,7 @@ type position struct {
 	number wal.RoundNumber
 }
 
-func (p position) less(q position) bool {
+func (p *position) less(q *position) bool {
 	return p.epoch < q.epoch || p.epoch == q.epoch && p.number < q.number
 }
 
@@ -154,7 +154,7 @@ func (m *fetchResp) Fields(c *quorum.Coder) {
 	m.run.fields(c)
 }
 
-// campaignReq tells a member to campaign at once.
+// campaignReq tells a member to campaign at once; or asks a leader where its log ends.
 type campaignReq struct{ epoch wal.Epoch }
 
 func (m *campaignReq) Fields(c *quorum.Coder) { c.Uint((*uint64)(&m.epoch)) }
@@ -175,6 +175,7 @@ type methods struct {
 	append   quorum.Method[appendReq, appendResp]
 	fetch    quorum.Method[fetchReq, fetchResp]
 	campaign quorum.Method[campaignReq, appendResp]
+	end      quorum.Method[campaignReq, appendResp]
 }
 
 // serve names the methods, with their numbers on the wire, and handles them.
@@ -184,9 +185,11 @@ func (g *Group) serve() {
 		quorum.NewMethod[appendReq, appendResp](12, "stream append"),
 		quorum.NewMethod[fetchReq, fetchResp](13, "stream fetch"),
 		quorum.NewMethod[campaignReq, appendResp](14, "stream campaign"),
+		quorum.NewMethod[campaignReq, appendResp](15, "stream end"),
 	}
 	g.methods.vote.Handle(g.endpoint, g.handleVote)
 	g.methods.append.Handle(g.endpoint, g.handleAppend)
 	g.methods.fetch.Handle(g.endpoint, g.handleFetch)
 	g.methods.campaign.Handle(g.endpoint, g.handleCampaign)
+	g.methods.end.Handle(g.endpoint, g.handleEnd)
 }

@@ -13,8 +13,11 @@ type Durability uint8
 
 // The durabilities.
 const (
-	Disk   Durability = iota // it has synced it
-	Memory                   // it has received it, and its disk follows
+	Disk Durability = iota // it has synced it
+	// Memory: it has received it, and its disk follows. After a restart the member does not
+	// vote before it has caught up; so a group of which a majority restarts at one time
+	// waits until somebody says GiveUpLost.
+	Memory
 )
 
 // Options are a member's. Zero values stand for defaults.
@@ -22,11 +25,16 @@ type Options struct {
 	// Contents is what is on the tape, and Ballot what the member has promised.
 	Contents *wal.TapeContents
 	Ballot   wal.Ballot
+	// Durable is up to where the rounds are known to be durable: a checkpoint has them.
+	Durable wal.RoundNumber
 	// Voters and Learners are the members where the tape begins: of a new group the first
 	// ones, later those that the checkpoint says. A member that is to join a group has none.
 	Voters, Learners []quorum.NodeID
 	// Durability is the same for all members.
 	Durability Durability
+	// GiveUpLost makes a member with Memory vote at once after a restart: what it has
+	// acknowledged and lost may be lost for good.
+	GiveUpLost bool
 	// ElectionTimeout is how long a member does not hear from a leader at most before it
 	// wants to be one. Default: 500 ms.
 	ElectionTimeout time.Duration

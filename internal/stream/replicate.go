@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -29,6 +30,9 @@ type peer struct {
 	read     []wal.Round // from the disk
 }
 
+// probeBytesMax bounds the rounds that are sent to a member whose log may not match.
+const probeBytesMax = 4 << 10
+
 // follow starts and ends replicating tasks, so that there is one for each member.
 func (g *Group) follow(m membership) {
 	l := g.reign
@@ -47,9 +51,9 @@ func (g *Group) follow(m membership) {
 			quorum.Go(ctx, "stream replicate", func(ctx context.Context) error { return g.replicate(ctx, p) })
 		}
 	}
-	for id, p := range l.peers {
+	for _, id := range slices.Sorted(maps.Keys(l.peers)) {
 		if !slices.Contains(all, id) {
-			p.cancel()
+			l.peers[id].cancel()
 			delete(l.peers, id)
 		}
 	}
@@ -138,6 +142,9 @@ func (g *Group) exchange(ctx context.Context, p *peer) {
 			p.next, p.probing = max(p.next, resp.next), false
 			g.count()
 		} else {
+			if g.options.Durability == Memory {
+				p.match = min(p.match, max(resp.next, 1)-1) // it may have lost what it had
+			}
 			p.next, p.probing, p.read = max(p.match+1, min(resp.next, g.log.last()+1)), true, nil
 		}
 		return nil
@@ -156,6 +163,9 @@ func (g *Group) request(ctx context.Context, p *peer) *appendReq {
 		return req
 	}
 	most := g.options.PieceBytesMax
+	if p.probing {
+		most = min(most, probeBytesMax)
+	}
 	if g.rt.Rare("stream: small piece") {
 		most = 1
 	}

@@ -39,7 +39,27 @@
 // another one follows at once, empty if need be, so that nothing waits for
 // further traffic.
 //
-// # Format (version 1)
+// # The log of a replica
+//
+// A member of a replica group has no Log. A Gatherer makes rounds of what the streams have,
+// with the flusher's code, and is to the engine what a Log is; the group gives each round a
+// number and an epoch and sends it to its members; each keeps them on a Tape, which does
+// nothing but when it is told to. Rounds are durable when the group says so.
+//
+// A Tape has the files of a Log, and opens those that a Log has written. Two things differ.
+// A round has two numbers: its place on the disk, which only grows and witnesses are about,
+// and its place in the group's log. A round replaces the one that had its place in the
+// log, and all behind that. They stay on the disk and do not count: nothing that was
+// synced is written again. And a segment says what its rounds go on behind (its base): none
+// of them has a lower place in the log. A round that does begins a segment. So the
+// segments from any one on give the log behind the base of that, and the oldest can go. A
+// segment that is flagged does away with everything before it (Tape.Reset).
+//
+// Records above a watermark are not dropped by a Tape. That is the group's rule, about epochs.
+//
+// What a member has promised in elections is in a file of its own (BallotFile).
+//
+// # Format (versions 1 and 2)
 //
 // Integers are little endian, checksums CRC32C. The folder holds segments
 // (%016x.seg, numbered from 1 without gaps) and spares (spare-%016x: files that wait
@@ -53,9 +73,13 @@
 //	16 database id [16]      32 segment u64     40 nonce u64
 //	48 first round u64       56 previous segment u64, 64 its end u64 (0 in segment 1)
 //	72 watermark u64 of the last round before   80 last u64, the largest timestamp before
-//	88 file size u64         96 flags u32: 1 recovered
+//	88 file size u64         96 flags u32: 1 recovered, 2 reset
 //
-// Magic, version and checksum stay where they are in all versions.
+// Magic, version and checksum stay where they are in all versions. A Log writes version 1
+// and refuses others. A Tape writes version 2, where "before" is said of the base, which
+// stands behind, and the rounds have tape headers:
+//
+//	104 base round u64      112 its epoch u64, both 0 if the log begins here
 //
 // Round: header, batch headers in the order of their streams, records in the same
 // order.
@@ -66,6 +90,18 @@
 //	32 watermark u64         40 synced u64, the highest round known to be durable
 //	48 epoch u64             56 batches u32     60 flags u32: 1 clean
 //	64 checksum u32 of the batch headers        68 zero u32
+//
+// Round of a Tape: likewise, but for the magic "RND2", and
+//
+//	60 flags u32: 2 repair   68 kind u32        72 round u64 in the group's log
+//	80 last u64, the largest timestamp in it
+//
+// Another kind than data has no batches; behind the header comes what the group says, and
+// the checksum at 64 is over that. A repair stands in for the round with its number that was
+// damaged, and replaces none behind that.
+//
+// Payload of a round of data, as members send it: batches u32, the checksum at 64 u32,
+// then what is behind the header.
 //
 // Batch header:
 //
@@ -83,6 +119,12 @@
 //	16 database id [16]      32 write u64, odd ones are in the second slot
 //	40 start u64, what is at or below is in a checkpoint
 //	48 segment u64, the newest that was begun   56 round u64, all up to it are durable
+//
+// Ballot: a file, two slots of a block each, both written each time.
+//
+//	 0 magic u64 "GDWITBLT"   8 version u32     12 checksum u32 of the block, itself zero
+//	16 database id [16]      32 write u64       40 epoch u64
+//	48 vote u32              52 slot u32
 //
 // What is not covered by a checksum is the padding behind a round and what lies
 // behind the log's end.
@@ -122,6 +164,12 @@
 // stays ambiguous is one round that was made durable less than restWitness before
 // a crash and rots before the next start.
 //
+// A Tape is recovered in the same way up to here, but reads headers alone where the end is
+// known, and tells what is damaged by rounds: the others can be had all the same, and the
+// damaged ones from other members (DamagedError, Tape.Repair). Where a header is not sound
+// it is not known what the round replaced; then all that it may have been counts as damaged.
+// Who rests for a moment calls Tape.Witness.
+//
 // Let F be the watermark of the last sound round. Records above F are dropped,
 // though their round is sound: others that they depend on may not have made it.
 // They must not come back when later rounds have higher watermarks, so the first
@@ -148,4 +196,7 @@
 // engine calls after each checkpoint; spares: Options.SparesMax. Memory of a
 // recovery: chunksBytesMax, or the largest round if that is more. Retries of
 // preparing a segment: forever on a full disk, retriesMax otherwise.
+//
+// A Tape: about 100 bytes of memory for each round behind its base, and segments until
+// Discard. A Gatherer: GathererOptions.PendingBytesMax, then Throttle blocks or refuses.
 package wal

@@ -170,7 +170,7 @@ func (n *tapeNode) fork(f *faultfs.FS, how string) *tapeNode {
 // begun.
 func TestTapeCrashAtEveryWrite(t *testing.T) {
 	crashes, undone := 0, 0
-	for seed := *crashFirst; seed < *crashFirst+max(1, *crashSeeds/6); seed++ {
+	for seed := *crashFirst; seed < *crashFirst+max(1, *crashSeeds/10); seed++ {
 		crashRng := rand.New(rand.NewPCG(seed, 6))
 		var run func(n *tapeNode, depth, steps int)
 		run = func(n *tapeNode, depth, steps int) {

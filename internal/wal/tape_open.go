@@ -142,7 +142,7 @@ func newTape(o TapeOptions, c *chain, s *survey) (_ *Tape, err error) {
 	if err == nil {
 		err = t.files.adopt(c.spares, c.unused)
 	}
-	for _, n := range c.void { // the oldest first, so that a crash leaves no hole
+	for _, n := range c.void {
 		if err == nil {
 			err = t.files.retire(segmentName(o.Dir, n))
 		}

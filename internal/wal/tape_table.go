@@ -172,7 +172,7 @@ func (t *tapeTable) damaged() error {
 		}
 		n := t.base.Number + 1 + RoundNumber(i)
 		to := n
-		for e := t.entry(to + 1); e != nil && e.damage == err; e = t.entry(to + 1) {
+		for e := t.entry(to + 1); e != nil && errors.Is(e.damage, err); e = t.entry(to + 1) {
 			to++
 		}
 		return &DamagedError{From: n, To: to, Err: err}

@@ -3,6 +3,7 @@ package streamsim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
@@ -22,12 +23,18 @@ type Cluster struct {
 	// between two rounds, on average.
 	Streams, Keys int
 	Pause         time.Duration
+	// CheckpointRounds is after how many rounds a member writes a checkpoint.
+	CheckpointRounds wal.RoundNumber
 
 	world   *sim.World
-	all     []env.NodeID
+	all     []env.NodeID // members that there ever are
+	first   []env.NodeID // voters at the beginning
 	members map[env.NodeID]*member
-	stopped bool // no more transactions
-	ids     uint64
+	// checkpoints are what members have on their disks beside the tape.
+	checkpoints map[env.NodeID]*checkpoint
+	stopped     bool // no more transactions
+	spared      bool // from losing what they have in memory
+	ids         uint64
 
 	leaders   map[wal.Epoch]env.NodeID
 	log       []uint64 // hashes of the durable rounds, by number
@@ -40,15 +47,26 @@ type Cluster struct {
 	confirms  int
 }
 
-// NewCluster adds members.
-func NewCluster(w *sim.World, members int, o stream.Options) *Cluster {
-	c := &Cluster{Stream: o, Streams: 3, Keys: 3, Pause: 5 * time.Millisecond, world: w, members: map[env.NodeID]*member{},
+// checkpoint is what comes of the rounds up to one, and who the members are then.
+type checkpoint struct {
+	*state
+	voters, learners []env.NodeID
+}
+
+// base is what the log goes on behind.
+func (c *checkpoint) base() wal.Base {
+	return wal.Base{Number: c.number, Epoch: c.epoch, Watermark: c.watermark, Last: c.last}
+}
+
+// NewCluster adds members. Of those, voters vote from the beginning.
+func NewCluster(w *sim.World, members, voters int, o stream.Options) *Cluster {
+	c := &Cluster{Stream: o, Streams: 3, Keys: 3, Pause: 5 * time.Millisecond, CheckpointRounds: 1024, world: w, members: map[env.NodeID]*member{}, checkpoints: map[env.NodeID]*checkpoint{},
 		leaders: map[wal.Epoch]env.NodeID{}, log: []uint64{0}, states: []uint64{0}, released: map[uint64]release{}, reads: map[uint64]uint64{},
 		finals: map[wal.Epoch]hlc.Timestamp{}, announced: map[wal.Epoch]hlc.Timestamp{}}
 	for i := range members {
 		c.all = append(c.all, env.NodeID(i+1))
 	}
-	c.Stream.Voters = c.all
+	c.first = slices.Clone(c.all[:voters])
 	return c
 }
 
@@ -62,8 +80,8 @@ func (c *Cluster) Start() {
 // Released returns how many transactions were released.
 func (c *Cluster) Released() int { return len(c.released) }
 
-// Leader returns the member that leads in the latest epoch, or nil.
-func (c *Cluster) Leader() *member {
+// leader returns the member that leads in the latest epoch, or nil.
+func (c *Cluster) leader() *member {
 	var leader *member
 	for _, id := range c.all {
 		m := c.members[id]
@@ -147,7 +165,7 @@ func (c *Cluster) release(t txn, by wal.Epoch, rests wal.RoundNumber) {
 func (c *Cluster) survived(id env.NodeID, s *state) {
 	for name, t := range c.released {
 		if _, ok := s.held[name]; !ok && t.by <= s.epoch {
-			c.world.Fail("I1: transaction %d at %d, released in epoch %d, is not there for n%d in epoch %d", name, t.ts, t.by, id, s.epoch)
+			c.world.Fail("I1: transaction %d at %d, released in epoch %d, is not there for n%d in epoch %d, which ends epochs at %v", name, t.ts, t.by, id, s.epoch, s.finals)
 			return
 		}
 	}
@@ -166,7 +184,7 @@ func (c *Cluster) Settle(within time.Duration) error {
 	if c.world.RunUntil(within, func() bool { return c.Released() > before }) {
 		c.stopped = true
 		if c.world.RunUntil(end-c.world.Now(), c.agreed) {
-			for _, id := range c.all {
+			for _, id := range c.ranks() {
 				c.survived(id, c.members[id].state)
 			}
 			return c.world.Failed()
@@ -178,14 +196,20 @@ func (c *Cluster) Settle(within time.Duration) error {
 	return fmt.Errorf("progress: the members do not agree within %v, %d more were released%s", within, c.Released()-before, c.describe())
 }
 
+// ranks returns those who are members according to the leader.
+func (c *Cluster) ranks() []env.NodeID {
+	s := c.leader().group.Status()
+	return slices.Concat(s.Voters, s.Learners)
+}
+
 // agreed tells whether all members have all rounds.
 func (c *Cluster) agreed() bool {
-	l := c.Leader()
+	l := c.leader()
 	if l == nil {
 		return false
 	}
 	last := l.group.Status().Last
-	for _, id := range c.all {
+	for _, id := range c.ranks() {
 		if m := c.members[id]; !m.works() || m.state.number != last || m.group.Status().Commit != last {
 			return false
 		}

@@ -20,17 +20,15 @@ func Hunt(w *sim.World) error {
 	plans := append([]hunt.Plan{nil, nil}, hunt.Plans()...)
 	plan := plans[w.Choose("plan", 0, len(plans)-1)]
 	if plan == nil {
-		_, err := faults(w, mix, nil)
-		return err
+		return faults(w, mix, nil)
 	}
 	mix.Every *= 20 // other faults would spoil it
-	_, err := faults(w, mix, func(c *Cluster) {
+	return faults(w, mix, func(c *Cluster) {
 		if w.Draw("one round in a piece").IntN(2) == 0 {
 			c.Stream.PieceBytesMax = 1
 		}
 		c.hunter(mix.Link.DelayMin + mix.Link.DelayMean).Follow(plan)
 	})
-	return err
 }
 
 // hunter returns one that takes leaders away.
@@ -38,7 +36,7 @@ func (c *Cluster) hunter(trip time.Duration) *hunt.Hunter {
 	return &hunt.Hunter{
 		World: c.world, Members: c.all, Trip: trip, Election: c.Stream.ElectionTimeout, Patience: confirmTimeout,
 		Leader: func() (env.NodeID, uint64) {
-			if l := c.Leader(); l != nil {
+			if l := c.leader(); l != nil {
 				return l.node.ID(), uint64(l.group.Status().Epoch)
 			}
 			return 0, 0

@@ -3,6 +3,7 @@ package streamsim
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/sim"
@@ -54,12 +55,26 @@ func (m *member) main(ctx context.Context) error {
 		return err
 	}
 	o.Contents, o.Ballot = d.contents, d.ballot
+	if slices.Contains(m.cluster.first, m.node.ID()) {
+		o.Voters = m.cluster.first
+	}
+	from := m.cluster.checkpoints[m.node.ID()]
+	if from != nil {
+		o.Voters, o.Learners, o.Durable, m.state = from.voters, from.learners, from.number, from.clone()
+	}
 	g, err := stream.Start(ctx, m.endpoint, d.tape, d.ballots, o)
 	if err != nil {
 		return err
 	}
+	run := quorum.Go(ctx, "run", g.Run)
+	if from != nil { // a crash may have come between it and the log
+		if err := g.Install(ctx, from.base(), from.voters, from.learners); err != nil {
+			return err
+		}
+	}
 	m.group = g
 	m.endpoint.Listen()
+	quorum.Go(ctx, "catch up", m.catchUp)
 	quorum.Go(ctx, "apply", func(ctx context.Context) error {
 		err := m.follow(ctx)
 		if ctx.Err() == nil {
@@ -69,7 +84,7 @@ func (m *member) main(ctx context.Context) error {
 	})
 	quorum.Go(ctx, "lead", m.lead)
 	quorum.Go(ctx, "confirm", m.confirm)
-	return g.Run(ctx)
+	return run.Wait(ctx)
 }
 
 // readBytesMax is how much is read of the log at once.
@@ -81,11 +96,53 @@ func (m *member) follow(ctx context.Context) error {
 		if err := m.group.Commit().Wait(ctx, uint64(m.state.number)+1); err != nil {
 			return err
 		}
-		if err := m.carryOut(ctx, m.state, wal.RoundNumber(m.group.Commit().Value()), m.cluster.applied); err != nil {
+		s := m.state
+		err := m.carryOut(ctx, s, wal.RoundNumber(m.group.Commit().Value()), m.cluster.applied)
+		if m.state != s {
+			continue // a snapshot has come instead
+		}
+		if err != nil {
 			return err
 		}
+		m.checkpoint()
 		for _, f := range m.group.Finals() {
 			m.cluster.final(m.node.ID(), f.Epoch, f.Watermark)
+		}
+	}
+}
+
+// checkpoint writes a checkpoint now and then, and discards what it makes superfluous.
+func (m *member) checkpoint() {
+	c, id := m.cluster, m.node.ID()
+	if old := c.checkpoints[id]; old != nil && m.state.number < old.number+c.CheckpointRounds || m.state.number < c.CheckpointRounds {
+		return
+	}
+	voters, learners := m.group.MembersAt(m.state.number)
+	c.checkpoints[id] = &checkpoint{m.state.clone(), voters, learners}
+	m.group.Discard(m.state.number - c.CheckpointRounds/2)
+}
+
+// catchUp gets another member's checkpoint when the leader has not what this one lacks.
+func (m *member) catchUp(ctx context.Context) error {
+	c, id := m.cluster, m.node.ID()
+	for {
+		if err := m.group.Behind().Wait(ctx, m.group.Commit().Value()+2); err != nil {
+			return err
+		}
+		if err := quorum.Sleep(ctx, time.Duration(c.world.Rand().ExpFloat64()*float64(100*time.Millisecond))); err != nil {
+			return err
+		}
+		for _, other := range c.all {
+			from := c.checkpoints[other]
+			if from == nil || other == id || from.number <= m.group.Status().Commit || uint64(from.number)+1 < m.group.Behind().Value() {
+				continue
+			}
+			c.world.Logf("n%d gets what n%d has up to round %d", id, other, from.number)
+			c.checkpoints[id], m.state = from, from.clone()
+			if err := m.group.Install(ctx, from.base(), from.voters, from.learners); err != nil {
+				return err
+			}
+			break
 		}
 	}
 }
@@ -132,8 +189,11 @@ func (m *member) lead(ctx context.Context) error {
 // reign is what a shard does while it leads: it goes on from what it has adopted at
 // once, and releases nothing before the barrier is durable.
 func (m *member) reign(ctx context.Context, l *stream.Leadership) error {
-	adopted := m.state.clone()
-	if err := m.carryOut(ctx, adopted, l.Barrier, func(quorum.NodeID, *wal.Round, *state) {}); err != nil {
+	adopted, err := m.adopted(ctx, l)
+	if err != nil {
+		if ctx.Err() == nil && !l.Ended.Decided() {
+			m.cluster.world.Fail("n%d cannot read what it has adopted: %v", m.node.ID(), err)
+		}
 		return err
 	}
 	e := newEngine(adopted, m.cluster.Streams)
@@ -161,6 +221,19 @@ func (m *member) reign(ctx context.Context, l *stream.Leadership) error {
 		if m.cluster.stopped && len(e.own) == 0 {
 			return nil
 		}
+	}
+}
+
+// adopted returns what comes of the rounds up to the barrier.
+func (m *member) adopted(ctx context.Context, l *stream.Leadership) (*state, error) {
+	for {
+		from := m.state.number
+		s := m.state.clone()
+		err := m.carryOut(ctx, s, l.Barrier, func(quorum.NodeID, *wal.Round, *state) {})
+		if !errors.Is(err, stream.ErrGone) || m.state.number == from {
+			return s, err
+		}
+		// They were durable, and have become a part of a checkpoint meanwhile.
 	}
 }
 

@@ -1,10 +1,12 @@
 package streamsim
 
 import (
+	"context"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/sim"
 	"github.com/godwitdb/godwit/internal/stream"
+	"github.com/godwitdb/godwit/internal/wal"
 	"github.com/godwitdb/godwit/quorum"
 )
 
@@ -13,19 +15,25 @@ func Scenarios() []sim.Scenario {
 	return []sim.Scenario{
 		{Name: "streams", Doc: "a replica group's log of rounds under a mix of faults that each seed draws; what was released survives, final watermarks are unique", Run: Faults},
 		{Name: "streams-hunt", Doc: "the same with frequent faults, most of them for its leader", Run: Hunt},
+		{Name: "streams-memory", Doc: "the same without waiting for disks: one member at a time loses its power, and what it has not written", Run: Forgetful},
 	}
 }
 
 // Faults is a group under a mix of faults.
 func Faults(w *sim.World) error {
-	_, err := faults(w, w.DrawFaults(), nil)
-	return err
+	return faults(w, w.DrawFaults(), nil)
 }
 
 // faults runs a group under a mix of faults and judges it. prepare, if not nil, is
 // called before the group starts.
-func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) (*Cluster, error) {
-	c := NewCluster(w, 3+2*w.Choose("five members", 0, 1), stream.Options{
+func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) error {
+	members := 3 + 2*w.Choose("five members", 0, 1)
+	voters := members
+	changes := w.Choose("changes", 0, 1) == 1
+	if changes && members == 5 {
+		voters = 3 // the others join
+	}
+	c := NewCluster(w, members, voters, stream.Options{
 		ElectionTimeout:   time.Duration(w.Choose("election timeout in ms", 100, 500)) * time.Millisecond,
 		PieceBytesMax:     64 << w.Choose("bytes in a piece", 0, 10),
 		WindowRequestsMax: w.Choose("requests in a window", 1, 16),
@@ -38,20 +46,54 @@ func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) (*Cluster, err
 	if prepare != nil {
 		prepare(c)
 	}
+	c.CheckpointRounds = wal.RoundNumber(16 << w.Choose("checkpoints are rare", 0, 7))
 	c.Start()
+	if changes {
+		c.change()
+	}
 	w.Prey = func() *sim.Node {
-		if l := c.Leader(); l != nil {
+		if l := c.leader(); l != nil {
 			return l.node
 		}
 		return nil
 	}
 	calm := w.Chaos(mix)
 	if err := w.Run(time.Duration(w.Choose("seconds", 1, 20)) * time.Second); err != nil {
-		return c, err
+		return err
 	}
 	calm()
 	if err := w.Run(2 * time.Second); err != nil {
-		return c, err
+		return err
 	}
-	return c, c.Settle(time.Minute)
+	return c.Settle(time.Minute)
+}
+
+// change changes who leads and who the members are, again and again.
+func (c *Cluster) change() {
+	rng := c.world.Rand()
+	if leader := c.leader(); leader != nil && !c.stopped {
+		g, id := leader.group, c.all[rng.IntN(len(c.all))]
+		what := rng.IntN(4)
+		leader.node.Runtime().Go("change", func(ctx context.Context) error {
+			ctx, cancel := quorum.WithTimeout(ctx, time.Second)
+			defer cancel()
+			var err error
+			switch {
+			case what == 0:
+				err = g.Transfer(ctx, id)
+				c.world.Logf("n%d: leadership to n%d: %v", leader.node.ID(), id, err)
+			case what == 1 && len(g.Status().Voters) > 2:
+				err = g.Remove(ctx, id)
+				c.world.Logf("n%d: without n%d: %v", leader.node.ID(), id, err)
+			case what == 2:
+				err = g.AddLearner(ctx, id)
+				c.world.Logf("n%d: n%d learns: %v", leader.node.ID(), id, err)
+			default:
+				err = g.Promote(ctx, id)
+				c.world.Logf("n%d: n%d votes: %v", leader.node.ID(), id, err)
+			}
+			return err
+		})
+	}
+	c.world.After(time.Duration(rng.Int64N(int64(2*time.Second))), c.change)
 }

@@ -29,7 +29,7 @@ func wrong() []mutant.Mutant {
 		{Name: "longest-tail", File: messagesGo, Edits: []string{
 			"return p.epoch < q.epoch || p.epoch == q.epoch && p.number < q.number", "return p.number < q.number",
 		}},
-		{Name: "own-tail", File: adoptGo, Edits: []string{"if best.less(r.last) {", "if best.less(r.last) && r.from == g.id {"}},
+		{Name: "own-tail", File: adoptGo, Edits: []string{"if best.less(&reports[i].last) {", "if best.less(&reports[i].last) && reports[i].from == g.id {"}},
 		{Name: "accept-old-epoch", File: followGo, Edits: []string{
 			"	if !g.observe(epoch) {\n		return false\n	}\n	if g.role == Leader {", "	if g.observe(epoch); g.role != Follower {\n		return false\n	}\n	if g.role == Leader {",
 			"	if resp.epoch = g.epoch; g.epoch != epoch {", "	if resp.epoch = epoch; g.epoch < epoch {",
@@ -76,8 +76,20 @@ func wrong() []mutant.Mutant {
 		{Name: "the last number decides where logs match", File: "internal/stream/group.go", Edits: []string{
 			"	if epoch == p.epoch {\n", "	if epoch > 0 {\n",
 		}},
+		{Name: "whatever lies where the voter's log begins matches", File: adoptGo, Edits: []string{
+			"req.prev.number == base.Number && req.prev.epoch != base.Epoch:", "req.prev.number == base.Number && req.prev.epoch > g.epoch:",
+		}},
 		{Name: "confirmed without asking who follows", File: leadGo, Edits: []string{
 			"	return l.untilEnded(ctx, l.confirmed.Reached(question))", "	_ = question\n	return nil",
+		}},
+	}
+}
+
+// forgotten are mistakes with what only the memory has.
+func forgotten() []mutant.Mutant {
+	return []mutant.Mutant{
+		{Name: "a member votes before it has caught up", File: "internal/stream/group.go", Edits: []string{
+			"g.recovering = o.Durability == Memory && g.epoch > 0", "g.recovering = o.Durability == Memory && g.epoch == 0 && g.vote > 0",
 		}},
 	}
 }
@@ -96,4 +108,18 @@ func TestMutantsAreFound(t *testing.T) {
 		t.Skip("builds the protocol anew for each mutant")
 	}
 	mutant.Find(t, "../../../..", "TestVictim", wrong())
+}
+
+// TestForgetfulVictim is TestVictim for members that lose what they have in memory.
+func TestForgetfulVictim(t *testing.T) {
+	forgetful := streamsim.Scenarios()[2]
+	defer sim.RareCollections()()
+	mutant.Victim(t, 1, 3000, func(seed uint64) error { return sim.Replay(forgetful, seed, nil).Err })
+}
+
+func TestForgottenIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the protocol anew for each mutant")
+	}
+	mutant.Find(t, "../../../..", "TestForgetfulVictim", forgotten())
 }

@@ -1,0 +1,78 @@
+package streamsim
+
+import (
+	"time"
+
+	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/stream"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// Forgetful is a group whose members acknowledge what they have received. One at a time
+// loses its power, and with it what its slow disk has not written.
+func Forgetful(w *sim.World) error {
+	c := NewCluster(w, 3, 3, stream.Options{
+		Durability:      stream.Memory,
+		ElectionTimeout: time.Duration(w.Choose("election timeout in ms", 100, 500)) * time.Millisecond,
+	})
+	c.Pause = time.Duration(w.Choose("pause in ms", 1, 30)) * time.Millisecond
+	c.Start()
+	mix := w.DrawFaults()
+	mix = sim.Faults{Every: time.Hour, Link: mix.Link, Disk: mix.Disk}
+	mix.Disk.CrashChance, mix.Disk.StallChance = 0, 0
+	mix.Disk.SyncDelay = time.Duration(5+w.Draw("sync").IntN(200)) * time.Millisecond
+	calm := w.Chaos(mix)
+	c.forget()
+	if err := w.Run(time.Duration(w.Choose("seconds", 1, 20)) * time.Second); err != nil {
+		return err
+	}
+	c.spared = true
+	calm()
+	if err := w.Run(2 * time.Second); err != nil {
+		return err
+	}
+	return c.Settle(time.Minute)
+}
+
+// forget takes a member's power away when all have all that they need. Most often it is
+// one whose acknowledgement counts, because another one is cut off from the leader, who
+// has to pause when that comes back.
+func (c *Cluster) forget() {
+	rng := c.world.Rand()
+	some := func(d time.Duration) time.Duration { return time.Duration(rng.ExpFloat64() * float64(d)) }
+	if !c.spared && c.whole() {
+		l := c.leader().node
+		n := c.world.Node(1 + (l.ID()+quorum.NodeID(rng.IntN(3)))%3)
+		other := 6 - l.ID() - n.ID() // the third of three, if n does not lead
+		if n != l {
+			c.world.Block(l.ID(), other, true)
+		}
+		c.world.After(some(c.Stream.ElectionTimeout/4), func() {
+			if c.spared || !c.whole() {
+				c.world.Heal()
+				return // more than one would be away
+			}
+			n.Crash(true)
+			c.world.After(some(20*time.Millisecond), func() {
+				n.Start()
+				c.world.After(some(20*time.Millisecond), func() {
+					c.world.Heal()
+					if n != l {
+						l.Pause(some(4 * c.Stream.ElectionTimeout))
+					}
+				})
+			})
+		})
+	}
+	c.world.After(time.Duration(rng.Int64N(int64(time.Second))), c.forget)
+}
+
+// whole tells whether all members vote.
+func (c *Cluster) whole() bool {
+	for _, id := range c.all {
+		if m := c.members[id]; !m.works() || m.group.Status().Recovering {
+			return false
+		}
+	}
+	return c.leader() != nil
+}

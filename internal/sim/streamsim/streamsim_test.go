@@ -1,0 +1,262 @@
+package streamsim
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/stream"
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// seedCount is how many seeds of each scenario TestFaults runs.
+var seedCount = flag.Uint64("seeds", 24/slowdown, "how many seeds to run")
+
+func TestFaults(t *testing.T) {
+	seeds := *seedCount
+	if testing.Short() {
+		seeds = min(seeds, 4)
+	}
+	for _, s := range Scenarios() {
+		for seed := uint64(2); seed < 2+seeds; seed++ {
+			r := sim.Replay(s, seed, nil)
+			if r.Err == nil {
+				continue
+			}
+			var out bytes.Buffer
+			sim.Replay(s, seed, &out)
+			lines := strings.Split(out.String(), "\n")
+			t.Fatalf("seed %d: %v\ngo run ./cmd/godwit sim --scenario %s --seed %d\n%s", seed, r.Err, s.Name, seed, strings.Join(lines[max(0, len(lines)-60):], "\n"))
+		}
+	}
+}
+
+// A run is the same each time.
+func TestDeterministic(t *testing.T) {
+	s := Scenarios()[1]
+	if a, b := sim.Replay(s, 3, nil), sim.Replay(s, 3, nil); a.Digest != b.Digest || a.Err != nil {
+		t.Errorf("digests %x and %x, %v", a.Digest, b.Digest, a.Err)
+	}
+}
+
+// started returns a group of three that has a leader.
+func started(t *testing.T, o stream.Options) (*sim.World, *Cluster) {
+	t.Helper()
+	w := sim.New(1, nil)
+	t.Cleanup(w.Close)
+	c := NewCluster(w, 3, 3, o)
+	c.Start()
+	run(t, w, 10*time.Second, func() bool { return c.Released() > 0 })
+	return w, c
+}
+
+// run lets time pass until a condition holds.
+func run(t *testing.T, w *sim.World, most time.Duration, until func() bool) time.Duration {
+	t.Helper()
+	from := w.Now()
+	if !w.RunUntil(most, until) {
+		t.Fatal("it does not come to that", w.Failed())
+	}
+	return w.Now() - from
+}
+
+// pass lets d pass.
+func pass(t *testing.T, w *sim.World, d time.Duration) {
+	t.Helper()
+	if err := w.Run(d); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestHealthy(t *testing.T) {
+	w, c := started(t, stream.Options{})
+	pass(t, w, 2*time.Second)
+	if err := c.Settle(time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if c.Released() < 300 || len(c.leaders) != 1 || c.confirms < 50 {
+		t.Errorf("%d released, %d epochs with a leader, %d confirmations", c.Released(), len(c.leaders), c.confirms)
+	}
+}
+
+// released waits until another leader than the one that is gone has released something.
+func (c *Cluster) succeeds(t *testing.T, gone *member) time.Duration {
+	t.Helper()
+	var before int
+	return run(t, c.world, time.Minute, func() bool {
+		l := c.leader()
+		if l == nil || l == gone {
+			before = c.Released()
+			return false
+		}
+		return c.Released() > before
+	})
+}
+
+// The end of a leader's process is noticed at once, by its connections.
+func TestClosedConnection(t *testing.T) {
+	w, c := started(t, stream.Options{ElectionTimeout: 10 * time.Second, Heartbeat: 50 * time.Millisecond})
+	for range 5 {
+		pass(t, w, time.Second)
+		l := c.leader()
+		l.node.Crash(false)
+		if d := c.succeeds(t, l); d > 150*time.Millisecond {
+			t.Errorf("the next leader releases after %v", d)
+		}
+		l.node.Start()
+	}
+}
+
+// A silent leader is noticed by what is usual for it.
+func TestSilentLeader(t *testing.T) {
+	w, c := started(t, stream.Options{})
+	for range 5 {
+		pass(t, w, time.Second)
+		l := c.leader()
+		l.node.Pause(5 * time.Second)
+		if d := c.succeeds(t, l); d > 800*time.Millisecond {
+			t.Errorf("the next leader releases after %v", d)
+		}
+		pass(t, w, 5*time.Second)
+	}
+}
+
+// A stopped follower costs the leader a bound of memory, and nobody any time; when it is
+// back it catches up from the leader's disk.
+func TestStoppedFollower(t *testing.T) {
+	const tailBytesMax = 16 << 10
+	w, c := started(t, stream.Options{TailBytesMax: tailBytesMax})
+	c.CheckpointRounds = 1 << 20 // never
+	l := c.leader()
+	stopped := w.Node(1 + l.node.ID()%3)
+	before := c.Released()
+	pass(t, w, 5*time.Second)
+	healthy := c.Released() - before
+	stopped.Pause(20 * time.Second)
+	before = c.Released()
+	for range 20 {
+		pass(t, w, time.Second)
+		if s := l.group.Status(); s.TailBytes > tailBytesMax+8<<10 {
+			t.Fatalf("%d bytes of rounds in memory", s.TailBytes)
+		}
+	}
+	if slow := c.Released() - before; c.leader() != l || float64(slow) < 0.95*float64(4*healthy) {
+		t.Errorf("%d released beside the stopped follower, %d in a quarter of the time without", slow, healthy)
+	}
+	if err := c.Settle(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is not durable is bounded: without a majority the leader refuses rounds, and takes
+// them again when it is back.
+func TestBacklog(t *testing.T) {
+	const backlogBytesMax = 4 << 10
+	w, c := started(t, stream.Options{BacklogBytesMax: backlogBytesMax, ElectionTimeout: 10 * time.Second})
+	l := c.leader()
+	for _, n := range w.Nodes() {
+		if n != l.node {
+			n.Pause(3 * time.Second)
+		}
+	}
+	refused := false
+	for range 20 {
+		pass(t, w, 100*time.Millisecond)
+		if s := l.group.Status(); s.BacklogBytes > backlogBytesMax {
+			t.Fatalf("%d bytes are not durable", s.BacklogBytes)
+		}
+		l.node.Runtime().Go("append", func(context.Context) error {
+			_, err := l.group.Append(wal.Round{Watermark: 1 << 40, Payload: make([]byte, backlogBytesMax)})
+			refused = refused || errors.Is(err, quorum.ErrOverloaded)
+			return err
+		})
+	}
+	if !refused || l.group.Status().BacklogBytes < backlogBytesMax/2 {
+		t.Errorf("refused: %v, %+v", refused, l.group.Status())
+	}
+	if err := c.Settle(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The preferred member gets to lead.
+func TestPreferred(t *testing.T) {
+	w, c := started(t, stream.Options{Preferred: 2})
+	run(t, w, 5*time.Second, func() bool { return c.leader() == c.members[2] })
+	w.Node(2).Crash(false)
+	c.succeeds(t, c.members[2])
+	w.Node(2).Start()
+	run(t, w, 10*time.Second, func() bool { return c.leader() == c.members[2] })
+	if err := c.Settle(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Members come and go while the group works, the leader too.
+func TestMembership(t *testing.T) {
+	w := sim.New(1, nil)
+	defer w.Close()
+	c := NewCluster(w, 4, 3, stream.Options{})
+	c.CheckpointRounds = 64
+	c.Start()
+	run(t, w, 10*time.Second, func() bool { return c.Released() > 300 })
+	do := func(want error, f func(ctx context.Context, g *stream.Group) error) {
+		t.Helper()
+		l := c.leader()
+		var err error
+		for range 50 { // a learner catches up meanwhile
+			task := l.node.Runtime().Go("change", func(ctx context.Context) error { return f(ctx, l.group) })
+			l.node.Runtime().Post(func() {})
+			run(t, w, time.Second, task.Decided)
+			if err = task.Err(); !errors.Is(err, stream.ErrBusy) {
+				break
+			}
+			pass(t, w, 20*time.Millisecond)
+		}
+		if !errors.Is(err, want) {
+			t.Fatalf("%v, want %v", err, want)
+		}
+	}
+	do(quorum.ErrUnknownNode, func(ctx context.Context, g *stream.Group) error { return g.Promote(ctx, 4) })
+	do(nil, func(ctx context.Context, g *stream.Group) error { return g.AddLearner(ctx, 4) })
+	do(nil, func(ctx context.Context, g *stream.Group) error { return g.Promote(ctx, 4) })
+	if s := c.members[4].group.Status(); s.First == 1 {
+		t.Errorf("it has the log from its beginning, and not a snapshot: %+v", s)
+	}
+	first := c.leader()
+	do(nil, func(ctx context.Context, g *stream.Group) error { return g.Remove(ctx, first.node.ID()) })
+	c.succeeds(t, first)
+	if s := c.leader().group.Status(); len(s.Voters) != 3 {
+		t.Errorf("%+v", s)
+	}
+	if err := c.Settle(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The waits of a run with slow members show no slowness that propagates.
+func TestNoSlownessPropagates(t *testing.T) {
+	for i, f := range sim.SlowFaults() {
+		rec := quorum.NewRecorder()
+		w := sim.New(2, nil)
+		c := NewCluster(w, 3, 3, stream.Options{TailBytesMax: 1 << 10})
+		c.Tracer = rec
+		c.Start()
+		run(t, w, 10*time.Second, func() bool { return c.Released() > 0 })
+		f.Inflict(w.Node(1 + (c.leader().node.ID()+quorum.NodeID(i))%3))
+		pass(t, w, 500*time.Millisecond)
+		w.Close()
+		if len(rec.Waits()) < 15 {
+			t.Errorf("%s: only %d kinds of waits were seen", f.Name, len(rec.Waits()))
+		}
+		for _, s := range quorum.FailSlow(rec.Waits(), Excuses()...) {
+			t.Errorf("%s: %v", f.Name, s)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package stream
+
+import (
+	"context"
+	"errors"
+
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// With Memory a member may have acknowledged rounds that its disk has lost. So after a
+// restart it does not vote before it has got them again: it asks the leader, which
+// confirms that it leads, and has to match the leader's log up to where that ended when
+// it was asked. Whatever the member's earlier life has acknowledged is in there: no later
+// epoch had begun when the leader was confirmed, because what the member has promised
+// is on its disk.
+
+// recover makes the member a voter again.
+func (g *Group) recover(ctx context.Context) error {
+	for g.recovering {
+		if err := quorum.Sleep(ctx, g.options.Heartbeat); err != nil {
+			return err
+		}
+		if g.leader == 0 || g.leader == g.id {
+			continue
+		}
+		err := g.regain(ctx)
+		if ctx.Err() != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// regain asks the leader once, and waits for its rounds for a while.
+func (g *Group) regain(ctx context.Context) error {
+	epoch := g.epoch
+	ctx, cancel := quorum.WithTimeout(ctx, fetchTimeouts*g.options.ElectionTimeout)
+	defer cancel()
+	resp, err := g.methods.end.Call(ctx, g.endpoint, g.leader, &campaignReq{epoch})
+	if err != nil {
+		return err
+	}
+	if !resp.ok || resp.epoch != epoch {
+		return ErrNotLeader
+	}
+	for g.epoch == epoch {
+		if g.matched.epoch == epoch && g.matched.number+1 >= resp.next {
+			g.recovering = false
+			g.options.Logf("epoch %d: votes again, has round %d", epoch, g.matched.number)
+			return nil
+		}
+		if err := quorum.Sleep(ctx, g.options.Heartbeat); err != nil {
+			return err
+		}
+	}
+	return ErrNotLeader
+}
+
+// handleEnd says where the leader's log ends.
+func (g *Group) handleEnd(ctx context.Context, _ quorum.NodeID, req *campaignReq) (*appendResp, error) {
+	if g.role != Leader || g.epoch != req.epoch {
+		return &appendResp{epoch: g.epoch}, nil
+	}
+	last := g.log.last()
+	if err := g.Confirm(ctx); errors.Is(err, ErrNotLeader) {
+		return &appendResp{epoch: g.epoch}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return &appendResp{epoch: req.epoch, ok: true, next: last + 1}, nil
+}
+
+// match notes up to where the log is the one of an epoch's leader.
+func (g *Group) match(epoch wal.Epoch, number wal.RoundNumber) {
+	if p := (position{epoch, number}); g.matched.less(&p) {
+		g.matched = p
+	}
+}

@@ -1,0 +1,185 @@
+package wal
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+	"github.com/godwitdb/godwit/internal/env/faultfs"
+)
+
+// rotTape returns a tape of several segments, with rounds that were replaced, and what
+// is in it. Nothing but the last round is without a witness.
+func rotTape(t testing.TB) (*faultfs.FS, *Tape, []Round) {
+	t.Helper()
+	f, m := newFS(t), newMaker(6)
+	tape, _ := openTape(t, f)
+	want := tapeFill(t, tape, m, 1, 12, 1)
+	want = append(want[:8], tapeFill(t, tape, m, 9, 13, 2)...)
+	want = append(want[:11], tapeFill(t, tape, m, 12, 15, 3)...)
+	want = append(want, tapeFill(t, tape, m, 16, 18, 3)...)
+	want = append(want, tapeFill(t, tape, m, 19, 19, 3)...)
+	if len(tape.mu.segments) < 3 {
+		t.Fatalf("only %d segments", len(tape.mu.segments))
+	}
+	return f, tape, want
+}
+
+// damageOf returns the place that an error names.
+func damageOf(err error) (file string, offset int64) {
+	var c *dberr.CorruptionError
+	if !errors.As(err, &c) {
+		return "", -1
+	}
+	return c.File, c.Offset
+}
+
+// openRotten opens a tape that may be damaged and returns the rounds that are not, by their
+// place, and the first error that names damage.
+func openRotten(t testing.TB, f *faultfs.FS, damaged bool) (rounds map[RoundNumber]Round, last RoundNumber, damage error) {
+	t.Helper()
+	o := tapeOptions(f)
+	o.Damaged = damaged
+	tape, _, err := OpenTape(o)
+	if err != nil {
+		return nil, 0, err
+	}
+	rounds = map[RoundNumber]Round{}
+	for n := tape.Base().Number + 1; n <= tape.Last(); n++ {
+		got, err := tape.Read(n, 1)
+		var bad *DamagedError
+		switch {
+		case err == nil:
+			rounds[n] = got[0]
+		case !errors.As(err, &bad) || bad.From > n || bad.To < n:
+			t.Fatalf("reading round %d: %v", n, err)
+		case damage == nil:
+			damage = err
+		}
+	}
+	return rounds, tape.Last(), damage
+}
+
+// A bit rots in every field of every header, and in every payload. What is not damaged
+// is read as it was, what is damaged is named, and only the last round may be taken for
+// torn.
+func TestTapeBitRot(t *testing.T) {
+	f, tape, want := rotTape(t)
+	active := tape.active
+	kinds := map[string]int{}
+	flip := func(kind, file string, from, to, step int64, dead, last bool) {
+		for at := from; at < to; at += step {
+			must(t, f.FlipBit(file, at, uint(at/step)%8))
+			damaged := at/step%2 == 0
+			rounds, end, damage := openRotten(t, f.Clone(), damaged)
+			name, offset := damageOf(damage)
+			switch named := name == file && offset >= from && offset < to || damage != nil && kind != "segment" && name == file && offset <= from; {
+			case last && damage == nil && end == 18:
+				kinds["torn"]++
+			case dead && damage == nil:
+				kinds["dead"]++
+			case !named:
+				t.Fatalf("%s of %s, byte %d: %v", kind, file, at-from, damage)
+			default:
+				kinds[kind]++
+			}
+			for n, r := range rounds {
+				if !sameRound(&r, &want[n-1]) {
+					t.Fatalf("%s of %s, byte %d: round %d is\n     %v\nwant %v", kind, file, at-from, n, r, want[n-1])
+				}
+			}
+			if rounds != nil && end != 19 && !last || damaged && kind != "segment" && rounds == nil {
+				t.Fatalf("%s of %s, byte %d: the log ends with round %d: %v", kind, file, at-from, end, damage)
+			}
+			if damaged && !last && kind == "payload" && len(rounds) < 18 {
+				t.Fatalf("%s of %s, byte %d: %d rounds are left", kind, file, at-from, len(rounds))
+			}
+			must(t, f.FlipBit(file, at, uint(at/step)%8))
+		}
+	}
+	for _, s := range tape.mu.segments {
+		flip("segment", s.name, 0, 120, 4, false, false)
+		for at := int64(blockBytes); at < s.end; {
+			h, reason := decodeRoundHeader(must2(f.ReadFile(s.name))[at:], s.place().at(at))
+			if reason != "" {
+				t.Fatal(reason)
+			}
+			e := tape.mu.table.entry(h.entry)
+			dead := e == nil || e.segment != s || e.offset != at
+			last := s == active && h.entry == 19
+			flip("header", s.name, at, at+tapeHeaderBytes, 4, dead, last)
+			flip("payload", s.name, at+tapeHeaderBytes, at+h.bytes, 97, dead, last)
+			at += roundUp(h.bytes)
+		}
+	}
+	for _, kind := range []string{"segment", "header", "payload", "dead", "torn"} {
+		if kinds[kind] < 10 {
+			t.Errorf("only %d flips in or of what is %s", kinds[kind], kind)
+		}
+	}
+}
+
+// A member has damaged rounds from others: those alone are written anew.
+func TestTapeRepair(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		f, tape, want := rotTape(t)
+		hurt := []RoundNumber{2, 3, 10, 12}
+		for _, n := range hurt {
+			e := tape.mu.table.entry(n)
+			must(t, f.FlipBit(e.segment.name, e.offset+30, 1))
+		}
+		e := tape.mu.table.entry(17)
+		must(t, f.FlipBit(e.segment.name, e.offset+tapeHeaderBytes-1+max(0, e.bytes-tapeHeaderBytes), 0))
+		must(t, tape.Close())
+
+		if _, _, err := OpenTape(tapeOptions(f)); !errors.Is(err, dberr.ErrCorrupt) {
+			t.Fatalf("opened: %v", err)
+		}
+		o := tapeOptions(f)
+		o.Damaged = true
+		tape, found, err := OpenTape(o)
+		must(t, err)
+		var damaged []RoundNumber
+		for _, r := range found.Rounds {
+			if r.Damage != nil {
+				damaged = append(damaged, r.Number)
+			}
+		}
+		for _, n := range hurt {
+			if !slices.Contains(damaged, n) {
+				t.Fatalf("%v are damaged, not %v", hurt, damaged)
+			}
+		}
+		damaged = append(damaged, 17)
+		var rounds []Round
+		for _, n := range damaged {
+			if _, err := tape.Read(n, 1); !errors.Is(err, dberr.ErrCorrupt) {
+				t.Fatalf("round %d: %v", n, err)
+			}
+			rounds = append(rounds, want[n-1])
+		}
+		wrong := want[4]
+		wrong.Epoch++
+		for _, bad := range []Round{wrong, {Number: 20, Epoch: 3, Kind: RoundOpen}} {
+			if err := tape.Repair([]Round{bad}); err == nil {
+				t.Errorf("round %d was repaired with one of epoch %d", bad.Number, bad.Epoch)
+			}
+		}
+		must(t, tape.Repair(rounds))
+		must(t, tape.Sync())
+		expectRounds(t, "repaired", tape, nil, want)
+		want = append(want, tapeFill(t, tape, newMaker(7), 20, 25, 9)...)
+		if closed {
+			must(t, tape.Close())
+		}
+		tape, found = openTape(t, f.Clone())
+		expectRounds(t, "repaired and opened", tape, found, want)
+		want = append(want[:4], tapeFill(t, tape, newMaker(8), 5, 7, 10)...)
+		expectRounds(t, "replaced", tape, nil, want)
+		// A segment with a round that stands in for an earlier one can be all there is.
+		must(t, tape.Discard(7))
+		tape, _ = openTape(t, f.Clone())
+		must(t, tape.Close())
+	}
+}
