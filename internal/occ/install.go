@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/cpu"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/record"
 	"github.com/godwitdb/godwit/internal/wal"
@@ -54,6 +55,8 @@ func (w *Worker) prepare(tx *Tx, x *write, snapMax hlc.Timestamp) error {
 			x.version = 0
 			return err
 		}
+		// It was freed long ago, and is written to when all others are prepared.
+		cpu.Prefetch192(tx.ptr(x.version))
 	}
 	return nil
 }

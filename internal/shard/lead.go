@@ -92,7 +92,7 @@ const roundsMax = 1 << 14
 // makes a larger round; but not for longer than RoundWait. Large rounds are not made more
 // often than that: what a round costs, whatever is in it, is shared by more transactions.
 func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queue[wal.Round]) error {
-	last := uint64(0) // the last round that was handed over
+	var last uint64 // the last round that was handed over
 	for {
 		seen, began := r.pending.Value(), r.rt.Elapsed()
 		round := r.gatherer.Gather()

@@ -136,6 +136,11 @@ func (c *cluster) begin(ctx context.Context, m *one) error {
 // restart starts a member whose process has ended anew, with the files that it has left.
 func (c *cluster) restart(ctx context.Context, id env.NodeID) error {
 	m := c.members[id]
+	old := m.process
+	if err := c.await(ctx, "to end", answerMax, func(*event) bool { return old.over }); err != nil {
+		return err
+	}
+	_ = old.reap() // which says only that it was killed
 	if _, err := c.spawn(ctx, id, m.setup.Addrs[id]); err != nil {
 		return err
 	}
@@ -209,6 +214,7 @@ func (c *cluster) pass(ctx context.Context, d time.Duration) error {
 // note takes a report down.
 func (c *cluster) note(e *event) error {
 	m := c.members[e.from.id]
+	e.from.over = e.from.over || e.ended != nil
 	if m.process != e.from || e.from.ended {
 		return nil // of an earlier life
 	}
@@ -285,7 +291,7 @@ func (c *cluster) quit(ctx context.Context) error {
 				running = false
 			}
 		}
-		if err := m.process.cmd.Wait(); err != nil {
+		if err := m.process.reap(); err != nil {
 			errs = append(errs, fmt.Errorf("member %d: %w\n%s", m.process.id, err, m.process.errs.String()))
 		}
 	}

@@ -13,14 +13,18 @@
 //	protocol.go   orders and reports
 //	member.go     a member's process
 //	replica.go    the replica in it
+//	network.go    what it sends, counted
 //	folder.go     the replica's folder
 //	work.go       the workload, while the member leads
 //	verify.go     the checks afterwards
+//	profile.go    a profile meanwhile
 //	process.go    a member's process, seen by the parent
 //	cluster.go    all of them
 //	run.go        a run from load to check
+//	progress.go   what is shown meanwhile
 //	window.go     what a run has cost whom
 //	failover.go   leaders that are killed or stopped
+//	timeline.go   throughput around that
 //	result.go     what is known afterwards
 //	compare.go    replicated and unreplicated in turn
 //

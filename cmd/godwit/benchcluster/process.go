@@ -21,7 +21,9 @@ type process struct {
 	in     io.Closer
 	errs   lastLines
 	done   chan struct{} // closed when nothing more is reported
-	ended  bool
+	ended  bool          // or about to: what it reports does not count
+	over   bool          // nothing more is reported
+	reaped sync.Once
 }
 
 // event is something that a process has reported, or its end.
@@ -80,6 +82,12 @@ func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended by itself
 }
 
+// reap takes note of the end of a process that has closed its output.
+func (p *process) reap() (err error) {
+	p.reaped.Do(func() { err = p.cmd.Wait() })
+	return err
+}
+
 // lastLinesMax is how much of what a process has written is kept.
 const lastLinesMax = 16 << 10
 
@@ -115,7 +123,7 @@ func (p *process) join(events <-chan event) {
 			continue
 		case <-p.done:
 		}
-		_ = p.cmd.Wait() // which says only that it was killed
+		_ = p.reap() // which says only that it was killed
 		return
 	}
 }

@@ -48,7 +48,7 @@ func Measure(ctx context.Context, config Config) (_ *Result, err error) {
 
 // load waits for a leader, which loads the data.
 func (c *cluster) load(ctx context.Context) error {
-	if err := c.await(ctx, "to elect a leader", answerMax, func(*event) bool { return c.leader() != nil }); err != nil {
+	if err := c.awaitLeader(ctx); err != nil {
 		return err
 	}
 	c.say("member %d leads; it loads the data", c.leader().setup.ID)
@@ -60,6 +60,10 @@ func (c *cluster) load(ctx context.Context) error {
 	}
 	c.say("loaded in %.1f s", c.loaded.Seconds)
 	return c.awaitApplied(ctx, c.loaded.Applied)
+}
+
+func (c *cluster) awaitLeader(ctx context.Context) error {
+	return c.await(ctx, "to elect a leader", answerMax, func(*event) bool { return c.leader() != nil })
 }
 
 // awaitApplied waits until all members have applied what is at or below a timestamp.

@@ -46,14 +46,14 @@ func TestWorkloads(t *testing.T) {
 	for _, kind := range []bench.TableKind{bench.Ordered, bench.Hashed} {
 		c := ycsb.For(ycsb.PlusPlus)
 		c.Records, c.Table = 1000, kind
-		for _, make := range []func() (bench.Workload, error){
+		for _, open := range []func() (bench.Workload, error){
 			func() (bench.Workload, error) { return ycsb.New(c) },
 			func() (bench.Workload, error) {
 				return tpcc.New(tpcc.Config{Warehouses: 2, Items: 300, Customers: 30, KeyTables: kind})
 			},
 		} {
 			e := alone(t)
-			w, err := make()
+			w, err := open()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +65,7 @@ func TestWorkloads(t *testing.T) {
 			if err := w.Check(t.Context(), s, 2); err != nil {
 				t.Error(err)
 			}
-			if w, err = make(); err != nil {
+			if w, err = open(); err != nil {
 				t.Fatal(err)
 			}
 			if err := errors.Join(w.Open(s), w.Check(t.Context(), s, 2)); err != nil {
