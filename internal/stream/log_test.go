@@ -31,7 +31,7 @@ func (l *naive) at(n wal.RoundNumber) wal.Base {
 func (l *naive) finals(commit wal.RoundNumber) (f []Final) {
 	for n := l.base.Number; n < commit; n++ {
 		if a, b := l.at(n), l.at(n+1); a.Epoch != b.Epoch && a.Epoch > 0 {
-			f = append(f, Final{a.Epoch, a.Watermark})
+			f = append(f, Final{a.Epoch, a.Number, a.Watermark})
 		}
 	}
 	return f
