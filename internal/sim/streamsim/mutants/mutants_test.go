@@ -65,7 +65,7 @@ func wrong() []mutant.Mutant {
 			"		err = g.disk.durable.Wait(ctx, g.promised)\n", "",
 		}},
 		{Name: "an answer before the disk has it", File: followGo, Edits: []string{
-			"	if g.options.Durability == Disk {\n", "	if g.options.Durability == Memory {\n",
+			"	if g.options.Durability == Disk && rounds > g.disk.written {\n", "	if g.options.Durability == Memory && rounds > g.disk.written {\n",
 		}},
 		{Name: "the leader's own disk counts before it has the round", File: replGo, Edits: []string{
 			"		if g.options.Durability == Disk {\n", "		if g.options.Durability == Memory {\n",
