@@ -30,6 +30,7 @@ type Cluster struct {
 	finals    map[wal.Epoch]hlc.Timestamp
 	announced map[wal.Epoch]hlc.Timestamp
 	restarts  int // for a checkpoint that was fetched
+	arenas    struct{ made, open int }
 }
 
 // NewCluster adds members, all of which vote.

@@ -55,10 +55,13 @@ func (m *member) main(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.cluster.arenas.made++
+	m.cluster.arenas.open++
 	m.node.AtEnd(func() {
 		if err := a.Close(); err != nil {
 			panic(err)
 		}
+		m.cluster.arenas.open--
 	})
 	o := m.cluster.Shard
 	o.Arena, o.ReplayParallel, o.Shed = a, 1, true
