@@ -137,3 +137,18 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 	}
 }
+
+// Seeds that have failed once.
+func TestFoundBefore(t *testing.T) {
+	for _, x := range []struct {
+		run  func(*sim.World) error
+		seed uint64
+		was  string
+	}{
+		{Hunt, 10036, "a winner refused to fetch from behind what it knew to be durable, and nobody led any more"},
+	} {
+		if r := sim.Replay(sim.Scenario{Name: "found before", Run: x.run}, x.seed, nil); r.Err != nil {
+			t.Errorf("seed %d (%s): %v", x.seed, x.was, r.Err)
+		}
+	}
+}
