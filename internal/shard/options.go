@@ -37,6 +37,9 @@ type Options struct {
 	ReplayParallel int
 	// Time, if not nil, lets workers yield now and then. The simulator has none.
 	Time env.Clock
+	// Gathered, if not nil, is called while a round is gathered, behind each stream: the
+	// simulator executes transactions there, as other threads would.
+	Gathered func()
 	// Shed refuses transactions instead of having them wait for room.
 	Shed bool
 	// PendingBytesMax bounds what workers have executed and was not gathered.

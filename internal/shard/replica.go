@@ -77,7 +77,7 @@ func newReplica(ctx context.Context, o Options) (*Replica, error) {
 		applied: quorum.NewWatermark(ctx, "shard applied", 0),
 		still:   quorum.NewWatermark(ctx, "shard still", 0)}
 	streams := wal.NewStreams(o.Workers)
-	r.gatherer, err = wal.NewGatherer(wal.GathererOptions{Streams: streams, Clock: r.clock, Time: o.Time, Shed: o.Shed,
+	r.gatherer, err = wal.NewGatherer(wal.GathererOptions{Streams: streams, Clock: r.clock, Time: o.Time, Shed: o.Shed, Gathered: o.Gathered,
 		PendingBytesMax: o.PendingBytesMax, Wake: func() { rt.Post(r.wake) }})
 	if err != nil {
 		return nil, err

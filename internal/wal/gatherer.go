@@ -32,6 +32,10 @@ type GathererOptions struct {
 	// Time, if not nil, makes workers yield now and then, so that who gathers gets a
 	// processor. The simulator has no use for it.
 	Time env.Clock
+	// Gathered, if not nil, is called by Gather behind each stream that it has taken
+	// from. The simulator, where nothing else runs meanwhile, appends records there:
+	// those leave a round open.
+	Gathered func()
 }
 
 // Gatherer makes rounds of what the streams have, for a log that is kept elsewhere. It
@@ -64,6 +68,9 @@ func NewGatherer(o GathererOptions) (*Gatherer, error) {
 		return nil, errors.New("wal: PendingBytesMax is not negative")
 	}
 	g := &Gatherer{opt: o, gathering: newGathering(o.Streams, o.Clock)}
+	if o.Gathered != nil {
+		g.gathered = func(int) { o.Gathered() }
+	}
 	g.wake, g.group.clock, g.roundBytes = o.Wake, o.Time, math.MaxInt64
 	g.pendingLimit.Store(o.PendingBytesMax)
 	for _, s := range o.Streams {

@@ -13,8 +13,8 @@ type gathering struct {
 	batches []Batch  // of the current round
 	spares  [][]byte // by stream: the buffer to give for the one that is taken
 
-	// gathered is called after each stream's gather: tests append there, which
-	// leaves a round open. nil otherwise.
+	// gathered is called after each stream's gather: tests and the simulator append
+	// there, which leaves a round open. nil otherwise.
 	gathered func(i int)
 }
 

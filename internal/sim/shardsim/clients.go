@@ -37,6 +37,7 @@ type clients struct {
 	keys              int
 	snapshotShare     int // one in so many reads a snapshot; 0 for none
 	rest              time.Duration
+	amidShare         int // one in so many is executed while a round is gathered; 0 for none
 	// doubled requests make an answer that one has failed say nothing of its double.
 	doubled bool
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/hlc"
@@ -26,6 +27,7 @@ type member struct {
 	node     *sim.Node
 	endpoint *quorum.Endpoint
 	replica  *shard.Replica // nil until it has opened
+	amid     []func()       // to execute while a round is gathered
 }
 
 func (m *member) works() bool { return m.node.Up() && m.replica != nil }
@@ -64,7 +66,7 @@ func (m *member) main(ctx context.Context) error {
 		m.cluster.arenas.open--
 	})
 	o := m.cluster.Shard
-	o.Arena, o.ReplayParallel, o.Shed = a, 1, true
+	o.Arena, o.ReplayParallel, o.Shed, o.Gathered = a, 1, true, m.gathered
 	o.Group.Logf = func(format string, args ...any) {
 		m.cluster.world.Logf("n%d: "+format, append([]any{m.node.ID()}, args...)...)
 	}
@@ -127,7 +129,10 @@ func (m *member) execute(ctx context.Context, req *request) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, err := m.run(ctx, req, table, &resp.lists)
+	var x shard.Executed
+	if err := m.amidGather(ctx, func() { x, err = m.run(ctx, req, table, &resp.lists) }); err != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -144,6 +149,45 @@ func (m *member) execute(ctx context.Context, req *request) (*response, error) {
 	}
 	resp.at = x.TS
 	return resp, nil
+}
+
+// amidWait is how long a transaction waits for a round to be gathered.
+const amidWait = 5 * time.Millisecond
+
+// amidGather has some transactions executed while a round is gathered: when the stream
+// that they are in is taken after that, the round has records above its watermark. With
+// several threads that happens by itself.
+func (m *member) amidGather(ctx context.Context, execute func()) error {
+	if m.cluster.amidShare == 0 || m.cluster.world.Rand().IntN(m.cluster.amidShare) > 0 {
+		execute()
+		return nil
+	}
+	executed := quorum.NewValue[struct{}](ctx, "amid a gathering")
+	begun := false
+	m.amid = append(m.amid, func() {
+		if !begun && ctx.Err() == nil {
+			begun = true
+			execute()
+			executed.Set(struct{}{})
+		}
+	})
+	if err := quorum.WaitFor(ctx, executed, amidWait); err != nil && !errors.Is(err, quorum.ErrTimeout) {
+		return err
+	}
+	if !begun {
+		begun = true
+		execute()
+	}
+	return nil
+}
+
+// gathered runs a transaction that waits for it.
+func (m *member) gathered() {
+	if len(m.amid) > 0 {
+		next := m.amid[0]
+		m.amid = m.amid[1:]
+		next()
+	}
 }
 
 // run runs a transaction, and one that writes only once.
