@@ -145,7 +145,7 @@ func TestFoundBefore(t *testing.T) {
 		seed uint64
 		was  string
 	}{
-		{Hunt, 10084, "a winner refused to fetch from behind what it knew to be durable, and nobody led any more"},
+		{Hunt, 783, "a winner refused to fetch from behind what it knew to be durable, and nobody led any more"},
 	} {
 		if r := sim.Replay(sim.Scenario{Name: "found before", Run: x.run}, x.seed, nil); r.Err != nil {
 			t.Errorf("seed %d (%s): %v", x.seed, x.was, r.Err)
