@@ -61,7 +61,7 @@ func wrong() []mutant.Mutant {
 		{Name: "a vote is not on the disk before the answer", File: electionGo, Seed: 736, Edits: []string{
 			"		if err := g.disk.durable.Wait(ctx, g.promised); err != nil {\n			return nil, err\n		}\n		if g.epoch", "		if g.epoch",
 		}},
-		{Name: "a candidate's own disk lacks the epoch", File: electionGo, Edits: []string{
+		{Name: "a candidate's own disk lacks the epoch", File: electionGo, Seed: 3165, Edits: []string{
 			"		err = g.disk.durable.Wait(ctx, g.promised)\n", "",
 		}},
 		{Name: "an answer before the disk has it", File: followGo, Seed: 8, Edits: []string{
@@ -76,7 +76,7 @@ func wrong() []mutant.Mutant {
 		{Name: "the last number decides where logs match", File: "internal/stream/group.go", Seed: 2, Edits: []string{
 			"	if epoch == p.epoch {\n", "	if epoch > 0 {\n",
 		}},
-		{Name: "whatever lies where the voter's log begins matches", File: adoptGo, Edits: []string{
+		{Name: "whatever lies where the voter's log begins matches", File: adoptGo, Seed: 3904, Edits: []string{
 			"req.prev.number == base.Number && req.prev.epoch != base.Epoch:", "req.prev.number == base.Number && req.prev.epoch > g.epoch:",
 		}},
 		{Name: "confirmed without asking who follows", File: leadGo, Seed: 22, Edits: []string{
