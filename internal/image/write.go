@@ -23,7 +23,7 @@ type Table struct {
 func Describe(tables []Table) []checkpoint.Table {
 	out := make([]checkpoint.Table, len(tables))
 	for i, t := range tables {
-		kind := checkpoint.TableKind(KindHashed)
+		kind := KindHashed
 		if t.In.Ordered() {
 			kind = KindOrdered
 		}

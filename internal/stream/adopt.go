@@ -63,8 +63,10 @@ func (g *Group) fetch(ctx context.Context, from quorum.NodeID, end position) err
 		if g.observe(resp.epoch); g.epoch != epoch || g.role != Candidate {
 			return errDeposed
 		}
-		if !resp.ok && resp.next < next {
-			next = resp.next
+		// What is durable is the same everywhere: it matches there at the latest, though the
+		// voter, who knows nothing of that, may want to begin earlier.
+		if lowest := g.committed() + 1; !resp.ok && resp.next < next && next > lowest {
+			next = max(resp.next, lowest)
 			continue
 		}
 		if !resp.ok || resp.prev != prev || len(resp.rounds) == 0 || resp.end() > end.number || !resp.sound(end.epoch) {

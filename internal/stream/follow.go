@@ -19,14 +19,14 @@ func (g *Group) handleAppend(ctx context.Context, from quorum.NodeID, req *appen
 		if next < req.first {
 			g.behind.Advance(uint64(req.first))
 		}
-		return g.answer(ctx, req.epoch, &appendResp{next: next})
+		return g.answer(ctx, req.epoch, g.log.last(), &appendResp{next: next})
 	}
 	if len(req.rounds) > 0 && g.disk.bytes > g.options.BacklogBytesMax {
 		return nil, quorum.ErrOverloaded
 	}
 	g.take(req.rounds)
 	g.match(req.epoch, req.end())
-	resp, err := g.answer(ctx, req.epoch, &appendResp{ok: true, next: req.end() + 1})
+	resp, err := g.answer(ctx, req.epoch, req.end(), &appendResp{ok: true, next: req.end() + 1})
 	if err == nil && resp.ok {
 		// What is behind the end of the request may be another's.
 		g.advance(min(req.commit, req.end()))
@@ -49,12 +49,12 @@ func (g *Group) follows(leader quorum.NodeID, epoch wal.Epoch) bool {
 	return true
 }
 
-// answer replies when all that the answer says is where Durability wants it, and the
+// answer replies when the rounds up to one are where Durability wants them, and the
 // promise to take nothing of older epochs is on the disk; and if the epoch has not ended
 // meanwhile.
-func (g *Group) answer(ctx context.Context, epoch wal.Epoch, resp *appendResp) (*appendResp, error) {
+func (g *Group) answer(ctx context.Context, epoch wal.Epoch, rounds wal.RoundNumber, resp *appendResp) (*appendResp, error) {
 	upTo := g.promised
-	if g.options.Durability == Disk {
+	if g.options.Durability == Disk && rounds > g.disk.written {
 		upTo = g.disk.put.Value()
 	}
 	if err := g.disk.durable.Wait(ctx, upTo); err != nil {

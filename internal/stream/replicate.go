@@ -92,11 +92,10 @@ func (g *Group) replicate(ctx context.Context, p *peer) error {
 			g.exchange(ctx, p)
 			continue
 		}
-		wait := g.options.Heartbeat
-		if p.inflight == 0 {
-			wait -= now - p.sent
+		if now-p.sent >= g.options.Heartbeat {
+			g.beat(ctx, p)
 		}
-		if err := quorum.WaitFor(ctx, g.reign.work.Reached(seen+1), wait); err != nil && !errors.Is(err, quorum.ErrTimeout) {
+		if err := quorum.WaitFor(ctx, g.reign.work.Reached(seen+1), g.options.Heartbeat-(now-p.sent)); err != nil && !errors.Is(err, quorum.ErrTimeout) {
 			return err
 		}
 	}
@@ -148,6 +147,27 @@ func (g *Group) exchange(ctx context.Context, p *peer) {
 			p.next, p.probing, p.read = max(p.match+1, min(resp.next, g.log.last()+1)), true, nil
 		}
 		return nil
+	})
+}
+
+// beat tells a member that cannot take more rounds now that the leader is there: its disk
+// may be slow, which is no reason to elect another. It claims nothing that the member has
+// not acknowledged, so it is answered at once.
+func (g *Group) beat(ctx context.Context, p *peer) {
+	l := g.reign
+	req := &appendReq{epoch: g.epoch, commit: min(g.committed(), p.match), first: g.log.base.Number + 1}
+	req.prev.number = max(p.match, g.log.base.Number)
+	req.prev.epoch, _ = g.log.epoch(req.prev.number)
+	question, sent := l.question, g.rt.Elapsed()
+	p.sent, p.asked = sent, question
+	quorum.Go(ctx, "stream beat", func(ctx context.Context) error {
+		short, cancel := quorum.WithTimeout(ctx, g.options.ElectionTimeout/2)
+		defer cancel()
+		if resp, err := g.methods.append.Call(short, g.endpoint, p.id, req); err == nil && g.observe(resp.epoch) {
+			p.heard, p.question = max(p.heard, sent), max(p.question, question)
+			g.confirm()
+		}
+		return nil // what it lacks is found out by who sends rounds
 	})
 }
 

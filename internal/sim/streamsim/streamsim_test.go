@@ -85,6 +85,26 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
+// Followers whose disks are slow still hear that their leader is there, also when they
+// cannot take more rounds: nobody campaigns.
+func TestSlowDisksDeposeNobody(t *testing.T) {
+	w, c := started(t, stream.Options{WindowRequestsMax: 2})
+	l := c.leader()
+	for _, m := range c.members {
+		if m != l {
+			m.node.Disk.SyncDelay = 240 * time.Millisecond
+		}
+	}
+	epoch, before := l.group.Status().Epoch, c.Released()
+	pass(t, w, 20*time.Second)
+	if s := l.group.Status(); s.Role != stream.Leader || s.Epoch != epoch {
+		t.Errorf("epoch %d, %v, after epoch %d", s.Epoch, s.Role, epoch)
+	}
+	if c.Released() == before {
+		t.Error("nothing was released")
+	}
+}
+
 // released waits until another leader than the one that is gone has released something.
 func (c *Cluster) succeeds(t *testing.T, gone *member) time.Duration {
 	t.Helper()

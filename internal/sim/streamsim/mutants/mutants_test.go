@@ -64,8 +64,8 @@ func wrong() []mutant.Mutant {
 		{Name: "a candidate's own disk lacks the epoch", File: electionGo, Seed: 3165, Edits: []string{
 			"		err = g.disk.durable.Wait(ctx, g.promised)\n", "",
 		}},
-		{Name: "an answer before the disk has it", File: followGo, Seed: 8, Edits: []string{
-			"	if g.options.Durability == Disk {\n", "	if g.options.Durability == Memory {\n",
+		{Name: "an answer before the disk has it", File: followGo, Seed: 12, Edits: []string{
+			"	if g.options.Durability == Disk && rounds > g.disk.written {\n", "	if g.options.Durability == Memory && rounds > g.disk.written {\n",
 		}},
 		{Name: "the leader's own disk counts before it has the round", File: replGo, Seed: 9, Edits: []string{
 			"		if g.options.Durability == Disk {\n", "		if g.options.Durability == Memory {\n",
@@ -76,10 +76,10 @@ func wrong() []mutant.Mutant {
 		{Name: "the last number decides where logs match", File: "internal/stream/group.go", Seed: 2, Edits: []string{
 			"	if epoch == p.epoch {\n", "	if epoch > 0 {\n",
 		}},
-		{Name: "whatever lies where the voter's log begins matches", File: adoptGo, Seed: 3904, Edits: []string{
+		{Name: "whatever lies where the voter's log begins matches", File: adoptGo, Seed: 286, Edits: []string{
 			"req.prev.number == base.Number && req.prev.epoch != base.Epoch:", "req.prev.number == base.Number && req.prev.epoch > g.epoch:",
 		}},
-		{Name: "confirmed without asking who follows", File: leadGo, Seed: 22, Edits: []string{
+		{Name: "confirmed without asking who follows", File: leadGo, Seed: 5, Edits: []string{
 			"	return l.untilEnded(ctx, l.confirmed.Reached(question))", "	_ = question\n	return nil",
 		}},
 	}
