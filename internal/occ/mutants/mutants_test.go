@@ -7,6 +7,7 @@ import (
 )
 
 const (
+	commitGo       = "internal/occ/commit.go"
 	installGo      = "internal/occ/install.go"
 	readGo         = "internal/occ/read.go"
 	rollbackGo     = "internal/occ/rollback.go"
@@ -42,10 +43,20 @@ func undo() []mutant.Mutant {
 	}
 }
 
+// order are mistakes in the order of timestamps.
+func order() []mutant.Mutant {
+	return []mutant.Mutant{
+		{Name: "the timestamp is taken behind the validation", File: commitGo, Tests: "^TestTimestampsAreTheSerialOrder$", Edits: []string{
+			"	ts := w.engine.clock.Next()\n	if !tx.valid() {\n		w.undo(tx)\n		return 0, tx.fail(ErrConflict)\n	}\n",
+			"	if !tx.valid() {\n		w.undo(tx)\n		return 0, tx.fail(ErrConflict)\n	}\n	for range 16 {\n		invariant.Yield()\n	}\n	ts := w.engine.clock.Next()\n",
+		}},
+	}
+}
+
 // Every planted mistake is found. (Where one opens a window of two instructions, it holds that open.)
 func TestMutantsAreFound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds package occ anew for each mutant")
 	}
-	mutant.Kill(t, "../../..", "..", undo())
+	mutant.Kill(t, "../../..", "..", append(undo(), order()...))
 }

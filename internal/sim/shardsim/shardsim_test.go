@@ -2,6 +2,8 @@ package shardsim
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -149,6 +151,40 @@ func TestFoundBefore(t *testing.T) {
 	} {
 		if r := sim.Replay(sim.Scenario{Name: "found before", Run: x.run}, x.seed, nil); r.Err != nil {
 			t.Errorf("seed %d (%s): %v", x.seed, x.was, r.Err)
+		}
+	}
+}
+
+// A request is carried out once, and an old copy of one that comes behind the client's
+// next not at all.
+func TestOldCopies(t *testing.T) {
+	w := sim.New(1, nil)
+	defer w.Close()
+	c := NewCluster(w, 3, shard.Options{Workers: 2})
+	c.Start()
+	if !w.RunUntil(10*time.Second, func() bool { return c.leader() != nil }) {
+		t.Fatal("nobody leads", w.Failed())
+	}
+	if err := w.Run(time.Second); err != nil {
+		t.Fatal(err)
+	}
+	l := c.leader()
+	for i, x := range []struct {
+		number, value uint64
+		want          error
+		list          int // how many values the request sees, its own not counted
+	}{{1, 11, nil, 0}, {1, 11, nil, 0}, {2, 12, nil, 1}, {1, 11, shard.ErrSuperseded, 0}, {2, 12, nil, 1}, {3, 13, nil, 2}} {
+		var resp *response
+		task := l.node.Runtime().Go("request", func(ctx context.Context) (err error) {
+			resp, err = l.execute(ctx, &request{name: shard.Request{Client: 7, Number: x.number}, ops: []op{{key: 1}, {key: 1, value: x.value}}})
+			return err
+		})
+		l.node.Runtime().Post(func() {})
+		if !w.RunUntil(time.Second, task.Decided) || !errors.Is(task.Err(), x.want) {
+			t.Fatalf("request %d: %v, want %v", i, task.Err(), x.want)
+		}
+		if x.want == nil && len(resp.lists.lists[0]) != 8*x.list {
+			t.Errorf("request %d sees %d bytes", i, len(resp.lists.lists[0]))
 		}
 	}
 }

@@ -22,64 +22,64 @@ const (
 // wrong are mistakes that break a rule. Those of the model of DESIGN 4.2 come first.
 func wrong() []mutant.Mutant {
 	return []mutant.Mutant{
-		{Name: "vote-twice", File: electionGo, Edits: []string{
+		{Name: "vote-twice", File: electionGo, Seed: 1, Edits: []string{
 			"taken := req.epoch == g.epoch && g.vote != from", "taken := req.epoch == g.epoch && g.role == Leader",
 		}},
-		{Name: "small-quorum", File: electionGo, Edits: []string{"votes.Majority(accepts)", "votes.Need(len(g.members().voters)/2, accepts)"}},
-		{Name: "longest-tail", File: messagesGo, Edits: []string{
+		{Name: "small-quorum", File: electionGo, Seed: 1, Edits: []string{"votes.Majority(accepts)", "votes.Need(len(g.members().voters)/2, accepts)"}},
+		{Name: "longest-tail", File: messagesGo, Seed: 8, Edits: []string{
 			"return p.epoch < q.epoch || p.epoch == q.epoch && p.number < q.number", "return p.number < q.number",
 		}},
-		{Name: "own-tail", File: adoptGo, Edits: []string{"if best.less(&reports[i].last) {", "if best.less(&reports[i].last) && reports[i].from == g.id {"}},
-		{Name: "accept-old-epoch", File: followGo, Edits: []string{
+		{Name: "own-tail", File: adoptGo, Seed: 1, Edits: []string{"if best.less(&reports[i].last) {", "if best.less(&reports[i].last) && reports[i].from == g.id {"}},
+		{Name: "accept-old-epoch", File: followGo, Seed: 18, Edits: []string{
 			"	if !g.observe(epoch) {\n		return false\n	}\n	if g.role == Leader {", "	if g.observe(epoch); g.role != Follower {\n		return false\n	}\n	if g.role == Leader {",
 			"	if resp.epoch = g.epoch; g.epoch != epoch {", "	if resp.epoch = epoch; g.epoch < epoch {",
 		}},
-		{Name: "no-barrier", File: leadGo, Edits: []string{
+		{Name: "no-barrier", File: leadGo, Seed: 1, Edits: []string{
 			"	g.reign.Barrier = g.add(wal.Round{Kind: wal.RoundOpen})\n", "	g.reign.Barrier = g.log.last()\n",
 			"	if r.Watermark < g.log.lastWatermark() {", "	if r.Watermark < g.log.lastWatermark() && g.log.lastEpoch() == g.epoch {",
 			"	r.Kind = wal.RoundData\n", "	if r.Kind = wal.RoundData; g.log.lastEpoch() != g.epoch {\n		r.Kind = wal.RoundOpen\n	}\n",
 		}},
-		{Name: "release-before-barriers", File: leadGo, Edits: []string{
+		{Name: "release-before-barriers", File: leadGo, Seed: 1, Edits: []string{
 			"	g.elected.TryGet() // an older", "	g.reign.Opened.Set(struct{}{})\n	g.elected.TryGet() // an older",
 		}},
-		{Name: "the final watermark is the last timestamp", File: logGo, Edits: []string{
+		{Name: "the final watermark is the last timestamp", File: logGo, Seed: 2, Edits: []string{
 			"l.spans[len(l.spans)-1].watermark = r.Watermark", "l.spans[len(l.spans)-1].watermark = r.Last",
 		}},
-		{Name: "keep-above-final", File: modelGo, Edits: []string{
+		{Name: "keep-above-final", File: modelGo, Seed: 1, Edits: []string{
 			"		s.pending = nil\n", "		for _, t := range s.pending {\n			s.install(t)\n		}\n		s.pending = nil\n",
 		}},
-		{Name: "one-ack", File: leadGo, Edits: []string{"return all[(len(all)-1)/2]", "return all[len(all)-1]"}},
-		{Name: "watermark-max", File: modelGo, Edits: []string{
+		{Name: "one-ack", File: leadGo, Seed: 1, Edits: []string{"return all[(len(all)-1)/2]", "return all[len(all)-1]"}},
+		{Name: "watermark-max", File: modelGo, Seed: 1, Edits: []string{
 			"r.Watermark = min(r.Watermark, closed[i])", "r.Watermark = max(r.Watermark%hlc.Max, closed[i])",
 			"		if t.ts <= s.watermark {", "		if t.ts == 0 {",
 		}},
 		// In the model this does no harm: there nothing rests on what is durable before
 		// the barriers are. Here followers carry out what is.
-		{Name: "count-old-epoch", File: leadGo, Edits: []string{
+		{Name: "count-old-epoch", File: leadGo, Seed: 51, Edits: []string{
 			"	if number >= g.reign.Barrier {\n		g.advance(number)\n", "	g.advance(number)\n	if number >= g.reign.Barrier {\n",
 		}},
-		{Name: "a vote is not on the disk before the answer", File: electionGo, Edits: []string{
+		{Name: "a vote is not on the disk before the answer", File: electionGo, Seed: 736, Edits: []string{
 			"		if err := g.disk.durable.Wait(ctx, g.promised); err != nil {\n			return nil, err\n		}\n		if g.epoch", "		if g.epoch",
 		}},
-		{Name: "a candidate's own disk lacks the epoch", File: electionGo, Edits: []string{
+		{Name: "a candidate's own disk lacks the epoch", File: electionGo, Seed: 3165, Edits: []string{
 			"		err = g.disk.durable.Wait(ctx, g.promised)\n", "",
 		}},
-		{Name: "an answer before the disk has it", File: followGo, Edits: []string{
+		{Name: "an answer before the disk has it", File: followGo, Seed: 12, Edits: []string{
 			"	if g.options.Durability == Disk && rounds > g.disk.written {\n", "	if g.options.Durability == Memory && rounds > g.disk.written {\n",
 		}},
-		{Name: "the leader's own disk counts before it has the round", File: replGo, Edits: []string{
+		{Name: "the leader's own disk counts before it has the round", File: replGo, Seed: 9, Edits: []string{
 			"		if g.options.Durability == Disk {\n", "		if g.options.Durability == Memory {\n",
 		}},
-		{Name: "a commit number is believed beyond what matches", File: followGo, Edits: []string{
+		{Name: "a commit number is believed beyond what matches", File: followGo, Seed: 8, Edits: []string{
 			"g.advance(min(req.commit, req.end()))", "g.advance(min(req.commit, g.log.last()))",
 		}},
-		{Name: "the last number decides where logs match", File: "internal/stream/group.go", Edits: []string{
+		{Name: "the last number decides where logs match", File: "internal/stream/group.go", Seed: 2, Edits: []string{
 			"	if epoch == p.epoch {\n", "	if epoch > 0 {\n",
 		}},
-		{Name: "whatever lies where the voter's log begins matches", File: adoptGo, Edits: []string{
+		{Name: "whatever lies where the voter's log begins matches", File: adoptGo, Seed: 286, Edits: []string{
 			"req.prev.number == base.Number && req.prev.epoch != base.Epoch:", "req.prev.number == base.Number && req.prev.epoch > g.epoch:",
 		}},
-		{Name: "confirmed without asking who follows", File: leadGo, Edits: []string{
+		{Name: "confirmed without asking who follows", File: leadGo, Seed: 5, Edits: []string{
 			"	return l.untilEnded(ctx, l.confirmed.Reached(question))", "	_ = question\n	return nil",
 		}},
 	}
@@ -88,7 +88,7 @@ func wrong() []mutant.Mutant {
 // forgotten are mistakes with what only the memory has.
 func forgotten() []mutant.Mutant {
 	return []mutant.Mutant{
-		{Name: "a member votes before it has caught up", File: "internal/stream/group.go", Edits: []string{
+		{Name: "a member votes before it has caught up", File: "internal/stream/group.go", Seed: 2, Edits: []string{
 			"g.recovering = o.Durability == Memory && g.epoch > 0", "g.recovering = o.Durability == Memory && g.epoch == 0 && g.vote > 0",
 		}},
 	}

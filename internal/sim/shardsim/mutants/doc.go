@@ -1,0 +1,18 @@
+// Package mutants holds mistakes planted in a replica of a shard, and the test that
+// demands that the simulation finds each. It has no code of its own.
+//
+// # What it cannot find
+//
+// In the simulator one thread runs at a time, and gives way only where it waits. So these
+// mistakes change nothing there:
+//
+//   - A timestamp that is taken behind the validation (package occ). occ's own mutants
+//     have it.
+//   - A snapshot that is opened within a step of replay (package shard, moving): a step
+//     waits for nothing.
+//   - Streams of a follower that are replayed at the same time and are in each other's
+//     way: the simulator replays with one thread.
+//
+// What runs between two streams that are gathered into a round it does find, because
+// shardsim executes some transactions just there.
+package mutants

@@ -1,0 +1,91 @@
+package mutants
+
+import (
+	"testing"
+
+	"github.com/godwitdb/godwit/internal/mutant"
+	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/shardsim"
+)
+
+const (
+	applyGo    = "internal/shard/apply.go"
+	baseGo     = "internal/shard/base.go"
+	folderGo   = "internal/shard/folder.go"
+	followGo   = "internal/shard/follow.go"
+	leadGo     = "internal/shard/lead.go"
+	onceGo     = "internal/shard/once.go"
+	snapshotGo = "internal/shard/snapshot.go"
+)
+
+// wrong are mistakes that break a promise.
+func wrong() []mutant.Mutant {
+	return []mutant.Mutant{
+		{Name: "replay up to a round's last timestamp", File: applyGo, Seed: 18, Edits: []string{
+			"upTo = max(upTo, r.Watermark)", "upTo = max(upTo, r.Last)",
+		}},
+		{Name: "records above the final watermark are applied", File: applyGo, Seed: 2, Edits: []string{
+			"	err := a.apply(final)\n", "	err := a.apply(max(final, a.last))\n",
+		}},
+		{Name: "records above the final watermark wait for the next epoch's", File: applyGo, Seed: 17, Edits: []string{
+			"	clear(a.open)\n	a.open = a.open[:0]\n", "",
+		}},
+		{Name: "the clock is not above the adopted log", File: applyGo, Seed: 5, Edits: []string{
+			"a.last = max(a.last, r.Last)", "a.last = max(a.last, 0)",
+		}},
+		{Name: "a deposed leader takes nothing back", File: followGo, Seed: 30, Edits: []string{
+			"return r.engine.RollBack(final)", "return nil",
+		}},
+		{Name: "a deposed leader tells all that they are certain", File: followGo, Seed: 17, Edits: []string{
+			"l.course.End(speculate.Point(final))", "l.course.End(speculate.Point(r.clock.Last()))",
+		}},
+		{Name: "an epoch of a barrier only takes back what was before", File: followGo, Seed: 4, Edits: []string{
+			"final := max(f.Watermark, l.From)", "final := f.Watermark",
+		}},
+		{Name: "execution begins before the adopted log is applied", File: followGo, Seed: 4, Edits: []string{
+			"case r.applier.next <= commit:", "case r.applier.next <= commit && (l == nil || !l.Opened.Decided() || l.Ended.Decided()):",
+		}},
+		{Name: "released before it is durable", File: leadGo, Seed: 4, Edits: []string{
+			"		if err := r.group.Commit().Wait(ctx, uint64(round.Number)); err != nil {\n			return err\n		}\n", "",
+		}},
+		{Name: "released up to a round's last timestamp", File: leadGo, Seed: 48, Edits: []string{
+			"		r.release(round.Watermark)\n", "		r.release(round.Last)\n",
+			"l.course.Advance(speculate.Point(round.Watermark))", "l.course.Advance(speculate.Point(round.Last))",
+		}},
+		{Name: "a deposed leader's engine is not sealed", File: leadGo, Seed: 1, Edits: []string{
+			"func() error { r.engine.Seal(); return nil }", "func() error { return nil }",
+		}},
+		{Name: "a read without asking who follows", File: snapshotGo, Seed: 5, Edits: []string{
+			"return r.group.Confirm(ctx)", "return nil",
+		}},
+		{Name: "a snapshot of what is executed is not waited for", File: snapshotGo, Seed: 18, Edits: []string{
+			"	if _, err := certain.Wait(ctx); err != nil {\n", "	if err := ctx.Err(); err != nil {\n",
+		}},
+		{Name: "a checkpoint counts a round that it does not hold", File: baseGo, Seed: 10, Edits: []string{
+			"	return b.list[0], nil", "	return b.list[len(b.list)-1], nil",
+		}},
+		{Name: "a checkpoint counts a round whose watermark it holds", File: baseGo, Seed: 10, Edits: []string{
+			"b.list[n+1].Last <= released", "b.list[n+1].Watermark <= released",
+			"b.list[0].Last > released", "b.list[0].Watermark > released",
+		}},
+		{Name: "a fetched checkpoint goes with the old log", File: folderGo, Seed: 42, Edits: []string{
+			"	case f.has(base):\n", "	case f.has(base) || base.Number > 0:\n",
+		}},
+		{Name: "a request is forgotten", File: onceGo, Seed: 9, Edits: []string{
+			"		return tx.Put(table, key, append(binary.BigEndian.AppendUint64(nil, q.Number), answer...))\n", "		return nil\n",
+		}},
+	}
+}
+
+// TestVictim fails at the first seed that finds something; with the replica as it is
+// there is none.
+func TestVictim(t *testing.T) {
+	hunt := shardsim.Scenarios()[1]
+	defer sim.RareCollections()()
+	mutant.Victim(t, 1, 300, func(seed uint64) error { return sim.Replay(hunt, seed, nil).Err })
+}
+
+// Every planted mistake is found by the simulation.
+func TestMutantsAreFound(t *testing.T) {
+	mutant.Find(t, "../../../..", "TestVictim", wrong())
+}
