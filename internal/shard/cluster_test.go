@@ -220,3 +220,13 @@ func (n *node) get(key string, at *Executed) (value []byte) {
 	})
 	return value
 }
+
+func testArena(t *testing.T) *arena.Arena {
+	t.Helper()
+	a, err := arena.New(64 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	return a
+}

@@ -72,6 +72,9 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("shard: a bound is negative: RoundWait %v, RoundBytes %d, PaceBytes %d, StepBytesMax %d, PendingBytesMax %d",
 			o.RoundWait, o.RoundBytes, o.PaceBytes, o.StepBytesMax, o.PendingBytesMax)
 	}
+	if err := o.Group.Validate(); err != nil {
+		return o, err
+	}
 	if o.Workers > wal.StreamsMax {
 		return o, fmt.Errorf("shard: %d workers, at most %d are allowed", o.Workers, wal.StreamsMax)
 	}
