@@ -55,6 +55,7 @@ func TestStopWhileUndecided(t *testing.T) {
 // record that fits into none is refused; the group goes on.
 func TestLargeTransactions(t *testing.T) {
 	c := newCluster(t, 3)
+	c.options.Group.ElectionTimeout = 2 * time.Second // the race detector is slow with so many bytes
 	nodes := []*node{c.start(1), c.start(2), c.start(3)}
 	l := leader(t, nodes...)
 	if _, err := l.put("huge", make([]byte, 32<<20)); !errors.Is(err, dberr.ErrTooLarge) {
