@@ -138,6 +138,9 @@ func (e *Endpoint) boundStrangers() {
 // Stats returns the counts as of now.
 func (e *Endpoint) Stats() NetStats { return e.stats }
 
+// Options returns the endpoint's bounds.
+func (e *Endpoint) Options() Options { return e.options }
+
 // Close closes all connections. Calls that wait fail with ErrClosed.
 func (e *Endpoint) Close() {
 	e.closed = true

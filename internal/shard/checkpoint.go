@@ -44,8 +44,17 @@ var ErrBusy = errors.New("shard: a checkpoint is being made")
 
 // Checkpoint writes all data as of now to the disk, so that the log before is not needed
 // any more but for members that are behind, and returns when that is durable. Replicas do
-// it by themselves (Options.CheckpointBytes), each on its own.
+// it by themselves (Options.CheckpointBytes), each on its own. If ctx ends, it goes on all
+// the same.
 func (r *Replica) Checkpoint(ctx context.Context) error {
+	if r.checkpointing {
+		return ErrBusy
+	}
+	// It goes on if ctx ends: what it writes and reads is given back when the job is over.
+	return r.rt.Go("shard write checkpoint", r.writeCheckpoint).Wait(ctx)
+}
+
+func (r *Replica) writeCheckpoint(ctx context.Context) error {
 	// Everything of the rounds up to base is in any snapshot that is opened from now on.
 	settles := r.logBytes
 	base := groupBase{}
@@ -63,7 +72,9 @@ func (r *Replica) Checkpoint(ctx context.Context) error {
 		return err
 	}
 	defer snap.Close()
-	if r.checkpointing {
+	// Only now: who waits for a snapshot must not keep a checkpoint from coming in. The log
+	// is discarded up to the last base, so the next one is not before that.
+	if r.checkpointing || base.Number < r.kept {
 		return ErrBusy
 	}
 	r.checkpointing = true
@@ -73,7 +84,7 @@ func (r *Replica) Checkpoint(ctx context.Context) error {
 		tables = append(tables, image.Table{Name: fmt.Sprintf("table %d", t.ID()), In: t})
 	}
 	f, now := r.folder, r.rt.Host().Now()
-	var stop atomic.Bool // a job outlives who waits for it
+	var stop atomic.Bool // the job outlives a Runtime's end by a little
 	defer stop.Store(true)
 	err = r.job(ctx, "shard checkpoint", func() error {
 		b, err := checkpoint.Begin(f.fs, f.path(checkpointName), checkpoint.Options{

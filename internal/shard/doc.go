@@ -40,6 +40,7 @@
 // # Bounds (I11)
 //
 // What is executed and not durable: Options.PendingBytesMax, then transactions are
-// refused or wait. Records that were taken in and are above the watermark: those of
+// refused or wait. A round goes to the others in pieces of 1 MiB; a transaction whose record
+// does not fit into a message of the endpoint is refused. Records that were taken in and are above the watermark: those of
 // one round.
 package shard

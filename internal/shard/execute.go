@@ -16,11 +16,16 @@ type Executed struct {
 	Wrote bool
 }
 
-// Lead returns the leadership in which it was executed.
+// Lead returns the leadership in which it was executed, nil of the zero Executed.
 func (x *Executed) Lead() *Leadership { return x.lead }
 
 // Wait returns nil when the transaction is released. See Leadership.Wait for the errors.
-func (x *Executed) Wait(ctx context.Context) error { return x.lead.Wait(ctx, x.TS) }
+func (x *Executed) Wait(ctx context.Context) error {
+	if x.lead == nil {
+		return nil
+	}
+	return x.lead.Wait(ctx, x.TS)
+}
 
 // Leading returns the leadership of this replica, or ErrNotLeader. Any goroutine may call
 // it. A transaction that is begun after the call commits in that leadership or not at

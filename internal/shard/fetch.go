@@ -154,8 +154,9 @@ func (r *Replica) fetch(ctx context.Context, from quorum.NodeID, first wal.Round
 	if err != nil {
 		return err
 	}
-	if base.Number+1 < first || m.Timestamp <= r.Released() {
-		return fmt.Errorf("shard: it ends at round %d, the leader's log begins at %d", base.Number, first)
+	if base.Number+1 < first || m.Timestamp < r.Released() {
+		return fmt.Errorf("shard: its checkpoint ends at round %d and shows timestamp %d; the leader's log begins at round %d, and %d is here already",
+			base.Number, m.Timestamp, first, r.Released())
 	}
 	r.options.Group.Logf("fetches a checkpoint of %d bytes from n%d", m.Total().Bytes, from)
 	if err := r.job(ctx, "shard incoming", f.clearIncoming); err != nil {

@@ -87,6 +87,9 @@ func openFolder(d Disk, rand env.Rand) (_ *folder, err error) {
 		return nil, err
 	}
 	if f.ballots, f.ballot, err = wal.OpenBallot(fsys, f.path(ballotName), id.Cluster); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = dberr.Corrupt(f.path(ballotName), 0, "it is missing, and with it what the replica has promised; it has to join as a new node, with an empty folder")
+		}
 		return nil, err
 	}
 	if err := f.findCheckpoint(); err != nil {

@@ -54,22 +54,27 @@ func outcome(err error) error {
 }
 
 // lead executes until the replica is deposed, and then takes back what is not certain.
-func (r *Replica) lead(ctx context.Context, group *stream.Leadership) error {
+func (r *Replica) lead(ctx context.Context, group *stream.Leadership) (err error) {
 	l := &Leadership{Epoch: group.Epoch, From: r.applier.applied, over: make(chan struct{})}
+	r.reign = l
+	defer func() {
+		if err != nil {
+			l.course.Fail(ErrStopped)
+		}
+	}()
 	// No timestamp of the log is given again (Invariant I5).
 	r.clock.Observe(r.applier.last)
 	inner, cancel := quorum.WithCancel(ctx)
 	defer cancel()
 	sent := quorum.NewQueue[wal.Round](inner, "shard rounds", roundsMax)
 	gather := quorum.Go(inner, "shard gather", func(ctx context.Context) error { return r.gather(ctx, l.Epoch, sent) })
-	quorum.Go(inner, "shard release", func(ctx context.Context) error { return r.releaseDurable(ctx, l, sent) })
+	quorum.Go(inner, "shard release", func(ctx context.Context) error { return r.releaseDurable(ctx, l, group, sent) })
 	r.moving = true
 	r.gatherer.Reopen()
 	r.engine.Unseal()
 	r.leading.Store(l)
 	r.leads.Advance(r.leads.Value() + 1)
-	defer l.course.Fail(ErrStopped) // who waits still when this replica gives up
-	_, err := quorum.Select(ctx, group.Ended, gather)
+	_, err = quorum.Select(ctx, group.Ended, gather)
 	r.leading.Store(nil)
 	close(l.over)
 	cancel()
@@ -92,29 +97,24 @@ const roundsMax = 1 << 14
 // makes a larger round; but not for longer than RoundWait. Large rounds are not made more
 // often than that: what a round costs, whatever is in it, is shared by more transactions.
 func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queue[wal.Round]) error {
-	var last uint64 // the last round that was handed over
+	var last wal.Round // that was handed over
 	for {
 		seen, began := r.pending.Value(), r.rt.Elapsed()
-		round := r.gatherer.Gather()
-		bytes := int64(len(round.Payload))
-		for {
-			number, err := r.group.Append(round)
-			if err == nil {
-				last = uint64(number)
-				break
-			}
-			if !errors.Is(err, quorum.ErrOverloaded) {
-				return nil // deposed
-			}
-			if err := r.pause(ctx, r.group.Commit().Reached(r.group.Commit().Value()+1), r.options.RoundWait); err != nil {
+		whole := r.gatherer.Gather()
+		bytes := int64(len(whole.Payload))
+		rounds, err := whole.Split(r.pieceBytesMax, last.Watermark)
+		if err != nil {
+			return err
+		}
+		for _, round := range rounds {
+			round.Epoch = epoch
+			if round.Number, err = r.handOver(ctx, round); round.Number == 0 {
 				return err
 			}
-		}
-		r.stats.Rounds++
-		r.stats.PayloadBytes += uint64(len(round.Payload))
-		round.Number, round.Epoch = wal.RoundNumber(last), epoch
-		if err := sent.Put(ctx, round); err != nil {
-			return err
+			last = wal.Round{Number: round.Number, Watermark: round.Watermark}
+			if err := sent.Put(ctx, round); err != nil {
+				return err
+			}
 		}
 		if !r.gatherer.Open() {
 			if err := r.pending.Wait(ctx, seen+1); err != nil {
@@ -122,7 +122,7 @@ func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queu
 			}
 		}
 		if r.gatherer.PendingBytes() < r.options.RoundBytes {
-			if err := r.pause(ctx, r.group.Commit().Reached(last), r.options.RoundWait); err != nil {
+			if err := r.pause(ctx, r.group.Commit().Reached(uint64(last.Number)), r.options.RoundWait); err != nil {
 				return err
 			}
 		}
@@ -130,6 +130,25 @@ func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queu
 			if err := quorum.Sleep(ctx, wait); err != nil {
 				return err
 			}
+		}
+	}
+}
+
+// handOver gives the group a round, when it takes one. The number is 0 if it does not any
+// more, or with an error.
+func (r *Replica) handOver(ctx context.Context, round wal.Round) (wal.RoundNumber, error) {
+	for {
+		number, err := r.group.Append(round)
+		if err == nil {
+			r.stats.Rounds++
+			r.stats.PayloadBytes += uint64(len(round.Payload))
+			return number, nil
+		}
+		if !errors.Is(err, quorum.ErrOverloaded) {
+			return 0, nil // deposed
+		}
+		if err := r.pause(ctx, r.group.Commit().Reached(r.group.Commit().Value()+1), r.options.RoundWait); err != nil {
+			return 0, err
 		}
 	}
 }
@@ -150,7 +169,7 @@ func (r *Replica) pause(ctx context.Context, e quorum.Event, d time.Duration) er
 }
 
 // releaseDurable moves the watermark of a leader as its rounds become durable.
-func (r *Replica) releaseDurable(ctx context.Context, l *Leadership, sent *quorum.Queue[wal.Round]) error {
+func (r *Replica) releaseDurable(ctx context.Context, l *Leadership, group *stream.Leadership, sent *quorum.Queue[wal.Round]) error {
 	for {
 		round, err := sent.Get(ctx)
 		if err != nil {
@@ -158,6 +177,9 @@ func (r *Replica) releaseDurable(ctx context.Context, l *Leadership, sent *quoru
 		}
 		if err := r.group.Commit().Wait(ctx, uint64(round.Number)); err != nil {
 			return err
+		}
+		if group.Ended.Decided() {
+			return nil // another round may have that number; the end of the epoch tells
 		}
 		r.release(round.Watermark)
 		r.noteDurable(&round)

@@ -35,6 +35,17 @@ type Disk struct {
 // another cluster or node. dberr.ErrNewerFormat, dberr.ErrCorrupt: as they say. Nothing was
 // changed then.
 func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	message, err := messageBytesMax(e.Options())
+	if err != nil {
+		return nil, err
+	}
+	if node := quorum.RuntimeOf(ctx).Node(); d.Identity.Node != node {
+		return nil, fmt.Errorf("shard: open %s: the folder's Identity is of node %d, the runtime is node %d", d.Dir, d.Identity.Node, node)
+	}
 	rand := hostRand{quorum.RuntimeOf(ctx).Host()}
 	f, err := quorum.Blocking(ctx, quorum.KindDisk, "shard open", func() (*folder, error) {
 		return openFolder(d, rand)
@@ -46,7 +57,7 @@ func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica,
 	if f.manifest != nil {
 		o.Group.Durable, o.Group.Voters, o.Group.Learners = f.base.Number, f.base.Voters, f.base.Learners
 	}
-	r, err := newReplica(ctx, o)
+	r, err := newReplica(ctx, message, o)
 	if err != nil {
 		return nil, errors.Join(err, f.close())
 	}
@@ -59,6 +70,23 @@ func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica,
 	}
 	r.serveCheckpoints(e)
 	return r, nil
+}
+
+const (
+	// pieceBytesMax is how much of a round is replicated at once, unless one record is larger.
+	pieceBytesMax = 1 << 20
+	// messageRest is what there is in a message beside a record.
+	messageRest = 4 << 10
+)
+
+// messageBytesMax returns how long a record can be to be sent to the others: it has to
+// fit into a frame, and that into an outbox beside what is on its way already.
+func messageBytesMax(o quorum.Options) (int, error) {
+	most := min(o.FrameBytesMax, o.OutboxBytesMax/2) - messageRest
+	if most < wal.AdmitBytes {
+		return 0, fmt.Errorf("shard: the endpoint's FrameBytesMax is %d and its OutboxBytesMax %d, required are %d and twice as much", o.FrameBytesMax, o.OutboxBytesMax, wal.AdmitBytes+messageRest)
+	}
+	return most, nil
 }
 
 // hostRand is a runtime's randomness.

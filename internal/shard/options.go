@@ -9,6 +9,7 @@ import (
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/stream"
+	"github.com/godwitdb/godwit/internal/wal"
 )
 
 var (
@@ -67,6 +68,19 @@ func (o Options) withDefaults() (Options, error) {
 	o.PaceBytes = cmp.Or(o.PaceBytes, 8<<10)
 	o.StepBytesMax = cmp.Or(o.StepBytesMax, 4<<20)
 	o.ReplayParallel = cmp.Or(o.ReplayParallel, o.Workers)
+	if o.Group.Logf == nil {
+		o.Group.Logf = func(string, ...any) {}
+	}
+	if o.RoundWait < 0 || o.RoundBytes < 0 || o.PaceBytes < 0 || o.StepBytesMax < 0 || o.PendingBytesMax < 0 {
+		return o, fmt.Errorf("shard: a bound is negative: RoundWait %v, RoundBytes %d, PaceBytes %d, StepBytesMax %d, PendingBytesMax %d",
+			o.RoundWait, o.RoundBytes, o.PaceBytes, o.StepBytesMax, o.PendingBytesMax)
+	}
+	if err := o.Group.Validate(); err != nil {
+		return o, err
+	}
+	if o.Workers > wal.StreamsMax {
+		return o, fmt.Errorf("shard: %d workers, at most %d are allowed", o.Workers, wal.StreamsMax)
+	}
 	if o.Arena == nil || o.Workers < 1 || o.ReplayParallel < 1 {
 		return o, fmt.Errorf("shard: an arena and at least one worker are required; there are %d workers", o.Workers)
 	}

@@ -47,6 +47,10 @@ type Replica struct {
 	wanted int
 
 	stats Stats
+	// reign is the last leadership, nil before the first one.
+	reign *Leadership
+	// pieceBytesMax is how much of a round is replicated at once.
+	pieceBytesMax int
 
 	// released is the same as applied, for the engine's workers.
 	released atomic.Uint64
@@ -63,14 +67,11 @@ type Stats struct {
 // Stats returns the counts as of now.
 func (r *Replica) Stats() Stats { return r.stats }
 
-// newReplica returns a replica that holds nothing and has no group yet.
-func newReplica(ctx context.Context, o Options) (*Replica, error) {
-	o, err := o.withDefaults()
-	if err != nil {
-		return nil, err
-	}
+// newReplica returns a replica that holds nothing and has no group yet. message is how
+// much fits into one.
+func newReplica(ctx context.Context, message int, o Options) (_ *Replica, err error) {
 	rt := quorum.RuntimeOf(ctx)
-	r := &Replica{rt: rt, clock: &hlc.Clock{}, options: o,
+	r := &Replica{rt: rt, pieceBytesMax: min(message, pieceBytesMax), clock: &hlc.Clock{}, options: o,
 		changed: quorum.NewWatermark(ctx, "shard elected", 0),
 		leads:   quorum.NewWatermark(ctx, "shard leads", 0),
 		pending: quorum.NewWatermark(ctx, "shard pending", 0),
@@ -78,7 +79,7 @@ func newReplica(ctx context.Context, o Options) (*Replica, error) {
 		still:   quorum.NewWatermark(ctx, "shard still", 0)}
 	streams := wal.NewStreams(o.Workers)
 	r.gatherer, err = wal.NewGatherer(wal.GathererOptions{Streams: streams, Clock: r.clock, Time: o.Time, Shed: o.Shed, Gathered: o.Gathered,
-		PendingBytesMax: o.PendingBytesMax, Wake: func() { rt.Post(r.wake) }})
+		PendingBytesMax: o.PendingBytesMax, RecordBytesMax: message, Wake: func() { rt.Post(r.wake) }})
 	if err != nil {
 		return nil, err
 	}
@@ -109,10 +110,11 @@ func (r *Replica) Run(ctx context.Context) error {
 			err = t.Err()
 		}
 	}
-	if l := r.leading.Swap(nil); l != nil {
-		l.course.Fail(ErrStopped)
-	}
+	r.leading.Store(nil)
 	r.gatherer.Shut(ErrStopped)
+	if r.reign != nil {
+		r.reign.course.Fail(ErrStopped) // it may be over, and its end not known
+	}
 	return err
 }
 

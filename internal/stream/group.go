@@ -82,12 +82,18 @@ type Group struct {
 func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Options) (*Group, error) {
 	rt := quorum.RuntimeOf(ctx)
 	g := &Group{id: rt.Node(), rt: rt, endpoint: e, options: o.withDefaults(), epoch: o.Ballot.Epoch, vote: quorum.NodeID(o.Ballot.Vote)}
+	if e := o.Contents.Base.Epoch; e > g.epoch {
+		g.epoch, g.vote = e, 0 // a snapshot came from an epoch that the member had not heard of
+	}
 	g.log = newLog(o.Contents.Base, membership{slices.Clone(o.Voters), slices.Clone(o.Learners)})
 	g.recovering = o.Durability == Memory && g.epoch > 0 && !o.GiveUpLost
 	if err := g.load(ctx, t); err != nil {
 		return nil, err
 	}
 	g.disk = newDisk(ctx, t, b, g.log.last())
+	if g.epoch > o.Ballot.Epoch {
+		g.saveBallot()
+	}
 	g.commit = quorum.NewWatermark(ctx, "stream commit", uint64(o.Contents.Base.Number))
 	g.advance(min(o.Durable, g.log.last()))
 	g.behind = quorum.NewWatermark(ctx, "stream behind", 0)

@@ -2,6 +2,8 @@ package stream
 
 import (
 	"cmp"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/wal"
@@ -71,4 +73,20 @@ func (o Options) withDefaults() Options {
 		o.Logf = func(string, ...any) {}
 	}
 	return o
+}
+
+// Validate tells what is wrong with options, zero values of which stand for defaults.
+func (o Options) Validate() error {
+	if o.ElectionTimeout < 0 || o.Heartbeat < 0 || o.PieceBytesMax < 0 || o.WindowRequestsMax < 0 {
+		return fmt.Errorf("stream: a bound is negative: ElectionTimeout %v, Heartbeat %v, PieceBytesMax %d, WindowRequestsMax %d",
+			o.ElectionTimeout, o.Heartbeat, o.PieceBytesMax, o.WindowRequestsMax)
+	}
+	if d := o.withDefaults(); d.Heartbeat < time.Millisecond || d.Heartbeat > d.ElectionTimeout/2 {
+		return fmt.Errorf("stream: a Heartbeat of %v with an ElectionTimeout of %v, allowed are 1ms to half of that", d.Heartbeat, d.ElectionTimeout)
+	}
+	all := slices.Sorted(slices.Values(slices.Concat(o.Voters, o.Learners)))
+	if len(all) > 0 && all[0] == 0 || len(slices.Compact(slices.Clone(all))) != len(all) {
+		return fmt.Errorf("stream: the voters %v and learners %v: each member is named once, and 0 is none", o.Voters, o.Learners)
+	}
+	return nil
 }

@@ -1,0 +1,137 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/checkpoint"
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// discardLog makes checkpoints until the leader's log does not begin with round 1.
+func discardLog(t *testing.T, n *node) {
+	t.Helper()
+	for i := 0; ; i++ {
+		n.mustPut("filler", []byte{byte(i)})
+		n.must(n.Checkpoint)
+		var first wal.RoundNumber
+		n.must(func(context.Context) error { first = n.Group().Status().First; return nil })
+		if first > 1 {
+			return
+		}
+		if i > 100 {
+			t.Fatal("the log stays whole")
+		}
+	}
+}
+
+// TestBlankReplicaJoins: a replica whose leader has discarded the log fetches a checkpoint,
+// and after any crash on the way, and opened again, has all data. Opening is all it takes.
+func TestBlankReplicaJoins(t *testing.T) {
+	c := newCluster(t, 4)
+	c.options.Group.Voters = []quorum.NodeID{1}
+	n1 := c.start(1)
+	leader(t, n1)
+	for i := range 50 {
+		n1.mustPut(fmt.Sprint(i), make([]byte, 10_000))
+	}
+	discardLog(t, n1)
+	n1.must(func(ctx context.Context) error { return n1.Group().AddLearner(ctx, 4) })
+	last := n1.mustPut("last", []byte("x"))
+	c.options.Group.Voters = nil
+	crashed, opened := crashAll(c.disks[4], 600), 0
+	var n4 *node
+	for {
+		n4 = c.start(4)
+		opened++
+		err := waitEndOr(t, n4, func(ctx context.Context) error { return n4.Applied(ctx, last.TS) })
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrRestart) || opened > 3 {
+			t.Fatalf("opened %d times: %v", opened, err)
+		}
+		n4.stop()
+	}
+	if got := n4.get("last", &last); string(got) != "x" {
+		t.Errorf("last is %q", got)
+	}
+	if got := n4.get("7", &last); len(got) != 10_000 {
+		t.Errorf("7 has %d bytes", len(got))
+	}
+	if opened != 2 {
+		t.Errorf("opened %d times", opened)
+	}
+	n4.stop()
+	c.disks[4].SetHook(nil)
+	kinds := map[bool]bool{}
+	for i, fs := range crashed.all {
+		f, err := reopen(testDisk(fs, 4))
+		if err != nil {
+			t.Errorf("crash before %s: %v", crashed.at[i], err)
+			continue
+		}
+		kinds[f.manifest != nil] = true
+	}
+	if len(kinds) != 2 {
+		t.Errorf("crashes before and after the checkpoint is there: %v", kinds)
+	}
+}
+
+// waitEndOr waits until f has succeeded, and returns why the replica has ended if that comes first.
+func waitEndOr(t *testing.T, n *node, f func(ctx context.Context) error) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- n.on(f) }()
+	select {
+	case err := <-done:
+		if err == nil {
+			return nil
+		}
+		select {
+		case end := <-n.ended:
+			return end
+		case <-time.After(10 * time.Second):
+			return err
+		}
+	case err := <-n.ended:
+		return err
+	}
+}
+
+// TestCheckpointOfUnknownEpoch: a replica that has got a checkpoint of an epoch it had not
+// heard of counts as having heard of it: what a leader of an earlier epoch says is over.
+func TestCheckpointOfUnknownEpoch(t *testing.T) {
+	c := newCluster(t, 1)
+	d := testDisk(c.disks[1], 1)
+	if _, err := reopen(d); err != nil {
+		t.Fatal(err)
+	}
+	base := groupBase{Base: wal.Base{Number: 40, Epoch: 9, Watermark: 100, Last: 100}, Voters: []quorum.NodeID{1}}
+	attachment, err := base.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := checkpoint.Begin(d.FS, filepath.Join(d.Dir, checkpointName), checkpoint.Options{
+		Database: checkpoint.DatabaseID(d.Identity.Cluster), Timestamp: 100, Godwit: "test", Attachment: attachment})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Publish(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	n := c.start(1)
+	leader(t, n)
+	n.mustPut("a", []byte("1"))
+	n.must(func(context.Context) error {
+		if s := n.Group().Status(); s.Epoch != 10 || s.First != 41 {
+			t.Errorf("it leads epoch %d from round %d on", s.Epoch, s.First)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,90 @@
+package shard
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+)
+
+func TestZeroExecutedIsCertain(t *testing.T) {
+	var x Executed
+	if err := x.Wait(t.Context()); err != nil {
+		t.Errorf("the zero Executed: %v", err)
+	}
+}
+
+// TestStopWhileUndecided: who waits for a transaction of a leader that was deposed and
+// stops before it knows how its epoch ended hears so.
+func TestStopWhileUndecided(t *testing.T) {
+	c := newCluster(t, 2)
+	n1, n2 := c.start(1), c.start(2)
+	l := leader(t, n1, n2)
+	other := n1
+	if l == n1 {
+		other = n2
+	}
+	l.mustPut("a", []byte("1"))
+	other.stop()
+	x, err := l.put("b", []byte("2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan error, 1)
+	x.Lead().Notify(x.TS, func(err error) { told <- err })
+	select {
+	case <-x.Lead().Done(): // alone it leads nobody
+	case <-time.After(30 * time.Second):
+		t.Fatal("it goes on leading")
+	}
+	l.stop()
+	select {
+	case err := <-told:
+		if !errors.Is(err, ErrStopped) {
+			t.Errorf("told: %v", err)
+		}
+	default:
+		t.Error("nobody was told")
+	}
+}
+
+// TestLargeTransactions: what does not fit into one message goes in several, and a
+// record that fits into none is refused; the group goes on.
+func TestLargeTransactions(t *testing.T) {
+	c := newCluster(t, 3)
+	c.options.Group.ElectionTimeout = 2 * time.Second // the race detector is slow with so many bytes
+	nodes := []*node{c.start(1), c.start(2), c.start(3)}
+	l := leader(t, nodes...)
+	if _, err := l.put("huge", make([]byte, 32<<20)); !errors.Is(err, dberr.ErrTooLarge) {
+		t.Errorf("32 MiB: %v", err)
+	}
+	// Many at once, more than fits into a frame. A busy machine may change leaders.
+	var last Executed
+	for end := time.Now().Add(30 * time.Second); ; l = leader(t, nodes...) {
+		var err error
+		for i := 0; i < 12 && err == nil; i++ {
+			last, err = l.put(string(rune('a'+i)), bytes.Repeat([]byte{byte(i)}, 1<<20))
+		}
+		if err == nil {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			err = last.Wait(ctx)
+			cancel()
+		}
+		if err == nil {
+			break
+		}
+		if retry := errors.Is(err, ErrNotLeader) || errors.Is(err, ErrDropped); !retry || time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range nodes {
+		for i := range 12 {
+			if got := n.get(string(rune('a'+i)), &last); len(got) != 1<<20 || got[5] != byte(i) {
+				t.Fatalf("n%d has %d bytes of value %d", n.rt.Node(), len(got), i)
+			}
+		}
+	}
+}
