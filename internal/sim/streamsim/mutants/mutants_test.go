@@ -58,12 +58,6 @@ func wrong() []mutant.Mutant {
 		{Name: "count-old-epoch", File: leadGo, Seed: 46, Edits: []string{
 			"	if number >= g.reign.Barrier {\n		g.advance(number)\n", "	g.advance(number)\n	if number >= g.reign.Barrier {\n",
 		}},
-		{Name: "a vote is not on the disk before the answer", File: electionGo, Seed: 736, Edits: []string{
-			"		if err := g.disk.durable.Wait(ctx, g.promised); err != nil {\n			return nil, err\n		}\n		if g.epoch", "		if g.epoch",
-		}},
-		{Name: "a candidate's own disk lacks the epoch", File: electionGo, Seed: 3165, Edits: []string{
-			"		err = g.disk.durable.Wait(ctx, g.promised)\n", "",
-		}},
 		{Name: "an answer before the disk has it", File: followGo, Seed: 12, Edits: []string{
 			"	if g.options.Durability == Disk && rounds > g.disk.written {\n", "	if g.options.Durability == Memory && rounds > g.disk.written {\n",
 		}},
