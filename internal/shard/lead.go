@@ -68,12 +68,12 @@ func (r *Replica) lead(ctx context.Context, group *stream.Leadership) error {
 	r.engine.Unseal()
 	r.leading.Store(l)
 	r.leads.Advance(r.leads.Value() + 1)
+	defer l.course.Fail(ErrStopped) // who waits still when this replica gives up
 	_, err := quorum.Select(ctx, group.Ended, gather)
 	r.leading.Store(nil)
 	close(l.over)
 	cancel()
 	if err != nil {
-		l.course.Fail(ErrStopped)
 		return err
 	}
 	r.gatherer.Shut(ErrNotLeader)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/internal/stream"
 	"github.com/godwitdb/godwit/quorum"
 )
 
@@ -74,7 +75,11 @@ func (r *Replica) Read(ctx context.Context) error {
 	if _, err := r.Leading(); err != nil {
 		return err
 	}
-	return r.group.Confirm(ctx)
+	err := r.group.Confirm(ctx)
+	if errors.Is(err, stream.ErrNotLeader) {
+		return ErrNotLeader
+	}
+	return err
 }
 
 // Applied waits until everything at or below ts is certain and there.

@@ -276,7 +276,7 @@ func (h *host) Uint64() uint64         { return h.n.w.rng.Uint64() }
 func (h *host) Rare(name string) bool  { return h.n.w.Rare(name) }
 
 func (h *host) Now() time.Time {
-	return time.Unix(1_700_000_000, 0).Add(h.n.elapsed() + h.n.jump)
+	return time.Unix(1_800_000_000, 0).Add(h.n.elapsed() + h.n.jump)
 }
 
 func (h *host) Pick(n int) int {

@@ -67,15 +67,19 @@ func (c *Comparison) Write(w io.Writer) error {
 		what  string
 		value func(Pair) float64
 		form  string
+		peers bool // it is about followers
 	}{
-		{"engine alone", func(p Pair) float64 { return float64(p.Alone.Leads()) / 1000 }, "%.2f µs"},
-		{"leader", func(p Pair) float64 { return float64(p.Replicated.Leads()) / 1000 }, "%.2f µs"},
-		{"follower", func(p Pair) float64 { return float64(p.Replicated.Follows()) / 1000 }, "%.2f µs"},
-		{"leader / engine alone", func(p Pair) float64 { return p.Ratios().Leader }, "%.2f"},
-		{"follower / engine alone", func(p Pair) float64 { return p.Ratios().Follower }, "%.2f"},
-		{"follower / leader", func(p Pair) float64 { return p.Ratios().Replay }, "%.2f"},
-		{"bytes on the wire", func(p Pair) float64 { return p.Replicated.SentPerTransactionBytes }, "%.0f"},
+		{"engine alone", func(p Pair) float64 { return float64(p.Alone.Leads()) / 1000 }, "%.2f µs", false},
+		{"leader", func(p Pair) float64 { return float64(p.Replicated.Leads()) / 1000 }, "%.2f µs", false},
+		{"follower", func(p Pair) float64 { return float64(p.Replicated.Follows()) / 1000 }, "%.2f µs", true},
+		{"leader / engine alone", func(p Pair) float64 { return p.Ratios().Leader }, "%.2f", false},
+		{"follower / engine alone", func(p Pair) float64 { return p.Ratios().Follower }, "%.2f", true},
+		{"follower / leader", func(p Pair) float64 { return p.Ratios().Replay }, "%.2f", true},
+		{"bytes on the wire", func(p Pair) float64 { return p.Replicated.SentPerTransactionBytes }, "%.0f", true},
 	} {
+		if row.peers && len(c.Rounds[0].Replicated.Members) < 2 {
+			continue
+		}
 		var all []float64
 		for _, p := range c.Rounds {
 			all = append(all, row.value(p))

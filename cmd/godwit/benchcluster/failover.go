@@ -134,7 +134,7 @@ func (c *cluster) outage(ctx context.Context, between time.Duration, to *[]Outag
 	if err != nil {
 		return err
 	}
-	if err := c.pass(ctx, timelineAfter-min(timelineAfter, o.Took)); err != nil {
+	if err := c.pass(ctx, timelineAfter+2*sampleEvery-min(timelineAfter, o.Took)); err != nil {
 		return err
 	}
 	for _, m := range c.members {

@@ -140,6 +140,21 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
+// Seeds that have failed once.
+func TestFoundBefore(t *testing.T) {
+	for _, x := range []struct {
+		run  func(*sim.World) error
+		seed uint64
+		was  string
+	}{
+		{Hunt, 783, "a winner refused to fetch from behind what it knew to be durable, and nobody led any more"},
+	} {
+		if r := sim.Replay(sim.Scenario{Name: "found before", Run: x.run}, x.seed, nil); r.Err != nil {
+			t.Errorf("seed %d (%s): %v", x.seed, x.was, r.Err)
+		}
+	}
+}
+
 // A request is carried out once, and an old copy of one that comes behind the client's
 // next not at all.
 func TestOldCopies(t *testing.T) {
