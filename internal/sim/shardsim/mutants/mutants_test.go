@@ -10,7 +10,6 @@ import (
 
 const (
 	applyGo    = "internal/shard/apply.go"
-	baseGo     = "internal/shard/base.go"
 	folderGo   = "internal/shard/folder.go"
 	followGo   = "internal/shard/follow.go"
 	leadGo     = "internal/shard/lead.go"
@@ -26,9 +25,6 @@ func wrong() []mutant.Mutant {
 		}},
 		{Name: "records above the final watermark are applied", File: applyGo, Seed: 2, Edits: []string{
 			"	err := a.apply(final)\n", "	err := a.apply(max(final, a.last))\n",
-		}},
-		{Name: "records above the final watermark wait for the next epoch's", File: applyGo, Seed: 17, Edits: []string{
-			"	clear(a.open)\n	a.open = a.open[:0]\n", "",
 		}},
 		{Name: "the clock is not above the adopted log", File: applyGo, Seed: 5, Edits: []string{
 			"a.last = max(a.last, r.Last)", "a.last = max(a.last, 0)",
@@ -48,10 +44,6 @@ func wrong() []mutant.Mutant {
 		{Name: "released before it is durable", File: leadGo, Seed: 4, Edits: []string{
 			"		if err := r.group.Commit().Wait(ctx, uint64(round.Number)); err != nil {\n			return err\n		}\n", "",
 		}},
-		{Name: "released up to a round's last timestamp", File: leadGo, Seed: 48, Edits: []string{
-			"		r.release(round.Watermark)\n", "		r.release(round.Last)\n",
-			"l.course.Advance(speculate.Point(round.Watermark))", "l.course.Advance(speculate.Point(round.Last))",
-		}},
 		{Name: "a deposed leader's engine is not sealed", File: leadGo, Seed: 1, Edits: []string{
 			"func() error { r.engine.Seal(); return nil }", "func() error { return nil }",
 		}},
@@ -60,13 +52,6 @@ func wrong() []mutant.Mutant {
 		}},
 		{Name: "a snapshot of what is executed is not waited for", File: snapshotGo, Seed: 18, Edits: []string{
 			"	if _, err := certain.Wait(ctx); err != nil {\n", "	if err := ctx.Err(); err != nil {\n",
-		}},
-		{Name: "a checkpoint counts a round that it does not hold", File: baseGo, Seed: 10, Edits: []string{
-			"	return b.list[0], nil", "	return b.list[len(b.list)-1], nil",
-		}},
-		{Name: "a checkpoint counts a round whose watermark it holds", File: baseGo, Seed: 10, Edits: []string{
-			"b.list[n+1].Last <= released", "b.list[n+1].Watermark <= released",
-			"b.list[0].Last > released", "b.list[0].Watermark > released",
 		}},
 		{Name: "a fetched checkpoint goes with the old log", File: folderGo, Seed: 42, Edits: []string{
 			"	case f.has(base):\n", "	case f.has(base) || base.Number > 0:\n",

@@ -29,8 +29,8 @@ func wrong() []mutant.Mutant {
 		{Name: "longest-tail", File: messagesGo, Seed: 8, Edits: []string{
 			"return p.epoch < q.epoch || p.epoch == q.epoch && p.number < q.number", "return p.number < q.number",
 		}},
-		{Name: "own-tail", File: adoptGo, Seed: 1, Edits: []string{"if best.less(&reports[i].last) {", "if best.less(&reports[i].last) && reports[i].from == g.id {"}},
-		{Name: "accept-old-epoch", File: followGo, Seed: 18, Edits: []string{
+		{Name: "own-tail", File: adoptGo, Seed: 4, Edits: []string{"if best.less(&reports[i].last) {", "if best.less(&reports[i].last) && reports[i].from == g.id {"}},
+		{Name: "accept-old-epoch", File: followGo, Seed: 22, Edits: []string{
 			"	if !g.observe(epoch) {\n		return false\n	}\n	if g.role == Leader {", "	if g.observe(epoch); g.role != Follower {\n		return false\n	}\n	if g.role == Leader {",
 			"	if resp.epoch = g.epoch; g.epoch != epoch {", "	if resp.epoch = epoch; g.epoch < epoch {",
 		}},
@@ -39,13 +39,13 @@ func wrong() []mutant.Mutant {
 			"	if r.Watermark < g.log.lastWatermark() {", "	if r.Watermark < g.log.lastWatermark() && g.log.lastEpoch() == g.epoch {",
 			"	r.Kind = wal.RoundData\n", "	if r.Kind = wal.RoundData; g.log.lastEpoch() != g.epoch {\n		r.Kind = wal.RoundOpen\n	}\n",
 		}},
-		{Name: "release-before-barriers", File: leadGo, Seed: 1, Edits: []string{
+		{Name: "release-before-barriers", File: leadGo, Seed: 2, Edits: []string{
 			"	g.elected.TryGet() // an older", "	g.reign.Opened.Set(struct{}{})\n	g.elected.TryGet() // an older",
 		}},
 		{Name: "the final watermark is the last timestamp", File: logGo, Seed: 2, Edits: []string{
 			"l.spans[len(l.spans)-1].watermark = r.Watermark", "l.spans[len(l.spans)-1].watermark = r.Last",
 		}},
-		{Name: "keep-above-final", File: modelGo, Seed: 1, Edits: []string{
+		{Name: "keep-above-final", File: modelGo, Seed: 2, Edits: []string{
 			"		s.pending = nil\n", "		for _, t := range s.pending {\n			s.install(t)\n		}\n		s.pending = nil\n",
 		}},
 		{Name: "one-ack", File: leadGo, Seed: 1, Edits: []string{"return all[(len(all)-1)/2]", "return all[len(all)-1]"}},
@@ -55,14 +55,8 @@ func wrong() []mutant.Mutant {
 		}},
 		// In the model this does no harm: there nothing rests on what is durable before
 		// the barriers are. Here followers carry out what is.
-		{Name: "count-old-epoch", File: leadGo, Seed: 51, Edits: []string{
+		{Name: "count-old-epoch", File: leadGo, Seed: 46, Edits: []string{
 			"	if number >= g.reign.Barrier {\n		g.advance(number)\n", "	g.advance(number)\n	if number >= g.reign.Barrier {\n",
-		}},
-		{Name: "a vote is not on the disk before the answer", File: electionGo, Seed: 736, Edits: []string{
-			"		if err := g.disk.durable.Wait(ctx, g.promised); err != nil {\n			return nil, err\n		}\n		if g.epoch", "		if g.epoch",
-		}},
-		{Name: "a candidate's own disk lacks the epoch", File: electionGo, Seed: 3165, Edits: []string{
-			"		err = g.disk.durable.Wait(ctx, g.promised)\n", "",
 		}},
 		{Name: "an answer before the disk has it", File: followGo, Seed: 12, Edits: []string{
 			"	if g.options.Durability == Disk && rounds > g.disk.written {\n", "	if g.options.Durability == Memory && rounds > g.disk.written {\n",
