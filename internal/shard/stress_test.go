@@ -239,7 +239,7 @@ func (s *stress) check() {
 		}
 		each, _, err := sums(n)
 		if err != nil {
-			s.t.Fatal(err)
+			s.t.Fatalf("n%d: %v\n%s", n.rt.Node(), err, s.statuses())
 		}
 		for i, got := range each {
 			least := s.counts[i/countersEach][i%countersEach]
