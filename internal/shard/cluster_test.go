@@ -18,7 +18,7 @@ import (
 )
 
 // electionTimeout is that of the tests' groups: short, but longer than a pause of a busy machine.
-const electionTimeout = 300 * time.Millisecond
+const electionTimeout = time.Second
 
 // cluster is a group of replicas in this process, which talk over TCP and keep their folders
 // in memory.
