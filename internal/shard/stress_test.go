@@ -71,7 +71,10 @@ func (s *stress) all() (nodes []*node) {
 
 func (s *stress) statuses() (text string) {
 	for _, n := range s.all() {
-		_ = n.on(func(context.Context) error { text += fmt.Sprintf("%+v\n", n.Group().Status()); return nil })
+		_ = n.on(func(context.Context) error {
+			text += fmt.Sprintf("n%d: %+v, released %d, next %d, moving %v\n", n.rt.Node(), n.Group().Status(), n.Released(), n.applier.next, n.moving)
+			return nil
+		})
 	}
 	return text
 }
@@ -235,7 +238,7 @@ func (s *stress) check() {
 	x := l.mustPut("last", nil)
 	for _, n := range s.all() {
 		if err := n.on(func(ctx context.Context) error { return n.Applied(ctx, x.TS) }); err != nil {
-			s.t.Fatal(err)
+			s.t.Fatalf("n%d does not get to %d: %v\n%s", n.rt.Node(), x.TS, err, s.statuses())
 		}
 		each, _, err := sums(n)
 		if err != nil {
