@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/quorum"
 )
@@ -232,14 +233,39 @@ func (s *stress) depose() {
 	_ = l.on(func(ctx context.Context) error { return l.Group().Transfer(ctx, to) })
 }
 
+// caughtUp waits until a replica has everything up to ts. One that was left so far behind
+// that it has fetched a checkpoint is opened again.
+func (s *stress) caughtUp(i int, ts hlc.Timestamp) *node {
+	for end := time.Now().Add(30 * time.Second); ; {
+		n := s.nodes[i].Load()
+		select {
+		case err := <-n.ended:
+			if !errors.Is(err, ErrRestart) {
+				s.t.Fatalf("n%d has ended: %v", n.rt.Node(), err)
+			}
+			n.stop()
+			s.nodes[i].Store(s.c.start(quorum.NodeID(i + 1)))
+			continue
+		default:
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		err := n.rt.Run(ctx, "catch up", func(ctx context.Context) error { return n.Applied(ctx, ts) })
+		cancel()
+		if err == nil {
+			return n
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("n%d does not get to %d: %v\n%s", n.rt.Node(), ts, err, s.statuses())
+		}
+	}
+}
+
 // check compares all replicas with what was told.
 func (s *stress) check() {
 	l := leader(s.t, s.all()...)
 	x := l.mustPut("last", nil)
-	for _, n := range s.all() {
-		if err := n.on(func(ctx context.Context) error { return n.Applied(ctx, x.TS) }); err != nil {
-			s.t.Fatalf("n%d does not get to %d: %v\n%s", n.rt.Node(), x.TS, err, s.statuses())
-		}
+	for i := range s.nodes {
+		n := s.caughtUp(i, x.TS)
 		each, _, err := sums(n)
 		if err != nil {
 			s.t.Fatalf("n%d: %v\n%s", n.rt.Node(), err, s.statuses())
