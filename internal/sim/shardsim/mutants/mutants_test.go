@@ -48,7 +48,7 @@ func wrong() []mutant.Mutant {
 			"func() error { r.engine.Seal(); return nil }", "func() error { return nil }",
 		}},
 		{Name: "a read without asking who follows", File: snapshotGo, Seed: 5, Edits: []string{
-			"return r.group.Confirm(ctx)", "return nil",
+			"	err := r.group.Confirm(ctx)\n", "	var err error\n",
 		}},
 		{Name: "a snapshot of what is executed is not waited for", File: snapshotGo, Seed: 18, Edits: []string{
 			"	if _, err := certain.Wait(ctx); err != nil {\n", "	if err := ctx.Err(); err != nil {\n",
