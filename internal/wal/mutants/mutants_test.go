@@ -18,7 +18,8 @@ const load = "^TestRoomUnderLoad$"
 func waits() []mutant.Mutant {
 	return []mutant.Mutant{
 		{Name: "a segment counts before it can be had", File: roomGo, Tests: "^TestPreparedIsThere$", Edits: []string{
-			"	sf.prepared <- p // has room: there is one preparation at a time\n	sf.mu.Unlock()\n	sf.limitPending()\n", "	sf.mu.Unlock()\n	sf.limitPending()\n	sf.prepared <- p\n",
+			"	sf.prepared <- p // has room: there is one preparation at a time\n	sf.mu.Unlock()\n	sf.limitPending()\n", "	sf.mu.Unlock()\n	sf.limitPending()\n	time.Sleep(time.Millisecond) // or a busy machine would hide it\n	sf.prepared <- p\n",
+			"	\"fmt\"\n", "	\"fmt\"\n	\"time\"\n",
 		}},
 		{Name: "nobody is told of the room that is kept", File: roomGo, Tests: load, Edits: []string{
 			"	if sf.mu.kept > 0 {\n		sf.log.notify()", "	if sf.mu.kept < 0 {\n		sf.log.notify()",
