@@ -14,7 +14,7 @@
 //     way: the simulator replays with one thread.
 //
 // These need more seeds than a test has time for. Each was found by one of the first fifty
-// of shard-hunt with an earlier timing of the group's log, and by none of 700 with this one:
+// of shard-hunt with an earlier timing of the group's log, and by none of 700 with a later one (of 300 the last):
 //
 //   - results are released up to a round's last timestamp, not its watermark;
 //   - a follower keeps what is above an epoch's final watermark for the next epoch;
