@@ -51,8 +51,11 @@ func (b *bases) add(r *wal.Round, released hlc.Timestamp) {
 
 // trim forgets the rounds before the newest one of which everything is released.
 func (b *bases) trim(released hlc.Timestamp) {
+	// A round may end before an earlier piece of the same gathering does; what an ended epoch
+	// has left above its final watermark is dropped.
+	over := func(n int) bool { return b.list[n].Last <= released || b.list[n+1].Epoch > b.list[n].Epoch }
 	n := 0
-	for n+1 < len(b.list) && b.list[n+1].Last <= released {
+	for n+1 < len(b.list) && b.list[n+1].Last <= released && over(n) {
 		n++
 	}
 	b.list = b.list[n:]
