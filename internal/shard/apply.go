@@ -3,6 +3,7 @@ package shard
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -28,6 +29,8 @@ type applier struct {
 	last hlc.Timestamp
 	// open are the batches of the epoch with records above applied.
 	open []wal.Batch
+	// parts are those of a payload whose end has not come.
+	parts [][]byte
 }
 
 // take applies rounds, which follow on each other, as far as their watermarks allow.
@@ -46,10 +49,19 @@ func (a *applier) take(rounds []wal.Round) error {
 		}
 		a.next++
 		a.last = max(a.last, r.Last)
-		if r.Kind != wal.RoundData {
+		payload := r.Payload
+		switch r.Kind {
+		case wal.RoundPart:
+			a.parts = append(a.parts, payload)
+			continue
+		case wal.RoundLastPart:
+			payload = slices.Concat(append(a.parts, payload)...)
+			a.parts = nil
+		case wal.RoundData:
+		default:
 			continue
 		}
-		batches, err := wal.SplitPayload(r.Payload)
+		batches, err := wal.SplitPayload(payload)
 		if err != nil {
 			return fmt.Errorf("shard: round %d: %w", r.Number, err)
 		}
@@ -67,6 +79,7 @@ func (a *applier) take(rounds []wal.Round) error {
 // dropped.
 func (a *applier) finish(final hlc.Timestamp) error {
 	err := a.apply(final)
+	a.parts = nil
 	clear(a.open)
 	a.open = a.open[:0]
 	return err

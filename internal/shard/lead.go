@@ -102,7 +102,11 @@ func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queu
 		seen, began := r.pending.Value(), r.rt.Elapsed()
 		whole := r.gatherer.Gather()
 		bytes := int64(len(whole.Payload))
-		rounds, err := whole.Split(r.pieceBytesMax, last.Watermark)
+		most := r.pieceBytesMax
+		if r.rt.Rare("shard: small pieces") {
+			most = 100 // less than most records have
+		}
+		rounds, err := whole.Split(most, last.Watermark)
 		if err != nil {
 			return err
 		}

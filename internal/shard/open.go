@@ -73,14 +73,14 @@ func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica,
 }
 
 const (
-	// pieceBytesMax is how much of a round is replicated at once, unless one record is larger.
+	// pieceBytesMax is how much of a round is replicated at once.
 	pieceBytesMax = 1 << 20
 	// messageRest is what there is in a message beside a record.
 	messageRest = 4 << 10
 )
 
-// messageBytesMax returns how long a record can be to be sent to the others: it has to
-// fit into a frame, and that into an outbox beside what is on its way already.
+// messageBytesMax returns how long a round's payload can be to be sent to the others: it has
+// to fit into a frame, and that into an outbox beside what is on its way already.
 func messageBytesMax(o quorum.Options) (int, error) {
 	most := min(o.FrameBytesMax, o.OutboxBytesMax/2) - messageRest
 	if most < wal.AdmitBytes {

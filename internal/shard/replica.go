@@ -79,7 +79,7 @@ func newReplica(ctx context.Context, message int, o Options) (_ *Replica, err er
 		still:   quorum.NewWatermark(ctx, "shard still", 0)}
 	streams := wal.NewStreams(o.Workers)
 	r.gatherer, err = wal.NewGatherer(wal.GathererOptions{Streams: streams, Clock: r.clock, Time: o.Time, Shed: o.Shed, Gathered: o.Gathered,
-		PendingBytesMax: o.PendingBytesMax, RecordBytesMax: message, Wake: func() { rt.Post(r.wake) }})
+		PendingBytesMax: o.PendingBytesMax, Wake: func() { rt.Post(r.wake) }})
 	if err != nil {
 		return nil, err
 	}

@@ -88,8 +88,9 @@ func (g *Group) elects(reports []report) bool {
 	return votes > len(voters)/2 && slices.Contains(voters, g.id)
 }
 
-// Append puts the leader's next round behind the others: its watermark, largest
-// timestamp and payload, which is not changed any more, are the caller's. It fails
+// Append puts the leader's next round behind the others, one of data or a part of such:
+// its kind, watermark, largest timestamp and payload, which is not changed any more, are
+// the caller's. It fails
 // with quorum.ErrOverloaded when too much is not durable: nothing was done then.
 func (g *Group) Append(r wal.Round) (wal.RoundNumber, error) {
 	if g.role != Leader {
@@ -102,7 +103,6 @@ func (g *Group) Append(r wal.Round) (wal.RoundNumber, error) {
 	if r.Watermark < g.log.lastWatermark() {
 		panic("stream: a watermark goes back") // Invariant I5
 	}
-	r.Kind = wal.RoundData
 	return g.add(r), nil
 }
 

@@ -63,11 +63,13 @@ func (m *run) sound(epochMax wal.Epoch) bool {
 	epoch := m.prev.epoch
 	for i := range m.rounds {
 		r := &m.rounds[i]
-		if r.Epoch < epoch || r.Epoch > epochMax || r.Kind < wal.RoundData || r.Kind > wal.RoundMembers || (r.Epoch > epoch) != (r.Kind == wal.RoundOpen) {
+		if r.Epoch < epoch || r.Epoch > epochMax || !r.Kind.Known() || (r.Epoch > epoch) != (r.Kind == wal.RoundOpen) {
 			return false
 		}
-		if _, err := wal.SplitPayload(r.Payload); err != nil && r.Kind == wal.RoundData {
-			return false
+		if r.Kind == wal.RoundData {
+			if _, err := wal.SplitPayload(r.Payload); err != nil {
+				return false
+			}
 		}
 		epoch = r.Epoch
 	}

@@ -332,7 +332,7 @@ func decodeRoundHeader(b []byte, at place) (h roundHeader, reason string) {
 		return h, fmt.Sprintf("round %d says that round %d is durable", h.number, h.synced)
 	case h.watermark > hlc.Max || h.last > hlc.Max:
 		return h, fmt.Sprintf("watermark %d, last timestamp %d", h.watermark, h.last)
-	case !h.kind.known() || h.kind != RoundData && h.batches > 0:
+	case !h.kind.Known() || h.kind != RoundData && h.batches > 0:
 		return h, fmt.Sprintf("a round of kind %d with %d batches", h.kind, h.batches)
 	case h.entry == 0:
 		return h, "a round without a number"
@@ -344,7 +344,7 @@ func decodeRoundHeader(b []byte, at place) (h roundHeader, reason string) {
 func (h *roundHeader) decodeTape(b []byte) {
 	le := binary.LittleEndian
 	h.kind = 0
-	if k := le.Uint32(b[68:]); k <= uint32(RoundMembers) {
+	if k := le.Uint32(b[68:]); k <= uint32(RoundLastPart) {
 		h.kind = RoundKind(k)
 	}
 	h.entry = RoundNumber(le.Uint64(b[72:]))

@@ -26,9 +26,6 @@ type GathererOptions struct {
 	// 0 stands for the default. Each commit phase that has begun may add a record, and
 	// Admit lets one through that is larger than the bound.
 	PendingBytesMax int64
-	// RecordBytesMax, if not 0, bounds records: Admit refuses larger ones
-	// (dberr.ErrTooLarge), which would not fit into a message. It is AdmitBytes at least.
-	RecordBytesMax int
 	// Shed makes Throttle and Admit refuse (dberr.ErrOverloaded) where they would wait:
 	// in the simulator, where nobody else could run meanwhile.
 	Shed bool
@@ -69,8 +66,6 @@ func NewGatherer(o GathererOptions) (*Gatherer, error) {
 		return nil, fmt.Errorf("wal: %d streams, allowed are 1 to %d", len(o.Streams), StreamsMax)
 	case o.PendingBytesMax < 0:
 		return nil, errors.New("wal: PendingBytesMax is not negative")
-	case o.RecordBytesMax != 0 && o.RecordBytesMax < AdmitBytes:
-		return nil, fmt.Errorf("wal: RecordBytesMax is %d, at least %d are required", o.RecordBytesMax, AdmitBytes)
 	}
 	g := &Gatherer{opt: o, gathering: newGathering(o.Streams, o.Clock)}
 	if o.Gathered != nil {
@@ -159,11 +154,8 @@ func (g *Gatherer) Throttle(ctx context.Context) error {
 }
 
 // Admit lets a record of so many bytes through, AdmitBytes at least, and keeps room for it
-// until Done. Its errors are Throttle's, and that the record is too large.
+// until Done. Its errors are Throttle's.
 func (g *Gatherer) Admit(ctx context.Context, bytes int) error {
-	if most := g.opt.RecordBytesMax; most != 0 && bytes > most {
-		return fmt.Errorf("%w: the transaction writes %d bytes, the most that can be replicated at once are %d", dberr.ErrTooLarge, bytes, most)
-	}
 	return g.await(ctx, func() bool { return g.keep(int64(bytes)) })
 }
 

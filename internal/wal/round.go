@@ -14,6 +14,10 @@ const (
 	RoundData    RoundKind = 1 // records of transactions
 	RoundOpen    RoundKind = 2 // the epoch-open barrier: the first round of a leader
 	RoundMembers RoundKind = 3 // who belongs to the group from now on
+	// The payload of a round of data that is too large for a message is spread over rounds:
+	// RoundPart has a piece of it, and RoundLastPart its end.
+	RoundPart     RoundKind = 4
+	RoundLastPart RoundKind = 5
 )
 
 // String returns the kind's name.
@@ -25,11 +29,16 @@ func (k RoundKind) String() string {
 		return "open"
 	case RoundMembers:
 		return "members"
+	case RoundPart:
+		return "part"
+	case RoundLastPart:
+		return "last part"
 	}
 	return fmt.Sprintf("RoundKind(%d)", uint8(k))
 }
 
-func (k RoundKind) known() bool { return k >= RoundData && k <= RoundMembers }
+// Known tells whether there is such a kind.
+func (k RoundKind) Known() bool { return k >= RoundData && k <= RoundLastPart }
 
 // Round is an entry of a replica group's log: what all streams had at one time.
 type Round struct {
@@ -41,8 +50,8 @@ type Round struct {
 	Watermark hlc.Timestamp
 	// Last is the largest timestamp in the round, of a record or one that was closed.
 	Last hlc.Timestamp
-	// Payload is what SplitPayload takes apart in RoundData, and what the group says
-	// otherwise. nil if a round of data has no records.
+	// Payload is what SplitPayload takes apart in RoundData, or a part of that, and what
+	// the group says otherwise. nil if a round of data has no records.
 	Payload []byte
 }
 

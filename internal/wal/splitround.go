@@ -3,10 +3,11 @@ package wal
 import "github.com/godwitdb/godwit/internal/hlc"
 
 // Split cuts a round of data of Gather into rounds whose payloads have no more than
-// bytesMax bytes each, or one record, in the order in which they have to follow on each
-// other: what has to fit into a message. before is the watermark of the round before. All
-// of them but the last one keep it, because records at or below the round's own one
-// are still to come. The payloads of more than one are copies.
+// bytesMax bytes each, in the order in which they have to follow on each other: what has
+// to fit into a message. A record that is larger is in parts (RoundPart). before is the
+// watermark of the round before. All of them but the last one keep it, because records at
+// or below the round's own one are still to come. The payloads of more than one are
+// copies.
 func (r *Round) Split(bytesMax int, before hlc.Timestamp) ([]Round, error) {
 	if len(r.Payload) <= bytesMax {
 		return []Round{*r}, nil
@@ -81,6 +82,11 @@ func (s *splitting) cut() {
 		bytes += int64(len(s.batches[i].data))
 	}
 	payload, closed, _ := encodePayload(s.batches, bytes)
-	s.rounds = append(s.rounds, Round{Kind: RoundData, Last: closed, Payload: payload})
+	round := Round{Kind: RoundData, Last: closed, Payload: payload}
+	for most := s.bytesMax + payloadHeaderBytes; len(round.Payload) > most; {
+		s.rounds = append(s.rounds, Round{Kind: RoundPart, Last: closed, Payload: round.Payload[:most:most]})
+		round.Kind, round.Payload = RoundLastPart, round.Payload[most:]
+	}
+	s.rounds = append(s.rounds, round)
 	s.batches, s.bytes = s.batches[:0], 0
 }

@@ -29,21 +29,38 @@ func TestSplitRound(t *testing.T) {
 	for _, x := range txsOf(t, &whole) {
 		want[x.stream] += fmt.Sprint(x)
 	}
-	for _, most := range []int{1, 300, 700, 5000, 1 << 20} {
+	for _, most := range []int{payloadHeaderBytes + 1, 300, 700, 5000, 1 << 20} {
 		rounds, err := whole.Split(most, 7)
 		must(t, err)
 		if fits := len(whole.Payload) <= most; fits != (len(rounds) == 1) {
 			t.Errorf("%d bytes in rounds of %d are %d rounds", len(whole.Payload), most, len(rounds))
 		}
 		got := map[StreamID]string{}
+		var parts []byte
 		for i := range rounds {
 			r := &rounds[i]
+			if len(r.Payload) > most || len(r.Payload) == 0 {
+				t.Errorf("%d bytes each: round %d has %d", most, i, len(r.Payload))
+			}
+			if r.Kind == RoundPart || r.Kind == RoundLastPart {
+				parts = append(parts, r.Payload...)
+				if r.Kind == RoundPart {
+					if r.Watermark != 7 || r.Last < 1 {
+						t.Errorf("%d bytes each: part %d has watermark %d, last timestamp %d", most, i, r.Watermark, r.Last)
+					}
+					continue
+				}
+				r.Kind, r.Payload, parts = RoundData, parts, nil
+				if n := len(txsOf(t, r)); n != 1 || len(r.Payload) <= most {
+					t.Errorf("%d bytes each: %d records in parts of %d bytes together", most, n, len(r.Payload))
+				}
+			}
 			watermark := hlc.Timestamp(7)
 			if i == len(rounds)-1 {
 				watermark = whole.Watermark
 			}
 			txs := txsOf(t, r)
-			if r.Kind != RoundData || r.Watermark != watermark || len(txs) == 0 || len(r.Payload) > most && len(txs) > 1 {
+			if r.Kind != RoundData || r.Watermark != watermark || len(txs) == 0 || len(r.Payload) > most && len(txs) > 1 || len(parts) > 0 {
 				t.Errorf("%d bytes each: round %d has kind %v, watermark %d, %d records in %d bytes", most, i, r.Kind, r.Watermark, len(txs), len(r.Payload))
 			}
 			for _, x := range txs {

@@ -137,7 +137,7 @@ func (t *Tape) check(r *Round, repair bool) (batches int, tableCRC uint32, err e
 	switch low, last := table.base.Number, table.last(); {
 	case r.Number <= low || r.Number > last+1 || repair && r.Number > last:
 		return 0, 0, fmt.Errorf("wal: round %d in a log that begins behind round %d and ends with round %d", r.Number, low, last)
-	case !r.Kind.known() || r.Epoch == 0 || r.Watermark > hlc.Max || r.Last > hlc.Max:
+	case !r.Kind.Known() || r.Epoch == 0 || r.Watermark > hlc.Max || r.Last > hlc.Max:
 		return 0, 0, fmt.Errorf("wal: round %d is of kind %v, epoch %d, watermark %d, last timestamp %d", r.Number, r.Kind, r.Epoch, r.Watermark, r.Last)
 	}
 	if old := table.entry(r.Number); repair && old.damage == nil &&

@@ -176,7 +176,7 @@ func TestTapeRefuses(t *testing.T) {
 		"an earlier epoch":  func(r *Round) { r.Epoch = 2 },
 		"an old watermark":  func(r *Round) { r.Watermark = want[4].Watermark - 1 },
 		"no kind":           func(r *Round) { r.Kind = 0 },
-		"an unknown kind":   func(r *Round) { r.Kind = 4 },
+		"an unknown kind":   func(r *Round) { r.Kind = RoundLastPart + 1 },
 		"a late timestamp":  func(r *Round) { r.Last = hlc.Max + 1 },
 		"a short payload":   func(r *Round) { r.Kind, r.Payload = RoundData, []byte{1, 0, 0} },
 		"a payload's count": func(r *Round) { r.Kind, r.Payload = RoundData, make([]byte, 100) },

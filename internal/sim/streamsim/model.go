@@ -155,7 +155,7 @@ func (e *engine) execute(id, key uint64, on int) txn {
 func (e *engine) gather(most func() int) (r wal.Round, done func()) {
 	var batches []wal.Batch
 	closed, taken := make([]hlc.Timestamp, len(e.streams)), make([]int, len(e.streams))
-	r.Watermark = hlc.Max
+	r.Kind, r.Watermark = wal.RoundData, hlc.Max
 	for i := range e.streams {
 		s := &e.streams[i]
 		taken[i], closed[i] = min(most(), len(s.txns)), s.closed

@@ -192,7 +192,7 @@ func TestBacklog(t *testing.T) {
 			t.Fatalf("%d bytes are not durable", s.BacklogBytes)
 		}
 		l.node.Runtime().Go("append", func(context.Context) error {
-			_, err := l.group.Append(wal.Round{Watermark: 1 << 40, Payload: make([]byte, backlogBytesMax)})
+			_, err := l.group.Append(wal.Round{Kind: wal.RoundData, Watermark: 1 << 40, Payload: make([]byte, backlogBytesMax)})
 			refused = refused || errors.Is(err, quorum.ErrOverloaded)
 			return err
 		})
