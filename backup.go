@@ -33,7 +33,7 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) error {
 	}
 	pace := db.newPacer()
 	out, err := checkpoint.NewWriter(w, checkpoint.Header{Database: id, Timestamp: snap.Timestamp(), Kind: checkpoint.BackupStream},
-		image.Describe(images(tables)), func(_, _ int64) error { return pace.pause(ctx) })
+		image.Describe(images(tables)), func(_, _ int64) error { return db.pause(ctx, pace) })
 	if err != nil {
 		return fmt.Errorf("godwit: backup: %w", err)
 	}

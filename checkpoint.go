@@ -31,11 +31,6 @@ const (
 	// checkpointShareOfData: as space gets scarce, a checkpoint is made when the
 	// log has this part of the data's size, or when the disk is full.
 	checkpointShareOfData = 4
-	// checkpointShareDen: while the database is busy, writing a checkpoint takes
-	// this part of one processor, so that transactions keep their pace.
-	checkpointShareDen = 10
-	// busyCommitsPerSecond is what counts as busy.
-	busyCommitsPerSecond = 2000
 )
 
 // Checkpoint writes all data as of now to disk, so that the log before it is
@@ -217,7 +212,7 @@ func (db *DB) writeCheckpoint(ctx context.Context, snap *occ.Snapshot, tables []
 			}
 			db.checkpointBytes.Add(bytes - last)
 			last = bytes
-			return pace.pause(ctx)
+			return db.pause(ctx, pace)
 		},
 	})
 	if err != nil {
@@ -233,38 +228,20 @@ func (db *DB) writeCheckpoint(ctx context.Context, snap *occ.Snapshot, tables []
 	return &m, nil
 }
 
-// pacer slows a walk down while transactions run.
-type pacer struct {
-	db      *DB
-	commits uint64
-	last    time.Time
-}
-
-func (db *DB) newPacer() *pacer {
-	return &pacer{db: db, commits: db.engine.Stats().Commits, last: time.Now()}
+// newPacer returns what slows a walk through all data down while transactions run.
+func (db *DB) newPacer() *checkpoint.Pacer {
+	return checkpoint.NewPacer(env.RealClock(), func() uint64 { return db.engine.Stats().Commits })
 }
 
 // pause is called after every block. ErrClosed: Close was called.
-func (p *pacer) pause(ctx context.Context) error {
-	worked := time.Since(p.last)
-	commits := p.db.engine.Stats().Commits
-	rate := float64(commits-p.commits) / max(worked.Seconds(), 1e-6)
-	if rate > busyCommitsPerSecond {
-		timer := time.NewTimer(worked * (checkpointShareDen - 1))
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		case <-p.db.closed:
-		}
-	}
+func (db *DB) pause(ctx context.Context, p *checkpoint.Pacer) error {
+	err := p.Pause(ctx, db.closed)
 	select {
-	case <-p.db.closed:
+	case <-db.closed:
 		return ErrClosed
 	default:
+		return err
 	}
-	p.commits, p.last = p.db.engine.Stats().Commits, time.Now()
-	return ctx.Err()
 }
 
 // version is the program's version as far as the build knows it.

@@ -31,6 +31,8 @@ type applier struct {
 	open []wal.Batch
 	// parts are those of a payload whose end has not come.
 	parts [][]byte
+	// records counts those that were taken in. Any goroutine reads it.
+	records atomic.Uint64
 }
 
 // take applies rounds, which follow on each other, as far as their watermarks allow.
@@ -67,6 +69,7 @@ func (a *applier) take(rounds []wal.Round) error {
 		}
 		for _, b := range batches {
 			if b.Last > a.applied {
+				a.records.Add(uint64(b.Records))
 				a.open = append(a.open, b)
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
@@ -84,18 +83,14 @@ func (r *Replica) writeCheckpoint(ctx context.Context) error {
 		tables = append(tables, image.Table{Name: fmt.Sprintf("table %d", t.ID()), In: t})
 	}
 	f, now := r.folder, r.rt.Host().Now()
-	var stop atomic.Bool // the job outlives a Runtime's end by a little
-	defer stop.Store(true)
+	stop := make(chan struct{}) // the job outlives a Runtime's end by a little
+	defer close(stop)
 	err = r.job(ctx, "shard checkpoint", func() error {
+		pause := r.pauses(stop)
 		b, err := checkpoint.Begin(f.fs, f.path(checkpointName), checkpoint.Options{
 			Database: checkpoint.DatabaseID(f.id.Cluster), Timestamp: snap.Timestamp(), Tables: image.Describe(tables),
 			Godwit: r.options.Version, Attachment: attachment,
-			AfterBlock: func(_, _ int64) error {
-				if stop.Load() {
-					return ErrStopped
-				}
-				return nil
-			},
+			AfterBlock: func(_, _ int64) error { return pause(ctx) },
 		})
 		if err != nil {
 			return err
@@ -118,3 +113,26 @@ func (r *Replica) writeCheckpoint(ctx context.Context) error {
 	r.kept = base.Number
 	return nil
 }
+
+// pauses returns what a checkpoint does behind each block: it fails when stop is closed, and
+// lets transactions keep their pace where there is a clock (Options.Time).
+func (r *Replica) pauses(stop <-chan struct{}) func(context.Context) error {
+	pace := func(ctx context.Context) error { return ctx.Err() }
+	if r.options.Time != nil {
+		p := checkpoint.NewPacer(r.options.Time, r.transactions)
+		pace = func(ctx context.Context) error { return p.Pause(ctx, stop) }
+	}
+	return func(ctx context.Context) error {
+		err := pace(ctx)
+		select {
+		case <-stop:
+			return ErrStopped
+		default:
+			return err
+		}
+	}
+}
+
+// transactions returns how many this replica has executed or replayed since it was opened.
+// Any goroutine may call it.
+func (r *Replica) transactions() uint64 { return r.engine.Stats().Commits + r.applier.records.Load() }

@@ -36,7 +36,8 @@ type Options struct {
 	// ReplayParallel is how many goroutines replay. Default: Workers. With 1 it is done
 	// in the job itself, as the simulator wants it.
 	ReplayParallel int
-	// Time, if not nil, lets workers yield now and then. The simulator has none.
+	// Time, if not nil, lets workers yield now and then, and has checkpoints made slowly
+	// while transactions run. The simulator has none.
 	Time env.Clock
 	// Gathered, if not nil, is called while a round is gathered, behind each stream: the
 	// simulator executes transactions there, as other threads would.
@@ -50,7 +51,7 @@ type Options struct {
 	RoundWait  time.Duration
 	RoundBytes int64
 	// CheckpointBytes is how much log there is when it is time for a checkpoint. Default:
-	// 256 MiB. Below 0 there are none but those that are asked for.
+	// 1 GiB, which a restart replays in a few seconds. Below 0 there are none but those that are asked for.
 	CheckpointBytes int64
 	// Version is the program's, for checkpoints.
 	Version string
@@ -64,7 +65,7 @@ type Options struct {
 func (o Options) withDefaults() (Options, error) {
 	o.RoundWait = cmp.Or(o.RoundWait, time.Millisecond)
 	o.RoundBytes = cmp.Or(o.RoundBytes, 256<<10)
-	o.CheckpointBytes = cmp.Or(o.CheckpointBytes, 256<<20)
+	o.CheckpointBytes = cmp.Or(o.CheckpointBytes, 1<<30)
 	o.PaceBytes = cmp.Or(o.PaceBytes, 8<<10)
 	o.StepBytesMax = cmp.Or(o.StepBytesMax, 4<<20)
 	o.ReplayParallel = cmp.Or(o.ReplayParallel, o.Workers)
