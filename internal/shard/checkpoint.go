@@ -23,7 +23,7 @@ const (
 func (r *Replica) keepCheckpoints(ctx context.Context) error {
 	for {
 		wait := checkpointLook
-		if most := r.options.CheckpointBytes; most > 0 && r.logBytes-r.settledBytes >= most {
+		if most := r.options.CheckpointBytes; most > 0 && r.logBytes-r.settledBytes >= most && !r.lends() {
 			if err := r.Checkpoint(ctx); err != nil {
 				if ctx.Err() != nil {
 					return ctx.Err()
@@ -36,6 +36,14 @@ func (r *Replica) keepCheckpoints(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// lends tells whether another replica is fetching the newest checkpoint: the next one, which
+// would take its place, waits until that has it, or until the log is lentLogs times as long
+// as it should be.
+func (r *Replica) lends() bool {
+	const lentLogs = 4
+	return r.lent > 0 && r.rt.Elapsed()-r.lent < lentFor && r.logBytes-r.settledBytes < lentLogs*r.options.CheckpointBytes
 }
 
 // ErrBusy: a checkpoint is being made already.

@@ -22,12 +22,19 @@ var ErrRestart = errors.New("shard: a newer checkpoint was fetched; open the rep
 const (
 	// pieceBytes is how much of a checkpoint goes over the network at once.
 	pieceBytes = 256 << 10
-	// pieceTimeout bounds the wait for one piece, fetchRetry the rest after all have failed.
-	pieceTimeout = 5 * time.Second
-	fetchRetry   = time.Second
+	// fetchers is how many pieces are on their way at once: 80 MB in a second with a round
+	// trip of 50 ms.
+	fetchers = 16
+	// pieceTimeout bounds the wait for one piece. It is asked for pieceAttempts times, with a
+	// rest of fetchRetry between; all donors are, too.
+	pieceTimeout  = 5 * time.Second
+	pieceAttempts = 5
+	fetchRetry    = time.Second
+	// lentFor is how long after a piece has been sent the checkpoint is kept for the next one.
+	lentFor = pieceAttempts * (pieceTimeout + fetchRetry)
 )
 
-// manifestReq asks for the newest checkpoint, pieceReq for a piece of one of its parts.
+// manifestReq asks for the newest checkpoint, or not to make one; pieceReq for a piece of one of its parts.
 type manifestReq struct{}
 
 func (*manifestReq) Fields(*quorum.Coder) {}
@@ -56,13 +63,26 @@ func pieceMethod() quorum.Method[pieceReq, bytesResp] {
 	return quorum.NewMethod[pieceReq, bytesResp](22, "shard piece")
 }
 
+func holdMethod() quorum.Method[manifestReq, bytesResp] {
+	return quorum.NewMethod[manifestReq, bytesResp](23, "shard hold")
+}
+
 // serveCheckpoints lets other replicas fetch the newest checkpoint.
 func (r *Replica) serveCheckpoints(e *quorum.Endpoint) {
 	f := r.folder
 	manifestMethod().Handle(e, func(ctx context.Context, _ quorum.NodeID, _ *manifestReq) (*bytesResp, error) {
+		r.lent = r.rt.Elapsed()
+		if r.checkpointing {
+			return nil, errors.New("shard: a newer checkpoint is being made")
+		}
 		return read(ctx, func() ([]byte, error) { return checkpoint.ReadManifest(f.fs, f.path(checkpointName)) })
 	})
+	holdMethod().Handle(e, func(context.Context, quorum.NodeID, *manifestReq) (*bytesResp, error) {
+		r.lent = r.rt.Elapsed()
+		return &bytesResp{}, nil
+	})
 	pieceMethod().Handle(e, func(ctx context.Context, _ quorum.NodeID, req *pieceReq) (*bytesResp, error) {
+		r.lent = r.rt.Elapsed()
 		return read(ctx, func() ([]byte, error) { return f.piece(req) })
 	})
 	r.endpoint = e
@@ -162,10 +182,12 @@ func (r *Replica) fetch(ctx context.Context, from quorum.NodeID, first wal.Round
 	if err := r.job(ctx, "shard incoming", f.clearIncoming); err != nil {
 		return err
 	}
-	for i := range m.Parts {
-		if err := r.fetchPart(ctx, from, &m, i); err != nil {
-			return err
-		}
+	fetching, done := quorum.WithCancel(ctx)
+	quorum.Go(fetching, "shard hold", r.hold)
+	err = r.fetchParts(ctx, from, &m)
+	done()
+	if err != nil {
+		return err
 	}
 	// One at a time writes in the folder of checkpoints.
 	for r.checkpointing {
@@ -178,27 +200,91 @@ func (r *Replica) fetch(ctx context.Context, from quorum.NodeID, first wal.Round
 	return r.job(ctx, "shard take in", func() error { return f.takeIn(&m) })
 }
 
-// fetchPart brings a part of a checkpoint into the folder, piece by piece.
-func (r *Replica) fetchPart(ctx context.Context, from quorum.NodeID, m *checkpoint.Manifest, part int) error {
-	f := r.folder
-	name := filepath.Join(f.path(incomingName), checkpoint.PartFile(part))
-	file, err := quorum.Blocking(ctx, quorum.KindDisk, "shard create", func() (env.File, error) { return f.fs.Create(name) }).Wait(ctx)
-	if err != nil {
-		return err
-	}
-	for at := int64(0); err == nil && at < m.Parts[part].Bytes; {
-		var resp *bytesResp
-		if resp, err = call(ctx, pieceMethod(), r.endpoint, from, &pieceReq{m.Folder, uint64(part), uint64(at)}); err != nil {
-			break
+// hold asks whoever leads, again and again, not to discard the log that goes on behind a
+// checkpoint which this replica is fetching, maybe from another.
+func (r *Replica) hold(ctx context.Context) error {
+	for {
+		if leader := r.group.Status().Leader; leader != 0 {
+			_, _ = call(ctx, holdMethod(), r.endpoint, leader, &manifestReq{}) // the next one may arrive
 		}
-		if n := int64(len(resp.data)); n == 0 || n > m.Parts[part].Bytes-at {
-			err = fmt.Errorf("shard: a piece of %d bytes at %d of %d", n, at, m.Parts[part].Bytes)
-			break
+		if err := quorum.Sleep(ctx, lentFor/4); err != nil {
+			return err
 		}
-		err = r.job(ctx, "shard write piece", func() error { _, err := file.WriteAt(resp.data, at); return err })
-		at += int64(len(resp.data))
 	}
-	return errors.Join(err, file.Close())
+}
+
+// fetchParts brings the parts of a checkpoint into the folder, some pieces at a time.
+func (r *Replica) fetchParts(ctx context.Context, from quorum.NodeID, m *checkpoint.Manifest) (err error) {
+	files := make([]env.File, 0, len(m.Parts))
+	defer func() {
+		for _, f := range files {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	for i := range m.Parts {
+		name := filepath.Join(r.folder.path(incomingName), checkpoint.PartFile(i))
+		file, err := quorum.Blocking(ctx, quorum.KindDisk, "shard create", func() (env.File, error) { return r.folder.fs.Create(name) }).Wait(ctx)
+		if err != nil {
+			return err
+		}
+		files = append(files, file)
+	}
+	all, cancel := quorum.WithCancel(ctx)
+	defer cancel()
+	next, at := 0, int64(0) // the piece that nobody fetches yet
+	fetcher := func(ctx context.Context) error {
+		for next < len(m.Parts) {
+			part, offset := next, at
+			bytes := min(pieceBytes, m.Parts[part].Bytes-offset)
+			if at += bytes; at == m.Parts[part].Bytes {
+				next, at = next+1, 0
+			}
+			if err := r.fetchPiece(ctx, from, pieceReq{m.Folder, uint64(part), uint64(offset)}, bytes, files[part]); err != nil {
+				cancel()
+				return err
+			}
+		}
+		return nil
+	}
+	tasks := make([]*quorum.Task, fetchers)
+	for i := range tasks {
+		tasks[i] = quorum.Go(all, "shard fetch pieces", fetcher)
+	}
+	for _, t := range tasks {
+		if e := t.Wait(ctx); e != nil && (err == nil || errors.Is(err, context.Canceled)) {
+			err = e
+		}
+	}
+	return err
+}
+
+// fetchPiece brings bytes of a part into its file. A donor that does not answer is asked
+// again for a while: it may be starting.
+func (r *Replica) fetchPiece(ctx context.Context, from quorum.NodeID, req pieceReq, bytes int64, file env.File) error {
+	failed := 0
+	for bytes > 0 {
+		resp, err := call(ctx, pieceMethod(), r.endpoint, from, &req)
+		if err != nil {
+			var refused *quorum.RemoteError
+			if failed++; failed == pieceAttempts || errors.As(err, &refused) || ctx.Err() != nil {
+				return err
+			}
+			if err := quorum.Sleep(ctx, fetchRetry); err != nil {
+				return err
+			}
+			continue
+		}
+		n := int64(len(resp.data))
+		if n == 0 || n > bytes {
+			return fmt.Errorf("shard: a piece of %d bytes where %d are left", n, bytes)
+		}
+		if err := r.job(ctx, "shard write piece", func() error { _, err := file.WriteAt(resp.data, int64(req.offset)); return err }); err != nil {
+			return err
+		}
+		req.offset += uint64(n)
+		bytes -= n
+	}
+	return nil
 }
 
 // call waits for an answer, but not for long.

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
+	"github.com/godwitdb/godwit/internal/env/faultfs"
 	"github.com/godwitdb/godwit/internal/wal"
 	"github.com/godwitdb/godwit/quorum"
 )
@@ -80,6 +83,89 @@ func TestBlankReplicaJoins(t *testing.T) {
 	}
 	if len(kinds) != 2 {
 		t.Errorf("crashes before and after the checkpoint is there: %v", kinds)
+	}
+}
+
+// TestFetchUnderLoad: a blank replica gets its checkpoint while the others write so much that
+// they would make one after the other.
+func TestFetchUnderLoad(t *testing.T) {
+	c := newCluster(t, 3)
+	c.options.Group.Voters = []quorum.NodeID{1, 2}
+	c.options.CheckpointBytes = 256 << 10
+	piece := time.NewTicker(12 * time.Millisecond) // for a second
+	defer piece.Stop()
+	slow := func(op faultfs.Op) error {
+		if op.Kind == faultfs.OpWrite && strings.Contains(op.Name, incomingName) {
+			<-piece.C
+		}
+		return nil
+	}
+	var mu sync.Mutex
+	var failed []string
+	c.options.Group.Logf = func(format string, args ...any) {
+		if strings.HasPrefix(format, "no checkpoint") {
+			mu.Lock()
+			failed = append(failed, fmt.Sprintf(format, args...))
+			mu.Unlock()
+		}
+	}
+	nodes := []*node{c.start(1), c.start(2)}
+	l := leader(t, nodes...)
+	for i := range 400 {
+		x, err := l.put(fmt.Sprint(i), make([]byte, 50_000))
+		if err == nil {
+			err = x.Wait(t.Context())
+		}
+		if err != nil { // a busy machine may change leaders
+			l = leader(t, nodes...)
+		}
+	}
+	for _, n := range nodes {
+		n.must(func(ctx context.Context) error {
+			for n.Group().Status().First <= 1 {
+				if err := quorum.Sleep(ctx, 10*time.Millisecond); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	over := make(chan struct{})
+	var load sync.WaitGroup
+	load.Go(func() {
+		every := time.NewTicker(10 * time.Millisecond) // a checkpoint is due every half a second
+		defer every.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-every.C:
+				_, _ = l.put("busy", make([]byte, 5000))
+			}
+		}
+	})
+	l.must(func(ctx context.Context) error { return l.Group().AddLearner(ctx, 3) })
+	last := l.mustPut("last", []byte("x"))
+	c.options.Group.Voters = nil
+	opened := 0
+	c.disks[3].SetHook(slow)
+	for {
+		n3 := c.start(3)
+		opened++
+		err := waitEndOr(t, n3, func(ctx context.Context) error { return n3.Applied(ctx, last.TS) })
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrRestart) {
+			t.Fatalf("opened %d times: %v", opened, err)
+		}
+		n3.stop()
+	}
+	close(over)
+	load.Wait()
+	// One may be under way when the first piece is asked for.
+	if opened != 2 || len(failed) > 3 {
+		t.Errorf("opened %d times; %q", opened, failed)
 	}
 }
 

@@ -46,6 +46,9 @@ type Replica struct {
 	moving bool
 	wanted int
 
+	// lent is when another replica has got a piece of the newest checkpoint last.
+	lent time.Duration
+
 	stats Stats
 	// reign is the last leadership, nil before the first one.
 	reign *Leadership
