@@ -2,11 +2,12 @@ package wal
 
 import "github.com/godwitdb/godwit/internal/env"
 
-// writeBytes is the size of the buffer that a round is put together in: a
-// smaller round, which is nearly every one, is one write.
+// writeBytes is the size of the buffer that rounds are put together in: as many as
+// fit are one write.
 const writeBytes = 1 << 20
 
-// blockWriter writes rounds and headers, in whole blocks.
+// blockWriter writes rounds and headers, in whole blocks. What is put into it is written
+// when its buffer is full and by flush.
 type blockWriter struct {
 	file env.File
 	at   int64  // where buf goes
@@ -16,56 +17,59 @@ type blockWriter struct {
 func newBlockWriter() blockWriter { return blockWriter{buf: make([]byte, 0, writeBytes)} }
 
 // begin goes to an offset of a file, and returns the first bytes to be written there,
-// for the caller to fill in.
-func (w *blockWriter) begin(file env.File, at int64, bytes int) []byte {
-	w.file, w.at = file, at
-	w.buf = w.buf[:bytes]
-	return w.buf
+// less than writeBytes, for the caller to fill in.
+func (w *blockWriter) begin(file env.File, at int64, bytes int) ([]byte, error) {
+	if file != w.file || at != w.at+int64(len(w.buf)) || len(w.buf)+bytes > cap(w.buf) {
+		if err := w.flush(); err != nil {
+			return nil, err
+		}
+		w.file, w.at = file, at
+	}
+	n := len(w.buf)
+	w.buf = w.buf[:n+bytes]
+	return w.buf[n:], nil
 }
 
-// append adds bytes: small ones to the buffer, large ones straight to the file.
+// append adds bytes.
 func (w *blockWriter) append(p []byte) error {
-	if len(w.buf)+len(p) > cap(w.buf) {
-		if err := w.drain(); err != nil {
-			return err
-		}
-		if len(p) >= cap(w.buf) {
-			return w.write(p)
+	for len(p) > 0 {
+		n := min(len(p), cap(w.buf)-len(w.buf))
+		w.buf = append(w.buf, p[:n]...)
+		if p = p[n:]; len(p) > 0 {
+			if err := w.flush(); err != nil {
+				return err
+			}
 		}
 	}
-	w.buf = append(w.buf, p...)
 	return nil
 }
 
-// end adds the padding and writes what is not written yet. The padding is zeros, so that
-// nothing of a recycled segment stays visible.
-func (w *blockWriter) end(padding int) error {
-	if len(w.buf)+padding > cap(w.buf) {
-		if err := w.drain(); err != nil {
-			return err
-		}
-	}
-	w.buf = w.buf[:len(w.buf)+padding]
-	clear(w.buf[len(w.buf)-padding:])
-	return w.drain()
+// pad adds zeros, so that nothing of a recycled segment stays visible. There is room for
+// them: the buffer has whole blocks, and they end one.
+func (w *blockWriter) pad(bytes int) {
+	n := len(w.buf)
+	w.buf = w.buf[:n+bytes]
+	clear(w.buf[n:])
 }
 
-// writeHeader writes the header of a segment and makes it durable.
+// writeHeader writes the header of a segment, and what there was before, and makes the
+// header durable.
 func (w *blockWriter) writeHeader(file env.File, h *segmentHeader) error {
-	h.put(w.begin(file, 0, blockBytes))
-	if err := w.drain(); err != nil {
+	b, err := w.begin(file, 0, blockBytes)
+	if err != nil {
+		return err
+	}
+	h.put(b)
+	if err := w.flush(); err != nil {
 		return err
 	}
 	return file.Sync()
 }
 
-func (w *blockWriter) drain() error {
-	err := w.write(w.buf)
+// flush writes what is not written yet.
+func (w *blockWriter) flush() error {
+	p := w.buf
 	w.buf = w.buf[:0]
-	return err
-}
-
-func (w *blockWriter) write(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}

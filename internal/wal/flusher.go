@@ -318,7 +318,10 @@ func (f *flusher) write(h roundHeader, recordBytes int64) error {
 	h.epoch = f.opt.Epoch
 	h.batches = len(f.batches)
 
-	head := f.out.begin(f.segment.file, f.segment.end, tableEnd)
+	head, err := f.out.begin(f.segment.file, f.segment.end, tableEnd)
+	if err != nil {
+		return err
+	}
 	closed, newest := encodeTable(head[roundHeaderBytes:], f.batches)
 	last, newest := max(f.last, h.watermark, closed), max(f.newest, newest)
 	h.tableCRC = checksum(0, head[roundHeaderBytes:])
@@ -328,7 +331,8 @@ func (f *flusher) write(h roundHeader, recordBytes int64) error {
 			return err
 		}
 	}
-	if err := f.out.end(int(roundUp(h.bytes) - h.bytes)); err != nil {
+	f.out.pad(int(roundUp(h.bytes) - h.bytes))
+	if err := f.out.flush(); err != nil {
 		return err
 	}
 

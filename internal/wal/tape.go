@@ -37,6 +37,7 @@ type Tape struct {
 		sync.Mutex
 		table    tapeTable
 		segments []*tapeSegment // in order
+		written  RoundNumber    // the last round on the disk that can be read
 	}
 }
 
@@ -60,17 +61,22 @@ func (t *Tape) fail(err error) error {
 	return t.failure
 }
 
-// Append writes rounds, which are durable after the next Sync. Each is the next one of
+// Append writes rounds, many with one write, which are durable after the next Sync. Each is the next one of
 // the log, or replaces one and all behind it: a crash may leave the log without those
 // before it leaves it with the round, so what is there already must not be appended
 // again. What comes from the network has passed
 // SplitPayload before. If the disk is full (dberr.ErrDiskFull), or a round does not
 // fit, those before it were written, as Last tells; and the tape can be used on.
 func (t *Tape) Append(rounds []Round) error {
-	for i := range rounds {
-		if err := t.append(&rounds[i], false); err != nil {
-			return err
-		}
+	var err error
+	for i := 0; i < len(rounds) && err == nil; i++ {
+		err = t.append(&rounds[i], false)
+	}
+	if failed := t.flush(); failed != nil {
+		return failed
+	}
+	if err != nil {
+		return err
 	}
 	return t.prepareAhead()
 }
@@ -82,7 +88,24 @@ func (t *Tape) Repair(rounds []Round) error {
 		if err := t.append(&rounds[i], true); err != nil {
 			return err
 		}
+		if err := t.flush(); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// flush writes what was appended, which can be read then.
+func (t *Tape) flush() error {
+	if t.failure != nil {
+		return t.failure
+	}
+	if err := t.out.flush(); err != nil {
+		return t.fail(err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.written = t.round
 	return nil
 }
 
@@ -110,14 +133,15 @@ func (t *Tape) append(r *Round, repair bool) error {
 	}
 	seg := t.active
 	h.number, h.nonce, h.synced = t.round+1, seg.header.nonce, t.synced
-	h.put(t.out.begin(t.file, seg.end, tapeHeaderBytes), seg.place().at(seg.end))
-	err = t.out.append(body)
+	head, err := t.out.begin(t.file, seg.end, tapeHeaderBytes)
 	if err == nil {
-		err = t.out.end(int(roundUp(h.bytes) - h.bytes))
+		h.put(head, seg.place().at(seg.end))
+		err = t.out.append(body)
 	}
 	if err != nil {
 		return t.fail(err)
 	}
+	t.out.pad(int(roundUp(h.bytes) - h.bytes))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if reason := t.mu.table.add(&h, seg, seg.end); reason != "" {
@@ -182,6 +206,9 @@ func (t *Tape) beginSegment(base Base, reset bool, bytes int64) error {
 		return err
 	}
 	// As in a Log: a header is proof of everything before it.
+	if err := t.flush(); err != nil {
+		return err
+	}
 	if err := t.Sync(); err != nil {
 		return err
 	}

@@ -129,7 +129,7 @@ func newTape(o TapeOptions, c *chain, s *survey) (_ *Tape, err error) {
 	}
 	t := &Tape{opt: o, out: newBlockWriter(), round: s.tail, synced: s.tail, witnessed: s.tail}
 	t.files.opt = &t.opt
-	t.mu.table, t.mu.segments = s.table, s.segments
+	t.mu.table, t.mu.segments, t.mu.written = s.table, s.segments, s.tail
 	if t.reach, err = openReach(o.FS, o.Reach, o.ID); err != nil {
 		return nil, err
 	}

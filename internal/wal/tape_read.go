@@ -57,7 +57,7 @@ func (t *Tape) find(from RoundNumber, bytesMax int64) ([]tapeEntry, error) {
 		return nil, fmt.Errorf("%w: round %d, the log begins behind round %d", ErrDiscarded, from, table.base.Number)
 	}
 	var entries []tapeEntry
-	for e := table.entry(from); e != nil; e = table.entry(from + RoundNumber(len(entries))) {
+	for e := table.entry(from); e != nil && e.number <= t.mu.written; e = table.entry(from + RoundNumber(len(entries))) {
 		bytesMax -= e.payloadBytes()
 		if len(entries) > 0 && bytesMax < 0 {
 			break

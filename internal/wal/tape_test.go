@@ -339,3 +339,54 @@ func TestTapeOnReservedSegments(t *testing.T) {
 	}
 	must(t, tape.Close())
 }
+
+// TestTapeWritesManyRoundsAtOnce: what one Append brings is one write, however many rounds it is
+// and as long as it fits into the buffer and the segment. A round that is larger than the buffer
+// is there too.
+func TestTapeWritesManyRoundsAtOnce(t *testing.T) {
+	f := newFS(t)
+	o := tapeOptions(f)
+	o.SegmentBytes = 16 * writeBytes
+	tape, _, err := OpenTape(o)
+	must(t, err)
+	m := newMaker(3)
+	want := []Round{m.make(1, 1, 0)}
+	must(t, tape.Append(want)) // begins the segment
+	before := f.Count(faultfs.OpWrite)
+	for n := RoundNumber(2); n <= 50; n++ {
+		want = append(want, m.make(n, 1, want[n-2].Watermark))
+	}
+	must(t, tape.Append(want[1:]))
+	if n := f.Count(faultfs.OpWrite) - before; n != 1 {
+		t.Errorf("49 rounds took %d writes", n)
+	}
+	expectRounds(t, "after many at once", tape, nil, want)
+	for _, bytes := range []int{writeBytes - tapeHeaderBytes - 1, writeBytes - tapeHeaderBytes, 3*writeBytes + 1} {
+		last := &want[len(want)-1]
+		large := []Round{m.make(last.Number+1, 1, last.Watermark), m.make(last.Number+2, 1, last.Watermark), m.make(last.Number+3, 1, last.Watermark)}
+		for i := range large {
+			large[i].Watermark = last.Watermark
+		}
+		large[1].Kind, large[1].Payload = RoundMembers, randomBytes(m.rng, bytes)
+		must(t, tape.Append(large))
+		want = append(want, large...)
+	}
+	expectRounds(t, "with large ones", tape, nil, want)
+	must(t, tape.Close())
+	tape, found, err := OpenTape(o)
+	must(t, err)
+	expectRounds(t, "opened again", tape, found, want)
+	must(t, tape.Close())
+}
+
+// TestTapeReadsWhatIsWritten: a reader beside an Append sees a round when it is on the disk.
+func TestTapeReadsWhatIsWritten(t *testing.T) {
+	tape, _ := openTape(t, newFS(t))
+	want := tapeFill(t, tape, newMaker(5), 1, 3, 1)
+	again := want[1] // in place of what is there
+	must(t, tape.append(&again, false))
+	expectRounds(t, "before the write", tape, nil, want[:1])
+	must(t, tape.flush())
+	expectRounds(t, "after the write", tape, nil, want[:2])
+	must(t, tape.Close())
+}
