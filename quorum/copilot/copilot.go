@@ -30,8 +30,9 @@ type Options struct {
 	Members []quorum.NodeID
 	// TakeoverTimeout is how late a pilot's answers are before the other one
 	// gives its log to a third, if others are quicker. Each time it has to, it
-	// waits twice as long the next time, up to a quarter of ElectionTimeout; each
-	// ElectionTimeout without it, half as long. Default: 5 ms.
+	// waits twice as long the next time, up to a quarter of ElectionTimeout; and
+	// half as long again once four times that has passed in which less than
+	// half of it would have done. Default: 5 ms.
 	TakeoverTimeout time.Duration
 	// ElectionTimeout is how long a node does not hear from a pilot before it
 	// wants to be one: between one and two of it, drawn anew each time. Default:

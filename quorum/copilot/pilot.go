@@ -157,28 +157,32 @@ func (p *pilot) decide() {
 	}
 }
 
-// watch looks after the other pilot, and has it replaced if something is wrong.
+// watch looks after the other pilot, and has it replaced if something is wrong. Its
+// patience comes back as soon as it shows that less would do.
 func (p *pilot) watch(ctx context.Context) error {
 	n := p.n
-	quiet := n.rt.Elapsed() // since when there was no takeover
+	since, most := n.rt.Elapsed(), time.Duration(0) // the most patience that it has taken since then
 	for {
 		if err := quorum.Sleep(ctx, n.options.TakeoverTimeout/2); err != nil || !p.leads() {
 			return err
 		}
 		now := n.rt.Elapsed()
-		if now-quiet > n.options.ElectionTimeout {
-			n.patience, quiet = max(n.patience/2, n.options.TakeoverTimeout), now
-			if n.rt.Rare("copilot: takeover") {
-				n.election.Reset(0)
-			}
-		}
-		if why := p.wrong(now); why != "" {
+		takes, why := p.takes(now)
+		most = max(most, takes)
+		switch {
+		case takes > n.patience:
 			n.options.Logf("epoch %x: n%d %s", n.opened, p.other.id, why)
 			// It never takes longer to see that a pilot does not get on than that it is silent.
 			n.patience = max(n.options.TakeoverTimeout, min(2*n.patience, n.options.ElectionTimeout/slowFactor))
 			n.election.Reset(0)
-			quiet = now
+		case now-since <= slowFactor*n.patience:
+			continue
+		case n.rt.Rare("copilot: takeover"):
+			n.election.Reset(0)
+		case most <= n.patience/2:
+			n.patience = max(n.patience/2, n.options.TakeoverTimeout)
 		}
+		since, most = now, 0
 	}
 }
 
@@ -186,11 +190,12 @@ func (p *pilot) watch(ctx context.Context) error {
 // when it is slow.
 const slowFactor = 4
 
-// wrong returns what is wrong with the other pilot, or nothing.
-func (p *pilot) wrong(now time.Duration) string {
+// takes returns how much patience with the other pilot it takes to leave it alone, and
+// what may be wrong with it.
+func (p *pilot) takes(now time.Duration) (patience time.Duration, why string) {
 	n := p.n
-	if n.executed != n.ends() && now-n.moved > slowFactor*n.patience {
-		return "does not get on"
+	if n.executed != n.ends() {
+		patience, why = (now-n.moved)/slowFactor, "does not get on"
 	}
 	best := time.Duration(0)
 	for _, x := range p.peers {
@@ -198,10 +203,10 @@ func (p *pilot) wrong(now time.Duration) string {
 			best = l
 		}
 	}
-	if l := p.other.lateness(now); l > n.patience && best > 0 && l > slowFactor*best {
-		return "is slow"
+	if l := p.other.lateness(now); l > patience && best > 0 && l > slowFactor*best {
+		patience, why = l, "is slow"
 	}
-	return ""
+	return patience, why
 }
 
 // lateness is how late a peer's answers are.

@@ -64,33 +64,41 @@ func TestOneRound(t *testing.T) {
 }
 
 // A pilot that stops is replaced in a part of an election timeout, however often the other
-// one has had to do that lately.
+// one has had to do that lately, and soon again once it went well for a while.
 func TestTakeoversStayQuick(t *testing.T) {
 	const election = time.Second
-	w := sim.New(1, nil)
-	defer w.Close()
-	c := NewCluster(w, 3, copilot.Options{ElectionTimeout: election})
-	c.Start()
-	c.AddClients(4, 8, 10*time.Millisecond)
-	var stays env.NodeID
-	for i := range 12 {
-		var pilots [2]env.NodeID
-		if !w.RunUntil(4*election, func() (ok bool) { pilots, ok = c.Pilots(); return ok }) {
-			t.Fatal("no pilots")
-		}
-		if i == 0 {
-			stays = pilots[0]
-		}
-		stops := pilots[0]
-		if stops == stays {
-			stops = pilots[1]
-		}
-		w.Node(stops).Pause(election * 4 / 10)
-		if epochs := len(c.pilots); !w.RunUntil(election*3/10, func() bool { return len(c.pilots) > epochs }) {
-			t.Errorf("the pilot that stops as number %d is not replaced", i)
-		}
-		if err := w.Run(election * 4 / 10); err != nil {
-			t.Fatal(err)
+	for name, test := range map[string]struct{ stops, replaced, well time.Duration }{
+		"without a break": {election * 4 / 10, election * 3 / 10, 0},
+		"after some calm": {80 * time.Millisecond, 60 * time.Millisecond, 100 * time.Millisecond},
+	} {
+		w := sim.New(1, nil)
+		defer w.Close()
+		c := NewCluster(w, 3, copilot.Options{ElectionTimeout: election})
+		c.Start()
+		c.AddClients(4, 8, 10*time.Millisecond)
+		var stays env.NodeID
+		for i := range 12 {
+			var pilots [2]env.NodeID
+			if !w.RunUntil(4*election, func() (ok bool) { pilots, ok = c.Pilots(); return ok }) {
+				t.Fatalf("%s: no pilots", name)
+			}
+			if i == 0 {
+				stays = pilots[0]
+			}
+			stops := pilots[0]
+			if stops == stays {
+				stops = pilots[1]
+			}
+			if err := w.Run(test.well); err != nil {
+				t.Fatal(err)
+			}
+			w.Node(stops).Pause(test.stops)
+			if epochs := len(c.pilots); !w.RunUntil(test.replaced, func() bool { return len(c.pilots) > epochs }) {
+				t.Errorf("%s: the pilot that stops as number %d is not replaced", name, i)
+			}
+			if err := w.Run(test.stops); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }
