@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -35,6 +37,7 @@ type simOptions struct {
 	workers  int
 	less     string
 	shrink   bool
+	digests  string
 }
 
 func newSimCommand() *cobra.Command {
@@ -53,7 +56,9 @@ func newSimCommand() *cobra.Command {
 that fail. One seed is one run: with --seed it is run again, exactly as it was, and
 a transcript of it is printed. With --shrink too, runs of a failing seed are tried
 that have fewer faults, clients and so on; the least that still fails the same way is
-printed instead, with the command that shows it.
+printed instead, with the command that shows it. With --digests a file gets a line for
+each seed with the digest of its run: two such files of the same seeds are the same,
+whatever process, day or machine they come from.
 
 Scenarios:
 ` + doc.String(),
@@ -84,7 +89,15 @@ Scenarios:
 			if i >= 0 {
 				scenarios = scenarios[i : i+1]
 			}
-			return sweepAll(ctx, cmd.OutOrStdout(), scenarios, o)
+			if o.digests != "" {
+				f, err := os.Create(o.digests)
+				if err != nil {
+					return failed(err)
+				}
+				defer f.Close()
+				return errors.Join(sweepAll(ctx, cmd.OutOrStdout(), f, scenarios, o), f.Close())
+			}
+			return sweepAll(ctx, cmd.OutOrStdout(), nil, scenarios, o)
 		},
 	}
 	cmd.AddCommand(newSlowCommand())
@@ -93,6 +106,7 @@ Scenarios:
 	f.Uint64Var(&o.seed, "seed", 0, "run this seed alone and print its transcript")
 	f.BoolVar(&o.shrink, "shrink", false, "look for the least of the seed's run that fails, for --duration")
 	f.StringVar(&o.less, "less", "", "run the seed without what --shrink has left out")
+	f.StringVar(&o.digests, "digests", "", "write the digest of each seed's run to this file")
 	f.Uint64Var(&o.first, "first", 1, "the first seed")
 	f.Uint64Var(&o.count, "count", 0, "run this many seeds; 0 is no limit")
 	f.DurationVar(&o.duration, "duration", time.Minute, "run seeds for this long")
@@ -133,13 +147,14 @@ func shrinkSeed(ctx context.Context, out io.Writer, s sim.Scenario, o simOptions
 }
 
 // sweepAll runs seeds of one scenario after the other, each for its share of the
-// time, also after one that fails. When ctx ends it says what it has got to.
-func sweepAll(ctx context.Context, out io.Writer, scenarios []sim.Scenario, o simOptions) error {
+// time, also after one that fails, and writes a line for each to digests if that is not nil. When ctx ends
+// it says what it has got to.
+func sweepAll(ctx context.Context, out, digests io.Writer, scenarios []sim.Scenario, o simOptions) error {
 	o.duration /= time.Duration(len(scenarios))
 	var errs []error
 	for _, s := range scenarios {
 		fmt.Fprintf(out, "%s\n", s.Name)
-		errs = append(errs, sweepSeeds(ctx, out, s, o))
+		errs = append(errs, sweepSeeds(ctx, out, digests, s, o))
 		if ctx.Err() != nil {
 			errs = append(errs, context.Cause(ctx))
 			break
@@ -149,13 +164,14 @@ func sweepAll(ctx context.Context, out io.Writer, scenarios []sim.Scenario, o si
 }
 
 // sweepSeeds runs seeds of one scenario and reports.
-func sweepSeeds(ctx context.Context, out io.Writer, s sim.Scenario, o simOptions) error {
+func sweepSeeds(ctx context.Context, out, digests io.Writer, s sim.Scenario, o simOptions) error {
 	ctx, cancel := context.WithTimeout(ctx, o.duration)
 	defer cancel()
 	start := time.Now()
 	var seeds, events uint64
 	var simulated time.Duration
 	var bad []sim.Result
+	lines := map[uint64]string{} // for digests, by seed
 	reported := start
 	status := func() {
 		took := max(time.Since(start), time.Millisecond).Seconds()
@@ -166,6 +182,9 @@ func sweepSeeds(ctx context.Context, out io.Writer, s sim.Scenario, o simOptions
 		seeds++
 		events += r.Events
 		simulated += r.Time
+		if digests != nil {
+			lines[r.Seed] = fmt.Sprintf("%s %d %016x %d %v\n", s.Name, r.Seed, r.Digest, r.Events, r.Err)
+		}
 		if r.Err != nil {
 			bad = append(bad, r)
 			fmt.Fprintf(out, "seed %d failed: %v\n  replay it: godwit sim --scenario %s --seed %d\n  and with --shrink the least of it that fails is looked for first\n", r.Seed, r.Err, s.Name, r.Seed)
@@ -179,6 +198,11 @@ func sweepSeeds(ctx context.Context, out io.Writer, s sim.Scenario, o simOptions
 		}
 	})
 	status()
+	for _, seed := range slices.Sorted(maps.Keys(lines)) {
+		if _, err := io.WriteString(digests, lines[seed]); err != nil {
+			return err
+		}
+	}
 	if len(bad) > 0 {
 		return fmt.Errorf("%s: %d of %d seeds failed", s.Name, len(bad), seeds)
 	}

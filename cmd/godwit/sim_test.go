@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +41,7 @@ func TestSimRunsAllScenarios(t *testing.T) {
 	}
 	var out bytes.Buffer
 	o := simOptions{first: 1, count: 2, workers: 1, duration: time.Minute}
-	err := sweepAll(t.Context(), &out, []sim.Scenario{scenario("one", nil), scenario("two", broken), scenario("three", nil)}, o)
+	err := sweepAll(t.Context(), &out, nil, []sim.Scenario{scenario("one", nil), scenario("two", broken), scenario("three", nil)}, o)
 	if err == nil || err.Error() != "two: 2 of 2 seeds failed" {
 		t.Errorf("error %v", err)
 	}
@@ -55,7 +57,7 @@ func TestSimRunsAllScenarios(t *testing.T) {
 	// The time is for all of them together.
 	began := time.Now()
 	o.count, o.duration = 0, time.Second
-	if err := sweepAll(t.Context(), io.Discard, []sim.Scenario{scenario("one", nil), scenario("two", nil), scenario("three", nil)}, o); err != nil {
+	if err := sweepAll(t.Context(), io.Discard, nil, []sim.Scenario{scenario("one", nil), scenario("two", nil), scenario("three", nil)}, o); err != nil {
 		t.Error(err)
 	}
 	if took := time.Since(began); took < o.duration || took > 2*o.duration+o.duration/2 {
@@ -76,7 +78,7 @@ func TestSimIsInterrupted(t *testing.T) {
 	}}
 	other := sim.Scenario{Name: "two", Run: func(*sim.World) error { t.Error("the next scenario ran"); return nil }}
 	var out bytes.Buffer
-	err := sweepAll(ctx, &out, []sim.Scenario{scenario, other}, simOptions{first: 1, workers: 1, duration: time.Hour})
+	err := sweepAll(ctx, &out, nil, []sim.Scenario{scenario, other}, simOptions{first: 1, workers: 1, duration: time.Hour})
 	if !errors.Is(err, interrupted) || !strings.Contains(out.String(), ": 5 seeds,") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
@@ -134,5 +136,24 @@ func TestSimSlow(t *testing.T) {
 	code, out, errs := runSim("slow", "--rounds", "1", "--run", "20ms")
 	if code != exitOK || !strings.Contains(out, "leader          slow CPU") || !strings.Contains(out, "follower        slow disk") {
 		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+}
+
+// A file of digests has a line for each seed, the same however many run at a time.
+func TestSimWritesDigests(t *testing.T) {
+	var files []string
+	for _, workers := range []string{"1", "3"} {
+		file := filepath.Join(t.TempDir(), "digests")
+		if code, out, errs := runSim("--scenario", "copilot-hunt", "--count", "3", "--workers", workers, "--digests", file); code != exitOK {
+			t.Fatal(out, errs)
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, string(b))
+	}
+	if files[0] != files[1] || strings.Count(files[0], "\n") != 3 || !strings.HasPrefix(files[0], "copilot-hunt 1 ") {
+		t.Errorf("%s\nand\n%s", files[0], files[1])
 	}
 }
