@@ -24,6 +24,8 @@ type clusterOptions struct {
 	replicas     int
 	unreplicated bool
 	threads      int
+	sessions     int
+	links        linkFlags
 	duration     time.Duration
 	warmup       time.Duration
 	rate         float64
@@ -65,6 +67,7 @@ more than how many there are in a second.`,
 		Example: `  godwit bench cluster --workload tpcc
   godwit bench cluster --workload ycsb++ --rate 20000 --durability memory
   godwit bench cluster --workload tpcc --unreplicated
+  godwit bench cluster --workload tpcc --sessions 256 --round-trip 50ms --jitter 1ms
   godwit bench cluster compare --workload ycsb++ --rounds 5
   godwit bench cluster --workload ycsb++ --rate 20000 --kill 100 --plot kills`,
 		Args:    exactly(0),
@@ -105,7 +108,9 @@ func (o *clusterOptions) flags(cmd *cobra.Command) {
 	f.SortFlags = false
 	f.StringVar(&o.workload, "workload", "tpcc", "tpcc or ycsb++")
 	f.IntVar(&o.replicas, "replicas", 3, "1, 3 or 5")
-	f.IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "workers of each replica, and sessions on the leader")
+	f.IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "workers of each replica")
+	f.IntVar(&o.sessions, "sessions", 0, "transactions that the leader executes at a time; default one per thread")
+	o.links.declare(cmd)
 	f.DurationVar(&o.duration, "duration", 10*time.Second, "measured time")
 	f.DurationVar(&o.warmup, "warmup", 3*time.Second, "time before it that does not count")
 	f.Float64Var(&o.rate, "rate", 0, "transactions executed per second at most; 0 is no bound")
@@ -131,12 +136,15 @@ func (o *clusterOptions) validate(cmd *cobra.Command) error {
 	switch {
 	case o.replicas != 1 && o.replicas != 3 && o.replicas != 5:
 		return usageError(fmt.Errorf("--replicas is %d, not 1, 3 or 5", o.replicas))
-	case o.threads < 1:
-		return usageError(fmt.Errorf("--threads is %d, not at least 1", o.threads))
+	case o.threads < 1 || o.sessions < 0:
+		return usageError(fmt.Errorf("--threads is %d and --sessions %d, not at least 1", o.threads, o.sessions))
 	case o.durability != "disk" && o.durability != "memory":
 		return usageError(fmt.Errorf("--durability is %q, not disk or memory", o.durability))
 	case o.duration <= 0 || o.warmup < 0 || o.rate < 0 || o.election <= 0 || o.memoryMiB < 1:
 		return usageError(errors.New("--duration, --election-timeout and --memory have to be more than 0, --warmup and --rate not less"))
+	}
+	if err := o.links.validate(cmd, o.unreplicated); err != nil {
+		return usageError(err)
 	}
 	if _, err := o.spec().New(); err != nil {
 		return usageError(err)
@@ -191,8 +199,8 @@ func (o *clusterOptions) config(cmd *cobra.Command) (c benchcluster.Config, clea
 	c = benchcluster.Config{
 		Command: func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, binary, "bench", "member") },
 		Dir:     dir, Replicas: o.replicas, Workload: o.spec(), Threads: o.threads, MemoryMiB: o.memoryMiB,
-		Durability: o.durability, ElectionTimeout: o.election, Profile: o.cpuProfile,
-		Run: benchcluster.RunOrder{Warmup: o.warmup, Duration: o.duration, RatePerSecond: o.rate, InFlightMax: o.inFlight, Seed: o.seed},
+		Durability: o.durability, ElectionTimeout: o.election, Links: o.links.links(), Profile: o.cpuProfile,
+		Run: benchcluster.RunOrder{Warmup: o.warmup, Duration: o.duration, Sessions: o.sessions, RatePerSecond: o.rate, InFlightMax: o.inFlight, Seed: o.seed},
 	}
 	if o.unreplicated {
 		c.Replicas = 0

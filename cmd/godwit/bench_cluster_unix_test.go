@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/godwitdb/godwit/cmd/godwit/benchcluster"
 )
@@ -19,7 +20,8 @@ func smallTPCC(args ...string) []string {
 
 func TestBenchClusterMeasuresAndChecks(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "result.json")
-	code, out, errs := execute(t, smallTPCC("--duration", "300ms", "--warmup", "50ms", "--election-timeout", "2s", "--rate", "5000", "--json", file)...)
+	code, out, errs := execute(t, smallTPCC("--duration", "300ms", "--warmup", "50ms", "--election-timeout", "2s", "--rate", "5000", "--json", file,
+		"--sessions", "3", "--round-trip", "4ms", "--jitter", "100us", "--bandwidth", "500")...)
 	if code != exitOK || !strings.Contains(out, "correct on every replica") {
 		t.Fatalf("exit code %d\n%s%s", code, out, errs)
 	}
@@ -34,6 +36,9 @@ func TestBenchClusterMeasuresAndChecks(t *testing.T) {
 	if r.Leader.Executed == 0 || r.Leader.Released == 0 || r.Leads() <= 0 || r.Follows() <= 0 || r.RoundsPerSecond <= 0 ||
 		r.SentPerTransactionBytes <= 0 || len(r.Members) != 3 || r.Checksum.Tables != 12 {
 		t.Errorf("%+v\n%s", r, text)
+	}
+	if r.Leader.Sessions != 3 || r.Links == nil || r.Links.BytesPerSecond != 500e6 || r.Leader.ReleasedLatency.P50 < 4*time.Millisecond {
+		t.Errorf("%d sessions, links %+v, released after %v", r.Leader.Sessions, r.Links, r.Leader.ReleasedLatency.P50)
 	}
 }
 
@@ -60,6 +65,7 @@ func TestBenchClusterRefuses(t *testing.T) {
 	for _, args := range [][]string{
 		{"--replicas", "2"}, {"--workload", "ycsb"}, {"--durability", "none"}, {"--threads", "0"}, {"--records", "1", "--workload", "ycsb++"},
 		{"--kill", "1", "--replicas", "1"}, {"--kill", "1", "--unreplicated"}, {"--pause", "-1"}, {"--plot", "x"}, {"--election-timeout", "0s"}, {"extra"},
+		{"--sessions", "-1"}, {"--round-trip", "-1s"}, {"--jitter", "-1s"}, {"--bandwidth", "-1"}, {"--round-trip", "1ms", "--unreplicated"},
 	} {
 		if code, out, _ := execute(t, append([]string{"bench", "cluster"}, args...)...); code != exitUsage {
 			t.Errorf("%v: exit code %d\n%s", args, code, out)

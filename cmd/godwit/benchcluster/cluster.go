@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/env/shape"
 )
 
 const (
@@ -32,6 +33,8 @@ type Config struct {
 	MemoryMiB       int64
 	Durability      string
 	ElectionTimeout time.Duration
+	// Links, if not nil, say how far the members are apart.
+	Links *Links
 	// Profile is where processor profiles go: this and the member's number. "" is none.
 	Profile string
 	Run     RunOrder
@@ -63,6 +66,7 @@ type cluster struct {
 	config  Config
 	members map[env.NodeID]*one
 	events  chan event
+	shaper  *shape.Shaper // nil without Links
 	shown   time.Time
 	// What was reported.
 	loaded *LoadReport
@@ -79,6 +83,9 @@ func start(ctx context.Context, c Config) (_ *cluster, err error) {
 			all.end()
 		}
 	}()
+	if c.Links != nil {
+		all.shaper = shape.New()
+	}
 	addrs := map[env.NodeID]string{}
 	for id := env.NodeID(1); id <= env.NodeID(max(1, c.Replicas)); id++ {
 		all.members[id] = &one{}
@@ -88,8 +95,11 @@ func start(ctx context.Context, c Config) (_ *cluster, err error) {
 	}
 	for id, m := range all.members {
 		m.setup = Setup{
-			ID: id, Addrs: addrs, Cluster: uint64(time.Now().UnixNano()), Dir: filepath.Join(c.Dir, fmt.Sprint("member", id)), Alone: c.Replicas == 0,
+			ID: id, Cluster: uint64(time.Now().UnixNano()), Dir: filepath.Join(c.Dir, fmt.Sprint("member", id)), Alone: c.Replicas == 0,
 			Workload: c.Workload, Threads: c.Threads, MemoryMiB: c.MemoryMiB, Durability: c.Durability, ElectionTimeout: c.ElectionTimeout,
+		}
+		if m.setup.Addrs, err = all.addresses(id, addrs); err != nil {
+			return nil, err
 		}
 		if c.Profile != "" {
 			m.setup.Profile = fmt.Sprintf("%s.%d", c.Profile, id)
@@ -266,10 +276,12 @@ func (c *cluster) end() {
 			m.process.join(c.events)
 		}
 	}
+	c.unlink()
 }
 
 // quit has all processes end by themselves.
 func (c *cluster) quit(ctx context.Context) error {
+	defer c.unlink()
 	for _, m := range c.members {
 		if err := m.process.order(Order{Quit: true}); err != nil {
 			return err

@@ -18,6 +18,7 @@
 //	work.go       the workload, while the member leads
 //	verify.go     the checks afterwards
 //	profile.go    a profile meanwhile
+//	links.go      how far the members are apart
 //	process.go    a member's process, seen by the parent
 //	cluster.go    all of them
 //	run.go        a run from load to check

@@ -63,7 +63,10 @@ type RunOrder struct {
 	Warmup, Duration time.Duration
 	// Endless runs go on until they are stopped, in leader after leader, and have no
 	// result.
-	Endless       bool    `json:",omitempty"`
+	Endless bool `json:",omitempty"`
+	// Sessions is how many transactions execute at a time at most; 0: as many as there
+	// are threads.
+	Sessions      int     `json:",omitempty"`
 	RatePerSecond float64 `json:",omitempty"`
 	InFlightMax   int     `json:",omitempty"`
 	Seed          uint64

@@ -17,6 +17,7 @@ import (
 type Result struct {
 	Replicas   int    `json:"replicas"` // 0: an engine alone
 	Durability string `json:"durability"`
+	Links      *Links `json:"links,omitempty"`
 	// RatePerSecond is what the workload was held to, 0 if to nothing.
 	RatePerSecond float64 `json:"rate_per_second,omitempty"`
 	// Leader is what the leader's process has measured.
@@ -66,7 +67,7 @@ func (r *Result) Follows() time.Duration {
 func (c *cluster) summarize() *Result {
 	leader := c.result.from.id
 	b := c.result.Result
-	r := &Result{Replicas: c.config.Replicas, Durability: c.config.Durability, RatePerSecond: c.config.Run.RatePerSecond,
+	r := &Result{Replicas: c.config.Replicas, Durability: c.config.Durability, Links: c.config.Links, RatePerSecond: c.config.Run.RatePerSecond,
 		Leader: b, LeaderID: leader, LoadPerMinute: machineLoad()}
 	from, to := measured(b)
 	done := float64(max(1, b.Executed+b.Rollbacks))
@@ -120,6 +121,13 @@ func (r *Result) Write(w io.Writer) error {
 		b.WriteString("an engine alone, without log\n")
 	} else {
 		fmt.Fprintf(&b, "%d replicas, durable in %s, member %d led\n", r.Replicas, r.Durability, r.LeaderID)
+	}
+	if l := r.Links; l != nil {
+		fmt.Fprintf(&b, "%v from member to member and back, %v of jitter each way", l.RoundTrip, l.Jitter)
+		if l.BytesPerSecond > 0 {
+			fmt.Fprintf(&b, ", %.3g MB/s", l.BytesPerSecond/1e6)
+		}
+		b.WriteByte('\n')
 	}
 	if r.RatePerSecond > 0 {
 		fmt.Fprintf(&b, "held to %.0f transactions per second\n", r.RatePerSecond)

@@ -1,6 +1,7 @@
 package benchcluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -168,7 +169,7 @@ func (m *member) run(ctx context.Context, e bench.Engine, o *RunOrder) error {
 		}
 	}
 	c := bench.Config{
-		Sessions: m.setup.Threads, Warmup: o.Warmup, Duration: o.Duration, InFlightMax: o.InFlightMax, Seed: o.Seed,
+		Sessions: cmp.Or(o.Sessions, m.setup.Threads), Warmup: o.Warmup, Duration: o.Duration, InFlightMax: o.InFlightMax, Seed: o.Seed,
 		RatePerSecond: o.RatePerSecond, Live: &m.live,
 	}
 	if o.Endless {
