@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/folder"
 	"github.com/godwitdb/godwit/internal/image"
 	"github.com/godwitdb/godwit/internal/wal"
 )
@@ -60,12 +60,13 @@ func restore(ctx context.Context, fsys env.FS, dir string, r io.Reader) (err err
 	if dir == "" {
 		return errors.New("godwit: restore: no folder given")
 	}
-	s, err := lockFolder(fsys, dir)
+	held, err := folder.Hold(fsys, dir)
 	if err != nil {
 		return fmt.Errorf("godwit: restore to %s: %w", dir, err)
 	}
+	s := &store{Folder: held}
 	defer func() {
-		if err = errors.Join(err, s.close()); err != nil {
+		if err = errors.Join(err, s.Close()); err != nil {
 			err = fmt.Errorf("godwit: restore to %s: %w", dir, err)
 		}
 	}()
@@ -74,11 +75,11 @@ func restore(ctx context.Context, fsys env.FS, dir string, r io.Reader) (err err
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := s.expectEmpty(); err != nil && !errors.Is(err, ErrHalfRestored) {
+	if err := s.ExpectNew(); err != nil && !errors.Is(err, ErrHalfRestored) {
 		return err
 	}
 	if err := s.fill(ctx, r); err != nil {
-		return errors.Join(err, s.empty())
+		return errors.Join(err, s.Empty())
 	}
 	return nil
 }
@@ -89,16 +90,13 @@ func (s *store) fill(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	// It says that the folder is not complete, from before anything else is in it.
-	if err := writeWhole(s.fs, filepath.Join(s.dir, restoringName), nil); err != nil {
+	if err := s.BeginRestoring(); err != nil {
 		return err
 	}
-	if err := s.fs.SyncDir(s.dir); err != nil {
+	if err := s.EmptyRest(); err != nil {
 		return err
 	}
-	if err := s.emptyRest(); err != nil {
-		return err
-	}
-	m, err := checkpoint.Restore(s.fs, s.checkpointDir(), r, "backup", checkpoint.RestoreOptions{
+	m, err := checkpoint.Restore(s.FS, s.checkpointDir(), r, "backup", checkpoint.RestoreOptions{
 		Database:   s.id,
 		Godwit:     version(),
 		Created:    time.Now(),
@@ -107,8 +105,11 @@ func (s *store) fill(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := s.identifyAs(restoringName, wal.Reach{Start: m.Timestamp}); err != nil {
+	if err := wal.CreateReach(s.FS, s.reach(), wal.DatabaseID(s.id), wal.Reach{Start: m.Timestamp}); err != nil {
 		return err
 	}
-	return s.settle()
+	if err := s.Restored(folder.Identity{ID: s.id}); err != nil {
+		return err
+	}
+	return s.Settle()
 }

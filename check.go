@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/folder"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/wal"
 )
@@ -53,22 +53,23 @@ func check(ctx context.Context, fsys env.FS, dir string) (_ *CheckReport, err er
 	} else if !info.IsDir {
 		return nil, errors.New("it is no folder")
 	}
-	s, err := lockToRead(fsys, dir)
+	held, err := folder.HoldToRead(fsys, dir)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	s := &store{Folder: held}
+	defer func() { err = errors.Join(err, s.Close()) }()
 	r := &CheckReport{}
 	switch err := s.identify(); {
 	case errors.Is(err, fs.ErrNotExist):
-		switch err := s.expectEmpty(); {
+		switch err := s.ExpectNew(); {
 		case err == nil:
 			return nil, errors.New("the folder is empty: there is no database in it")
 		case errors.Is(err, ErrHalfRestored):
 			return nil, err
 		}
-		r.problem(dberr.Corrupt(filepath.Join(dir, identityName), 0, "the file is missing"))
-	case errors.Is(err, ErrNewerFormat):
+		r.problem(dberr.Corrupt(s.Path(folder.IdentityFile), 0, "the file is missing"))
+	case errors.Is(err, ErrNewerFormat), errors.Is(err, ErrOlderFormat):
 		r.problem(err)
 		return r, nil // of the rest this program knows nothing
 	case errors.Is(err, ErrCorrupt):
@@ -84,7 +85,7 @@ func (r *CheckReport) problem(err error) { r.Problems = append(r.Problems, err) 
 // check verifies checkpoint and log. If the folder's identity is not known, they
 // have to be of the same database, whichever.
 func (s *store) check(ctx context.Context, r *CheckReport) error {
-	c, err := checkpoint.Check(s.fs, s.checkpointDir(), s.id, r.problem, func(_, _ int64) error { return ctx.Err() })
+	c, err := checkpoint.Check(s.FS, s.checkpointDir(), s.id, r.problem, func(_, _ int64) error { return ctx.Err() })
 	if err != nil {
 		return err
 	}
@@ -92,19 +93,12 @@ func (s *store) check(ctx context.Context, r *CheckReport) error {
 	if s.id == ([16]byte{}) {
 		s.id = c.Manifest.Database
 	}
-	reach := s.reach()
-	if s.format == 0 {
-		// The folder may be of the format that has none.
-		if _, err := s.fs.Stat(reach); errors.Is(err, fs.ErrNotExist) {
-			reach = ""
-		}
-	}
 	from := c.Manifest.Timestamp
 	if c.Found && c.Manifest.Folder == "" {
 		from = hlc.Max // it cannot be read, so nobody knows how much of the log is needed
 	}
 	l, err := wal.Check(ctx, wal.CheckOptions{
-		FS: s.fs, Dir: s.logDir(), Reach: reach, ID: wal.DatabaseID(s.id), From: from, FromFile: s.manifest(),
+		FS: s.FS, Dir: s.logDir(), Reach: s.reach(), ID: wal.DatabaseID(s.id), From: from, FromFile: s.manifest(),
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/godwitdb/godwit/internal/folder"
 )
 
 // asNobody runs test with the rights to files of a user that owns none, if it may
@@ -52,7 +54,7 @@ func TestCheckOfWhatCanOnlyBeRead(t *testing.T) {
 	})
 	ctx := t.Context()
 	asNobody(t, func() {
-		if f, err := os.OpenFile(lockName, os.O_RDWR, 0); err == nil {
+		if f, err := os.OpenFile(folder.Lock, os.O_RDWR, 0); err == nil {
 			t.Error("the folder can be written", f.Close())
 		}
 		r, err := Check(ctx, ".")

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/folder"
 )
 
 // filled makes a data folder with a checkpoint and a log behind it.
@@ -45,7 +47,7 @@ func TestDamageIsFoundAndNamed(t *testing.T) {
 	intact := filled(t)
 	var files []string
 	must(t, filepath.WalkDir(intact, func(path string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && d.Name() != lockName {
+		if err == nil && !d.IsDir() && d.Name() != folder.Lock {
 			name, _ := filepath.Rel(intact, path)
 			files = append(files, name)
 		}
@@ -70,7 +72,7 @@ func TestDamageIsFoundAndNamed(t *testing.T) {
 			}
 		}
 	}
-	for _, part := range []string{".", logFolder, checkpointFolder} {
+	for _, part := range []string{".", folder.Log, folder.Checkpoint} {
 		if found[part] < 2 {
 			t.Errorf("%d damaged places were found in %s, of %v", found[part], part, files)
 		}
@@ -163,17 +165,40 @@ func TestForeignFolderStaysAsItIs(t *testing.T) {
 	}
 }
 
-// Of a newer format only that is said.
-func TestCheckOfANewerFormat(t *testing.T) {
+// Of a format of another version only that is said.
+func TestFoldersOfOtherVersions(t *testing.T) {
 	dir := filled(t)
-	name := filepath.Join(dir, identityName)
+	name := filepath.Join(dir, folder.IdentityFile)
 	text, err := os.ReadFile(name)
 	must(t, err)
-	must(t, os.WriteFile(name, []byte(strings.Replace(string(text), "format 2", "format 3", 1)), 0o600))
-	r, err := Check(t.Context(), dir)
+	for format, want := range map[string]error{"format 1": ErrOlderFormat, "format 4": ErrNewerFormat} {
+		must(t, os.WriteFile(name, []byte(strings.Replace(string(text), "format 2", format, 1)), 0o600))
+		r, err := Check(t.Context(), dir)
+		must(t, err)
+		if len(r.Problems) != 1 || !errors.Is(r.Problems[0], want) {
+			t.Errorf("%v", r.Problems)
+		}
+		if db, err := Open(dir, nil); !errors.Is(err, want) {
+			t.Errorf("%s: %v, %v", format, db, err)
+		}
+	}
+}
+
+// A replica's folder is no embedded database's.
+func TestFolderOfAReplica(t *testing.T) {
+	dir := t.TempDir()
+	f, err := folder.Hold(env.OS(), dir)
 	must(t, err)
-	if len(r.Problems) != 1 || !errors.Is(r.Problems[0], ErrNewerFormat) {
-		t.Errorf("%v", r.Problems)
+	must(t, f.Name(folder.Identity{ID: [16]byte{1}, Node: 2}))
+	must(t, f.Close())
+	if db, err := Open(dir, nil); !errors.Is(err, ErrForeignFolder) || !strings.Contains(err.Error(), "node 2") {
+		t.Errorf("%v, %v", db, err)
+	}
+	if r, err := Check(t.Context(), dir); !errors.Is(err, ErrForeignFolder) {
+		t.Errorf("check: %v, %v", r, err)
+	}
+	if err := Restore(t.Context(), dir, strings.NewReader("")); !errors.Is(err, ErrForeignFolder) {
+		t.Errorf("restore: %v", err)
 	}
 }
 
@@ -201,7 +226,7 @@ func TestCheckChangesNothing(t *testing.T) {
 	f, _ := storedOnFaults(t, 1)
 	for _, locked := range []bool{true, false} {
 		if !locked {
-			must(t, f.Remove(filepath.Join(proofDir, lockName)))
+			must(t, f.Remove(filepath.Join(proofDir, folder.Lock)))
 		}
 		r, err := checkOn(t, f)
 		if err != nil || len(r.Problems) > 0 || r.LogTransactions == 0 || r.CheckpointRecords == 0 {
@@ -215,7 +240,7 @@ func TestCheckKeepsOthersOut(t *testing.T) {
 	for _, locked := range []bool{true, false} {
 		f, _ := storedOnFaults(t, 1)
 		if !locked {
-			must(t, f.Remove(filepath.Join(proofDir, lockName)))
+			must(t, f.Remove(filepath.Join(proofDir, folder.Lock)))
 		}
 		opened, others := false, 0
 		f.SetHook(func(op faultfs.Op) error {
@@ -250,7 +275,7 @@ func TestCheckWithoutIdentity(t *testing.T) {
 	intact, _ := storedOnFaults(t, 1)
 	want, err := checkOn(t, intact)
 	must(t, err)
-	name := filepath.Join(proofDir, identityName)
+	name := filepath.Join(proofDir, folder.IdentityFile)
 	for what, damage := range map[string]func(*faultfs.FS) error{
 		"lost":   func(f *faultfs.FS) error { return f.Remove(name) },
 		"rotten": func(f *faultfs.FS) error { return f.FlipBit(name, 40, 2) }, // in the id
@@ -280,7 +305,7 @@ func TestCheckWithoutIdentity(t *testing.T) {
 		}
 		if db, err := Open(proofDir, onFaults(f)); err == nil {
 			t.Error(what, "it opens", db.Close())
-		} else if !strings.Contains(err.Error(), identityName) {
+		} else if !strings.Contains(err.Error(), folder.IdentityFile) {
 			t.Errorf("%s: Open says %v", what, err)
 		}
 	}

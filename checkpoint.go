@@ -137,7 +137,7 @@ func (db *DB) checkpointDue() bool {
 	if reserve == 0 || unsettled < max(2*db.opts.LogSegmentBytes, reserve/checkpointShareOfData) {
 		return false
 	}
-	free, err := db.store.fs.FreeBytes(db.dir)
+	free, err := db.store.FS.FreeBytes(db.dir)
 	return err == nil && free < reserve+2*max(db.opts.LogSegmentBytes, reserve/checkpointShareOfData)
 }
 
@@ -201,7 +201,7 @@ func (db *DB) writeCheckpoint(ctx context.Context, snap *occ.Snapshot, tables []
 	pace := db.newPacer()
 	shown := images(tables)
 	last := int64(0) // bytes are counted anew for each part
-	b, err := checkpoint.Begin(db.store.fs, db.store.checkpointDir(), checkpoint.Options{
+	b, err := checkpoint.Begin(db.store.FS, db.store.checkpointDir(), checkpoint.Options{
 		Database:  db.store.id,
 		Timestamp: snap.Timestamp(),
 		Tables:    image.Describe(shown),
@@ -222,7 +222,7 @@ func (db *DB) writeCheckpoint(ctx context.Context, snap *occ.Snapshot, tables []
 	if err != nil {
 		return nil, err
 	}
-	if _, err := checkpoint.Cleanup(db.store.fs, db.store.checkpointDir()); err != nil {
+	if _, err := checkpoint.Cleanup(db.store.FS, db.store.checkpointDir()); err != nil {
 		db.logger.Warn("an old checkpoint was not removed", "error", err)
 	}
 	return &m, nil

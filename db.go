@@ -114,7 +114,7 @@ func (db *DB) open() (err error) {
 		if db.store, err = openStore(db.opts.fs, db.dir); err != nil {
 			return err
 		}
-		undo.add(db.store.close)
+		undo.add(db.store.Close)
 	}
 	if db.arena, err = arena.New(db.opts.MemoryLimit); err != nil {
 		return err
@@ -206,7 +206,7 @@ func (db *DB) Close() error {
 		db.gate.Fail(ErrClosed)
 		errs = append(errs, db.arena.Close())
 		if db.store != nil {
-			errs = append(errs, db.store.close())
+			errs = append(errs, db.store.Close())
 		}
 		db.closeOK = errors.Join(errs...)
 	})

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/folder"
 )
 
 func memDB(t testing.TB) *DB {
@@ -289,7 +290,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if err := Restore(ctx, bad, bytes.NewReader(damaged)); !errors.Is(err, ErrCorrupt) {
 		t.Fatalf("restore of a damaged backup: %v", err)
 	}
-	if names, err := env.OS().List(bad); err != nil || !slices.Equal(names, []string{lockName}) {
+	if names, err := env.OS().List(bad); err != nil || !slices.Equal(names, []string{folder.Lock}) {
 		t.Fatalf("what was not restored left %q, %v", names, err)
 	}
 }

@@ -38,13 +38,19 @@ var (
 	ErrLocked = dberr.ErrLocked
 	// ErrNewerFormat: the data was written by a later version of Godwit.
 	ErrNewerFormat = dberr.ErrNewerFormat
+	// ErrOlderFormat: the data was written by a version of Godwit that this one does not
+	// read any more. A backup that was made by that version can be restored.
+	ErrOlderFormat = dberr.ErrOlderFormat
+	// ErrForeignFolder: the folder is not what it was opened as: a replica's, for
+	// example. Nothing was changed.
+	ErrForeignFolder = dberr.ErrForeignFolder
 	// ErrCorrupt is matched by every CorruptionError.
 	ErrCorrupt = dberr.ErrCorrupt
 	// ErrClosed: the database, session or snapshot is closed.
 	ErrClosed = dberr.ErrClosed
 	// ErrHalfRestored: a restore to the folder was begun and not finished. It can be
 	// restored to again.
-	ErrHalfRestored = errors.New("godwit: a restore to the folder was not finished; restore to it again, or name another folder")
+	ErrHalfRestored = dberr.ErrHalfRestored
 	// ErrSessionBusy: a Session was used from a function that it runs. The
 	// transaction of that function is not affected.
 	ErrSessionBusy = errors.New("godwit: the session is running a transaction, and has one at a time")

@@ -12,7 +12,7 @@ import (
 // logOptions says how the database's log works.
 func (db *DB) logOptions(streams []*wal.Stream) wal.Options {
 	o := wal.Options{
-		FS:           db.store.fs,
+		FS:           db.store.FS,
 		Clock:        env.RealClock(),
 		Rand:         env.RealRand(),
 		HLC:          db.clock,
@@ -46,7 +46,7 @@ func (l logOf) Done(bytes int)                             { l.db.log.Done(bytes
 // replayLog applies what is in the log behind the checkpoint at from.
 func (db *DB) replayLog(r *replay, from hlc.Timestamp) (*wal.Recovered, error) {
 	return wal.Recover(context.Background(), wal.RecoverOptions{
-		FS:       db.store.fs,
+		FS:       db.store.FS,
 		Dir:      db.store.logDir(),
 		Reach:    db.store.reach(),
 		ID:       wal.DatabaseID(db.store.id),

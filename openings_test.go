@@ -10,6 +10,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/folder"
 )
 
 // openOften opens a database so many times, writes a key and closes it, and calls
@@ -77,7 +78,7 @@ func TestOpeningsDoNotWaitForACheckpoint(t *testing.T) {
 		o.CheckpointBytes = o.LogSegmentBytes
 		openOften(t, o, openingsDue+2, func(*DB) {})
 		published := func() bool {
-			_, err := f.Stat(filepath.Join(proofDir, checkpointFolder, checkpoint.ManifestFile))
+			_, err := f.Stat(filepath.Join(proofDir, folder.Checkpoint, checkpoint.ManifestFile))
 			return err == nil
 		}
 		if published() {
@@ -85,7 +86,7 @@ func TestOpeningsDoNotWaitForACheckpoint(t *testing.T) {
 		}
 		const slow = time.Minute // what a checkpoint takes at least
 		f.SetHook(func(op faultfs.Op) error {
-			if strings.Contains(op.Name, checkpointFolder) && op.Kind == faultfs.OpCreate {
+			if strings.Contains(op.Name, folder.Checkpoint) && op.Kind == faultfs.OpCreate {
 				pass(t.Context(), slow)
 			}
 			return nil

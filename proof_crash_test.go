@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/folder"
 )
 
 // crashStep is one thing that a client of crashRun does. A client's steps are
@@ -379,7 +380,7 @@ func (r *crashRun) expect(have []int) (content, error) {
 // existed and has everything that was released. It returns the state.
 func (r *crashRun) verify(c *crashClone, f *faultfs.FS) content {
 	r.t.Helper()
-	if _, err := f.Stat(filepath.Join(proofDir, identityName)); err == nil {
+	if _, err := f.Stat(filepath.Join(proofDir, folder.IdentityFile)); err == nil {
 		// What a power loss leaves is no damage.
 		if report, err := check(r.t.Context(), f, proofDir); err != nil || len(report.Problems) > 0 {
 			r.t.Fatalf("%s: check says %+v, %v", c.what, report, err)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/folder"
 )
 
 // faultLoad has goroutines write keys of their own, in two tables, until
@@ -445,7 +446,7 @@ func TestProofMissingAndCutFiles(t *testing.T) {
 func TestProofFilesOfAnotherDatabase(t *testing.T) {
 	mine, want := storedOnFaults(t, 1)
 	other, _ := storedOnFaults(t, 2)
-	for _, folder := range []string{logFolder, checkpointFolder} {
+	for _, folder := range []string{folder.Log, folder.Checkpoint} {
 		at := mine.Clone()
 		in := filepath.Join(proofDir, folder) + string(filepath.Separator)
 		for _, name := range at.Names() {
@@ -468,11 +469,11 @@ func TestProofFilesOfAnotherDatabase(t *testing.T) {
 
 func TestProofNewerFormat(t *testing.T) {
 	f, want := storedOnFaults(t, 1)
-	name := filepath.Join(proofDir, identityName)
+	name := filepath.Join(proofDir, folder.IdentityFile)
 	text, err := f.ReadFile(name)
 	must(t, err)
-	must(t, f.WriteFile(name, bytes.Replace(text, []byte("format 2"), []byte("format 3"), 1)))
-	if err := tryOpen(t, "format 3", f, want); !errors.Is(err, ErrNewerFormat) {
+	must(t, f.WriteFile(name, bytes.Replace(text, []byte("format 2"), []byte("format 4"), 1)))
+	if err := tryOpen(t, "format 4", f, want); !errors.Is(err, ErrNewerFormat) {
 		t.Fatal(err)
 	}
 }
@@ -501,7 +502,7 @@ func TestProofFolderInUse(t *testing.T) {
 // What an unfinished checkpoint left is removed, but not by an Open that fails.
 func TestProofFailedOpenRemovesNothing(t *testing.T) {
 	f, want := storedOnFaults(t, 1)
-	must(t, f.WriteFile(filepath.Join(proofDir, checkpointFolder, "0000000000000001", "part-0000.ckp"), []byte("unfinished")))
+	must(t, f.WriteFile(filepath.Join(proofDir, folder.Checkpoint, "0000000000000001", "part-0000.ckp"), []byte("unfinished")))
 	left := len(f.Names())
 	damaged := f.Clone()
 	for _, name := range damaged.Names() {

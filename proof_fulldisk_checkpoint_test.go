@@ -14,6 +14,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/folder"
 )
 
 // roomy is a database with so many rows of 100 kB.
@@ -90,7 +91,7 @@ func TestProofUselessReserveIsUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, db, put := roomy(t, 60)
 		f.SetHook(func(op faultfs.Op) error {
-			if op.Kind == faultfs.OpWrite && strings.Contains(op.Name, checkpointFolder) {
+			if op.Kind == faultfs.OpWrite && strings.Contains(op.Name, folder.Checkpoint) {
 				return syscall.ENOSPC
 			}
 			return nil

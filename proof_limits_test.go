@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/folder"
 )
 
 func TestProofAMillionWrites(t *testing.T) {
@@ -216,7 +217,7 @@ func TestProofSeveralDatabasesAndNothingLeft(t *testing.T) {
 	}
 	wg.Wait()
 	bad := faultfs.New(1)
-	must(t, bad.WriteFile(proofDir+"/"+identityName, []byte("something else")))
+	must(t, bad.WriteFile(proofDir+"/"+folder.IdentityFile, []byte("something else")))
 	if _, err := Open(proofDir, onFaults(bad)); !errors.Is(err, ErrCorrupt) {
 		t.Fatal(err)
 	}

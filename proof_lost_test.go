@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/folder"
 )
 
 // expectMissing opens and checks a folder that something is missing in. Both have
@@ -69,19 +69,19 @@ func TestProofWhatIsLostIsMissed(t *testing.T) {
 	if missed < 3 {
 		t.Errorf("only %d segments", missed)
 	}
-	for _, name := range []string{in(reachName), in(logFolder)} {
+	for _, name := range []string{in(folder.Reach), in(folder.Log)} {
 		f := closed.Clone()
 		removeAll(t, f, name)
 		expectMissing(t, name, f, name)
 	}
-	for _, name := range []string{in(checkpointFolder, "MANIFEST"), in(checkpointFolder)} {
+	for _, name := range []string{in(folder.Checkpoint, "MANIFEST"), in(folder.Checkpoint)} {
 		f := closed.Clone()
 		removeAll(t, f, name)
-		expectMissing(t, name, f, in(checkpointFolder, "MANIFEST"))
+		expectMissing(t, name, f, in(folder.Checkpoint, "MANIFEST"))
 	}
 	f := closed.Clone()
-	must(t, f.FlipBit(in(checkpointFolder, "MANIFEST"), 50, 1))
-	expectMissing(t, "a bit of the manifest", f, in(checkpointFolder, "MANIFEST"))
+	must(t, f.FlipBit(in(folder.Checkpoint, "MANIFEST"), 50, 1))
+	expectMissing(t, "a bit of the manifest", f, in(folder.Checkpoint, "MANIFEST"))
 }
 
 // A database that was restored begins with its checkpoint.
@@ -104,54 +104,7 @@ func TestProofRestoredNeedsItsCheckpoint(t *testing.T) {
 			mustTable(t, db, "late", Hashed)
 			must(t, db.Close())
 		}
-		removeAll(t, f, filepath.Join(proofDir, checkpointFolder))
-		expectMissing(t, fmt.Sprintf("the checkpoint, used %v,", used), f, filepath.Join(proofDir, checkpointFolder, "MANIFEST"))
-	}
-}
-
-// makeFormat1 makes of a folder what the format before had.
-func makeFormat1(t *testing.T, f *faultfs.FS) {
-	t.Helper()
-	s := &store{fs: f, dir: proofDir}
-	must(t, s.identify())
-	must(t, f.Remove(filepath.Join(proofDir, reachName)))
-	must(t, f.WriteFile(filepath.Join(proofDir, identityName), formatIdentity(1, s.id)))
-}
-
-// Open brings a folder of the format before to this one, whenever a power loss
-// interrupts it.
-func TestProofUpgrade(t *testing.T) {
-	f, want := storedOnFaults(t, 1)
-	makeFormat1(t, f)
-	if r, err := checkOn(t, f); err != nil || len(r.Problems) > 0 || r.LogTransactions == 0 {
-		t.Fatalf("%+v, %v", r, err)
-	}
-	rng := rand.New(rand.NewPCG(1, 1))
-	var left []*faultfs.FS
-	f.SetHook(func(op faultfs.Op) error {
-		if op.Kind.Changes() {
-			left = append(left, f.Crash(rng), f.Clone())
-		}
-		return nil
-	})
-	db, err := openBare(proofDir, *onFaults(f))
-	must(t, err)
-	f.SetHook(nil)
-	must(t, db.Close())
-	formats := map[int]int{}
-	for _, f := range append(left, f) {
-		s := &store{fs: f, dir: proofDir}
-		must(t, s.identify())
-		formats[s.format]++
-		must(t, tryOpen(t, fmt.Sprintf("format %d", s.format), f, want))
-		must(t, s.identify())
-		if s.format != folderFormat {
-			t.Fatalf("it has format %d after it was opened", s.format)
-		}
-		removeAll(t, f, filepath.Join(proofDir, logFolder))
-		expectMissing(t, "the log", f, filepath.Join(proofDir, logFolder))
-	}
-	if formats[1] < 5 || formats[2] < 5 {
-		t.Errorf("formats when the power was lost: %v", formats)
+		removeAll(t, f, filepath.Join(proofDir, folder.Checkpoint))
+		expectMissing(t, fmt.Sprintf("the checkpoint, used %v,", used), f, filepath.Join(proofDir, folder.Checkpoint, "MANIFEST"))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/folder"
 )
 
 // Nothing that anybody concludes from what is not released gets out before it is
@@ -127,7 +128,7 @@ func TestProofNewFolderIsDurable(t *testing.T) {
 				t.Fatalf("a power loss after Restore: %v", err)
 			}
 			left := opened.Crash(rng)
-			if _, err := left.Stat(filepath.Join(proofDir, identityName)); err != nil {
+			if _, err := left.Stat(filepath.Join(proofDir, folder.IdentityFile)); err != nil {
 				t.Fatalf("a power loss after Open: %v", err)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/folder"
 )
 
 // restoreRun restores to disks that die on the way.
@@ -74,7 +75,7 @@ func (r *restoreRun) settle(what string, f *faultfs.FS) {
 				t.Errorf("%s: opened, but %s", what, d)
 			}
 			r.lose(what, db)
-		} else if names[restoringName] || names[checkpoint.ManifestFile] {
+		} else if names[folder.Restoring] || names[checkpoint.ManifestFile] {
 			t.Errorf("%s: half of a restore was taken for a new database", what)
 		}
 		must(t, db.Close())

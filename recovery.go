@@ -26,10 +26,7 @@ func (db *DB) recover(streams []*wal.Stream) error {
 		return err
 	}
 	// Only now, since an opening that fails changes nothing.
-	if _, err := checkpoint.Cleanup(db.store.fs, db.store.checkpointDir()); err != nil {
-		return err
-	}
-	if err := db.store.upgrade(found.Reach()); err != nil {
+	if _, err := checkpoint.Cleanup(db.store.FS, db.store.checkpointDir()); err != nil {
 		return err
 	}
 	db.replayedBytes = found.Bytes
@@ -134,7 +131,7 @@ func (r *replay) expectToFit() error {
 // loadCheckpoint loads the newest checkpoint and returns its timestamp, 0 if
 // there is none.
 func (db *DB) loadCheckpoint(replayers []*occ.Replayer) (hlc.Timestamp, error) {
-	m, ok, err := checkpoint.Latest(db.store.fs, db.store.checkpointDir())
+	m, ok, err := checkpoint.Latest(db.store.FS, db.store.checkpointDir())
 	if err != nil || !ok {
 		return 0, err
 	}
@@ -144,7 +141,7 @@ func (db *DB) loadCheckpoint(replayers []*occ.Replayer) (hlc.Timestamp, error) {
 	db.clock.Observe(m.Timestamp)
 	total := m.Total()
 	report := db.reportProgress("loading the checkpoint")
-	err = image.Load(db.store.fs, db.store.checkpointDir(), &m, db.engine, replayers, func(bytes, _ int64) error {
+	err = image.Load(db.store.FS, db.store.checkpointDir(), &m, db.engine, replayers, func(bytes, _ int64) error {
 		report(bytes, total.Bytes)
 		return nil
 	})

@@ -22,6 +22,15 @@ var (
 	ErrLocked = errors.New("godwit: the data folder is in use")
 	// ErrNewerFormat: the data was written by a later version of Godwit.
 	ErrNewerFormat = errors.New("godwit: the data was written by a newer version")
+	// ErrOlderFormat: the data was written by a version of Godwit that this one does not
+	// read any more.
+	ErrOlderFormat = errors.New("godwit: the data was written by an older version")
+	// ErrHalfRestored: a restore to the folder was begun and not finished. It can be
+	// restored to again.
+	ErrHalfRestored = errors.New("godwit: a restore to the folder was not finished; restore to it again, or name another folder")
+	// ErrForeignFolder: the folder is not what it was opened as: another database's, or
+	// another node's. Nothing was changed.
+	ErrForeignFolder = errors.New("godwit: the folder is another one's")
 	// ErrNotFound: the key does not exist.
 	ErrNotFound = errors.New("godwit: key not found")
 	// ErrExists: Insert found the key present.

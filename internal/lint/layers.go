@@ -23,7 +23,7 @@ var layers = []layer{
 	{packages: []string{"internal/cpu", "internal/dberr", "internal/fifo", "internal/hlc", "internal/invariant", "internal/lint", "internal/mutant"}},
 	// The world outside, injected; memory without pointers.
 	{packages: []string{"internal/env", "internal/arena", "internal/history", "internal/metric"}},
-	{packages: []string{"internal/epoch"}},
+	{packages: []string{"internal/epoch", "internal/folder"}},
 	// The layout of what is in the database.
 	{packages: []string{"internal/record"}},
 	// Public building blocks that stand alone.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/folder"
 	"github.com/godwitdb/godwit/internal/image"
 	"github.com/godwitdb/godwit/quorum"
 )
@@ -95,7 +96,7 @@ func (r *Replica) writeCheckpoint(ctx context.Context) error {
 	defer close(stop)
 	err = r.job(ctx, "shard checkpoint", func() error {
 		pause := r.pauses(stop)
-		b, err := checkpoint.Begin(f.fs, f.path(checkpointName), checkpoint.Options{
+		b, err := checkpoint.Begin(f.FS, f.Path(folder.Checkpoint), checkpoint.Options{
 			Database: checkpoint.DatabaseID(f.id.Cluster), Timestamp: snap.Timestamp(), Tables: image.Describe(tables),
 			Godwit: r.options.Version, Attachment: attachment,
 			AfterBlock: func(_, _ int64) error { return pause(ctx) },
@@ -106,7 +107,7 @@ func (r *Replica) writeCheckpoint(ctx context.Context) error {
 		if _, err = image.Write(ctx, b, snap, tables, func() time.Time { return now }); err != nil {
 			return err
 		}
-		_, err = checkpoint.Cleanup(f.fs, f.path(checkpointName))
+		_, err = checkpoint.Cleanup(f.FS, f.Path(folder.Checkpoint))
 		return err
 	})
 	if err != nil {

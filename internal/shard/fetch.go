@@ -11,6 +11,7 @@ import (
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/folder"
 	"github.com/godwitdb/godwit/internal/wal"
 	"github.com/godwitdb/godwit/quorum"
 )
@@ -75,7 +76,7 @@ func (r *Replica) serveCheckpoints(e *quorum.Endpoint) {
 		if r.checkpointing {
 			return nil, errors.New("shard: a newer checkpoint is being made")
 		}
-		return read(ctx, func() ([]byte, error) { return checkpoint.ReadManifest(f.fs, f.path(checkpointName)) })
+		return read(ctx, func() ([]byte, error) { return checkpoint.ReadManifest(f.FS, f.Path(folder.Checkpoint)) })
 	})
 	holdMethod().Handle(e, func(context.Context, quorum.NodeID, *manifestReq) (*bytesResp, error) {
 		r.lent = r.rt.Elapsed()
@@ -94,15 +95,15 @@ func read(ctx context.Context, job func() ([]byte, error)) (*bytesResp, error) {
 }
 
 // piece reads a piece of the newest checkpoint.
-func (f *folder) piece(req *pieceReq) ([]byte, error) {
-	m, ok, err := checkpoint.Latest(f.fs, f.path(checkpointName))
+func (f *openedFolder) piece(req *pieceReq) ([]byte, error) {
+	m, ok, err := checkpoint.Latest(f.FS, f.Path(folder.Checkpoint))
 	if err != nil {
 		return nil, err
 	}
 	if !ok || m.Folder != req.folder || req.part >= uint64(len(m.Parts)) || req.offset >= uint64(m.Parts[req.part].Bytes) {
 		return nil, errors.New("shard: there is no such checkpoint any more")
 	}
-	file, err := f.fs.OpenRead(filepath.Join(f.path(checkpointName), m.Folder, checkpoint.PartFile(int(req.part))))
+	file, err := f.FS.OpenRead(filepath.Join(f.Path(folder.Checkpoint), m.Folder, checkpoint.PartFile(int(req.part))))
 	if err != nil {
 		return nil, err
 	}
@@ -222,8 +223,8 @@ func (r *Replica) fetchParts(ctx context.Context, from quorum.NodeID, m *checkpo
 		}
 	}()
 	for i := range m.Parts {
-		name := filepath.Join(r.folder.path(incomingName), checkpoint.PartFile(i))
-		file, err := quorum.Blocking(ctx, quorum.KindDisk, "shard create", func() (env.File, error) { return r.folder.fs.Create(name) }).Wait(ctx)
+		name := filepath.Join(r.folder.Path(folder.Incoming), checkpoint.PartFile(i))
+		file, err := quorum.Blocking(ctx, quorum.KindDisk, "shard create", func() (env.File, error) { return r.folder.FS.Create(name) }).Wait(ctx)
 		if err != nil {
 			return err
 		}
@@ -295,21 +296,21 @@ func call[Req any](ctx context.Context, m quorum.Method[Req, bytesResp], e *quor
 }
 
 // clearIncoming makes the folder for what comes in, empty.
-func (f *folder) clearIncoming() error {
-	dir := f.path(incomingName)
-	if err := f.fs.MkdirAll(dir); err != nil {
+func (f *openedFolder) clearIncoming() error {
+	dir := f.Path(folder.Incoming)
+	if err := f.FS.MkdirAll(dir); err != nil {
 		return err
 	}
-	names, err := f.fs.List(dir)
+	names, err := f.FS.List(dir)
 	for _, n := range names {
-		err = errors.Join(err, f.fs.Remove(filepath.Join(dir, n)))
+		err = errors.Join(err, f.FS.Remove(filepath.Join(dir, n)))
 	}
 	return err
 }
 
 // takeIn makes a checkpoint of the parts that have come in, and verifies them on the way.
-func (f *folder) takeIn(m *checkpoint.Manifest) error {
-	b, err := checkpoint.Begin(f.fs, f.path(checkpointName), checkpoint.Options{
+func (f *openedFolder) takeIn(m *checkpoint.Manifest) error {
+	b, err := checkpoint.Begin(f.FS, f.Path(folder.Checkpoint), checkpoint.Options{
 		Database: m.Database, Timestamp: m.Timestamp, Tables: m.Tables, Godwit: m.Godwit, Attachment: m.Attachment})
 	if err != nil {
 		return err
@@ -322,15 +323,15 @@ func (f *folder) takeIn(m *checkpoint.Manifest) error {
 	if _, err := b.Publish(m.Created); err != nil {
 		return errors.Join(err, b.Abort())
 	}
-	if _, err := checkpoint.Cleanup(f.fs, f.path(checkpointName)); err != nil {
+	if _, err := checkpoint.Cleanup(f.FS, f.Path(folder.Checkpoint)); err != nil {
 		return err
 	}
 	return f.clearIncoming()
 }
 
-func (f *folder) takePart(b *checkpoint.Builder, m *checkpoint.Manifest, part int) error {
-	name := filepath.Join(f.path(incomingName), checkpoint.PartFile(part))
-	file, err := f.fs.OpenRead(name)
+func (f *openedFolder) takePart(b *checkpoint.Builder, m *checkpoint.Manifest, part int) error {
+	name := filepath.Join(f.Path(folder.Incoming), checkpoint.PartFile(part))
+	file, err := f.FS.OpenRead(name)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/folder"
 	"github.com/godwitdb/godwit/internal/wal"
 	"github.com/godwitdb/godwit/quorum"
 )
@@ -95,7 +96,7 @@ func TestFetchUnderLoad(t *testing.T) {
 	piece := time.NewTicker(12 * time.Millisecond) // for a second
 	defer piece.Stop()
 	slow := func(op faultfs.Op) error {
-		if op.Kind == faultfs.OpWrite && strings.Contains(op.Name, incomingName) {
+		if op.Kind == faultfs.OpWrite && strings.Contains(op.Name, folder.Incoming) {
 			<-piece.C
 		}
 		return nil
@@ -203,7 +204,7 @@ func TestCheckpointOfUnknownEpoch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := checkpoint.Begin(d.FS, filepath.Join(d.Dir, checkpointName), checkpoint.Options{
+	b, err := checkpoint.Begin(d.FS, filepath.Join(d.Dir, folder.Checkpoint), checkpoint.Options{
 		Database: checkpoint.DatabaseID(d.Identity.Cluster), Timestamp: 100, Godwit: "test", Attachment: attachment})
 	if err != nil {
 		t.Fatal(err)

@@ -1,46 +1,17 @@
 package shard
 
 import (
-	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"io/fs"
-	"path/filepath"
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/folder"
 	"github.com/godwitdb/godwit/internal/wal"
 	"github.com/godwitdb/godwit/quorum"
 )
-
-// A replica's folder:
-//
-//	LOCK        held while the replica runs
-//	IDENTITY    what the folder is: format, cluster, node. Made last, when all is there
-//	REACH       how far the log goes (package wal)
-//	BALLOT      what the member has promised
-//	log/        the group's log of rounds
-//	checkpoint/ the newest checkpoint, as in the folder of a database of one node
-//	incoming/   a checkpoint on its way here from another replica
-const (
-	lockName       = "LOCK"
-	identityName   = "IDENTITY"
-	reachName      = "REACH"
-	ballotName     = "BALLOT"
-	logName        = "log"
-	checkpointName = "checkpoint"
-	incomingName   = "incoming"
-
-	folderFormat     = 1
-	identityBytesMax = 4096
-)
-
-// ErrForeignFolder: the folder belongs to another cluster or node. Nothing was changed.
-var ErrForeignFolder = errors.New("shard: the folder is another replica's")
 
 // Identity says whose a folder is.
 type Identity struct {
@@ -50,12 +21,10 @@ type Identity struct {
 
 func (i Identity) String() string { return fmt.Sprintf("node %d of cluster %v", i.Node, i.Cluster) }
 
-// folder is an open folder.
-type folder struct {
-	fs       env.FS
-	dir      string
+// openedFolder is a replica's folder and what is open in it.
+type openedFolder struct {
+	*folder.Folder
 	id       Identity
-	lock     io.Closer
 	tape     *wal.Tape
 	contents *wal.TapeContents
 	ballots  *wal.BallotFile
@@ -66,18 +35,13 @@ type folder struct {
 	base     groupBase
 }
 
-func (f *folder) path(name string) string { return filepath.Join(f.dir, name) }
-
 // openFolder opens the folder of a replica, which it makes if there is none.
-func openFolder(d Disk, rand env.Rand) (_ *folder, err error) {
-	fsys, dir, id := d.FS, d.Dir, d.Identity
-	f := &folder{fs: fsys, dir: dir, id: id}
-	if err := fsys.MkdirAll(dir); err != nil {
+func openFolder(d Disk, rand env.Rand) (_ *openedFolder, err error) {
+	held, err := folder.Hold(d.FS, d.Dir)
+	if err != nil {
 		return nil, err
 	}
-	if f.lock, err = fsys.Lock(f.path(lockName)); err != nil {
-		return nil, err
-	}
+	f := &openedFolder{Folder: held, id: d.Identity}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.close())
@@ -86,16 +50,16 @@ func openFolder(d Disk, rand env.Rand) (_ *folder, err error) {
 	if err := f.identify(); err != nil {
 		return nil, err
 	}
-	if f.ballots, f.ballot, err = wal.OpenBallot(fsys, f.path(ballotName), id.Cluster); err != nil {
+	if f.ballots, f.ballot, err = wal.OpenBallot(d.FS, f.Path(folder.Ballot), f.id.Cluster); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			err = dberr.Corrupt(f.path(ballotName), 0, "it is missing, and with it what the replica has promised; it has to join as a new node, with an empty folder")
+			err = dberr.Corrupt(f.Path(folder.Ballot), 0, "it is missing, and with it what the replica has promised; it has to join as a new node, with an empty folder")
 		}
 		return nil, err
 	}
 	if err := f.findCheckpoint(); err != nil {
 		return nil, err
 	}
-	f.tape, f.contents, err = wal.OpenTape(wal.TapeOptions{FS: fsys, Rand: rand, Dir: f.path(logName), Reach: f.path(reachName), ID: id.Cluster,
+	f.tape, f.contents, err = wal.OpenTape(wal.TapeOptions{FS: d.FS, Rand: rand, Dir: f.Path(folder.Log), Reach: f.Path(folder.Reach), ID: f.id.Cluster,
 		SegmentBytes: d.SegmentBytes, Reserved: d.Reserved})
 	if err != nil {
 		return nil, err
@@ -104,84 +68,44 @@ func openFolder(d Disk, rand env.Rand) (_ *folder, err error) {
 }
 
 // identify reads whose the folder is, or says so if it is new.
-func (f *folder) identify() error {
-	name := f.path(identityName)
-	switch _, err := f.fs.Stat(name); {
+func (f *openedFolder) identify() error {
+	want := folder.Identity{ID: f.id.Cluster, Node: uint32(f.id.Node)}
+	switch found, err := f.Identify(); {
 	case errors.Is(err, fs.ErrNotExist):
-		return f.found()
+		return f.found(want)
 	case err != nil:
 		return err
+	case found != want:
+		return fmt.Errorf("%w: %s is of %v, this is %v", dberr.ErrForeignFolder, f.Dir, found, want)
 	}
-	content, err := readAll(f.fs, name, identityBytesMax)
-	if err != nil {
-		return err
-	}
-	var format int
-	if _, err := fmt.Sscanf(string(content), "godwit replica folder\nformat %d\n", &format); err != nil {
-		return dberr.Corrupt(name, 0, "it does not begin as a replica's identity does")
-	}
-	if format > folderFormat {
-		return fmt.Errorf("%w: %s has format %d, this program knows %d", dberr.ErrNewerFormat, name, format, folderFormat)
-	}
-	if bytes.Equal(content, identityText(f.id)) {
-		return nil
-	}
-	var cluster string
-	var node quorum.NodeID
-	if _, err := fmt.Sscanf(string(content), "godwit replica folder\nformat 1\ncluster %32s\nnode %d\n", &cluster, &node); err == nil {
-		raw, err := hex.DecodeString(cluster)
-		found := Identity{Node: node}
-		if copy(found.Cluster[:], raw); err == nil && bytes.Equal(content, identityText(found)) {
-			return fmt.Errorf("%w: %s is of %v, this is %v", ErrForeignFolder, f.dir, found, f.id)
-		}
-	}
-	return dberr.Corrupt(name, 0, "its checksum does not fit its content")
+	return f.Settle()
 }
 
 // found makes the folder this replica's. It counts when the identity has its name; what a
 // crash leaves before that is made anew.
-func (f *folder) found() error {
-	names, err := f.fs.List(f.dir)
-	if err != nil {
+func (f *openedFolder) found(id folder.Identity) error {
+	if err := f.ExpectNew(); err != nil {
 		return err
 	}
-	for _, n := range names {
-		switch n {
-		case lockName, reachName, ballotName, identityName + ".tmp":
-		default:
-			return fmt.Errorf("shard: the folder %s has no %s, so it is no replica's, and a new one needs an empty folder: it has %s", f.dir, identityName, n)
-		}
-	}
-	if err := wal.CreateReach(f.fs, f.path(reachName), f.id.Cluster, wal.Reach{}); err != nil {
+	if err := wal.CreateReach(f.FS, f.Path(folder.Reach), f.id.Cluster, wal.Reach{}); err != nil {
 		return err
 	}
-	if err := wal.CreateBallot(f.fs, f.path(ballotName), f.id.Cluster); err != nil {
+	if err := wal.CreateBallot(f.FS, f.Path(folder.Ballot), f.id.Cluster); err != nil {
 		return err
 	}
-	if err := writeWhole(f.fs, f.path(identityName+".tmp"), identityText(f.id)); err != nil {
+	if err := f.Name(id); err != nil {
 		return err
 	}
-	if err := f.fs.SyncDir(f.dir); err != nil {
-		return err
-	}
-	if err := f.fs.Rename(f.path(identityName+".tmp"), f.path(identityName)); err != nil {
-		return err
-	}
-	return errors.Join(f.fs.SyncDir(f.dir), f.fs.SyncDir(filepath.Dir(f.dir)))
-}
-
-func identityText(id Identity) []byte {
-	text := fmt.Sprintf("godwit replica folder\nformat %d\ncluster %s\nnode %d\n", folderFormat, id.Cluster, id.Node)
-	return fmt.Appendf(nil, "%schecksum %08x\n", text, crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)))
+	return f.Settle()
 }
 
 // reconcile puts log and checkpoint together: a crash can have come between the arrival of
 // a checkpoint and the log's new beginning behind it.
-func (f *folder) reconcile() error {
+func (f *openedFolder) reconcile() error {
 	base := f.base.Base
 	switch {
 	case f.contents.Base.Number > base.Number:
-		return dberr.Corrupt(f.path(checkpointName), 0, "the log begins behind round %d, the checkpoint ends at round %d", f.contents.Base.Number, base.Number)
+		return dberr.Corrupt(f.Path(folder.Checkpoint), 0, "the log begins behind round %d, the checkpoint ends at round %d", f.contents.Base.Number, base.Number)
 	case f.has(base):
 		return nil
 	}
@@ -193,7 +117,7 @@ func (f *folder) reconcile() error {
 }
 
 // has tells whether the log has the round that the checkpoint ends at.
-func (f *folder) has(base wal.Base) bool {
+func (f *openedFolder) has(base wal.Base) bool {
 	c := f.contents
 	if base.Number == c.Base.Number {
 		return base.Epoch == c.Base.Epoch
@@ -203,7 +127,7 @@ func (f *folder) has(base wal.Base) bool {
 }
 
 // close gives the folder back.
-func (f *folder) close() error {
+func (f *openedFolder) close() error {
 	var errs []error
 	if f.tape != nil {
 		errs = append(errs, f.tape.Close())
@@ -211,39 +135,5 @@ func (f *folder) close() error {
 	if f.ballots != nil {
 		errs = append(errs, f.ballots.Close())
 	}
-	return errors.Join(append(errs, f.lock.Close())...)
-}
-
-// readAll returns a file's content, which is at most most bytes long.
-func readAll(fsys env.FS, name string, most int64) ([]byte, error) {
-	f, err := fsys.OpenRead(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return nil, err
-	}
-	if size > most {
-		return nil, dberr.Corrupt(name, most, "it is %d bytes long, expected at most %d", size, most)
-	}
-	content := make([]byte, size)
-	if _, err := f.ReadAt(content, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	return content, nil
-}
-
-// writeWhole makes a file with this content, durable but for its name.
-func writeWhole(fsys env.FS, name string, content []byte) error {
-	f, err := fsys.Create(name)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(content, 0)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
+	return errors.Join(append(errs, f.Folder.Close())...)
 }

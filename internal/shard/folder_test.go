@@ -13,6 +13,7 @@ import (
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/folder"
 	"github.com/godwitdb/godwit/internal/wal"
 	"github.com/godwitdb/godwit/quorum"
 )
@@ -22,14 +23,14 @@ func testDisk(fs *faultfs.FS, node quorum.NodeID) Disk {
 }
 
 // reopen opens a folder, looks at its checkpoint and closes it.
-func reopen(d Disk) (*folder, error) {
+func reopen(d Disk) (*openedFolder, error) {
 	f, err := openFolder(d, rand.New(rand.NewPCG(3, 4)))
 	if err != nil {
 		return nil, err
 	}
 	if f.manifest != nil {
 		var problems error
-		_, err := checkpoint.Check(d.FS, f.path(checkpointName), checkpoint.DatabaseID(d.Identity.Cluster), func(err error) { problems = errors.Join(problems, err) }, nil)
+		_, err := checkpoint.Check(d.FS, f.Path(folder.Checkpoint), checkpoint.DatabaseID(d.Identity.Cluster), func(err error) { problems = errors.Join(problems, err) }, nil)
 		if err := errors.Join(err, problems); err != nil {
 			return nil, errors.Join(err, f.close())
 		}
@@ -75,7 +76,7 @@ func TestCrashWhileFounded(t *testing.T) {
 			t.Errorf("crash before %s: %v", c.at[i], err)
 			continue
 		}
-		if _, err := reopen(testDisk(fs, 2)); !errors.Is(err, ErrForeignFolder) {
+		if _, err := reopen(testDisk(fs, 2)); !errors.Is(err, dberr.ErrForeignFolder) {
 			t.Errorf("crash before %s: another node: %v", c.at[i], err)
 		}
 	}
@@ -114,20 +115,21 @@ func TestStrangeFolders(t *testing.T) {
 		says   string
 	}{
 		{"another file", func(fs *faultfs.FS) error {
-			return errors.Join(fs.Remove(name(identityName)), fs.WriteFile(name("photo.jpg"), []byte("x")))
-		}, nil, "no replica's"},
-		{"no identity", remove(identityName), nil, identityName},
-		{"empty identity", edit(identityName, func([]byte) []byte { return nil }), dberr.ErrCorrupt, identityName},
-		{"long identity", edit(identityName, func([]byte) []byte { return make([]byte, 10_000) }), dberr.ErrCorrupt, identityName},
-		{"other identity", edit(identityName, func(b []byte) []byte { return []byte(strings.Replace(string(b), "node 1", "node 7", 1)) }), dberr.ErrCorrupt, identityName},
-		{"newer", edit(identityName, func([]byte) []byte { return []byte("godwit replica folder\nformat 2\nwho knows") }), dberr.ErrNewerFormat, "format 2"},
-		{"garbled identity", edit(identityName, garble), dberr.ErrCorrupt, identityName},
-		{"no ballot", remove(ballotName), dberr.ErrCorrupt, ballotName},
-		{"garbled ballot", edit(ballotName, garble), dberr.ErrCorrupt, ballotName},
-		{"no reach", remove(reachName), dberr.ErrCorrupt, reachName},
-		{"garbled reach", edit(reachName, garble), dberr.ErrCorrupt, reachName},
+			return errors.Join(fs.Remove(name(folder.IdentityFile)), fs.WriteFile(name("photo.jpg"), []byte("x")))
+		}, nil, folder.IdentityFile},
+		{"no identity", remove(folder.IdentityFile), nil, folder.IdentityFile},
+		{"empty identity", edit(folder.IdentityFile, func([]byte) []byte { return nil }), dberr.ErrCorrupt, folder.IdentityFile},
+		{"long identity", edit(folder.IdentityFile, func([]byte) []byte { return make([]byte, 10_000) }), dberr.ErrCorrupt, folder.IdentityFile},
+		{"other identity", edit(folder.IdentityFile, func(b []byte) []byte { return []byte(strings.Replace(string(b), "node 1", "node 7", 1)) }), dberr.ErrCorrupt, folder.IdentityFile},
+		{"newer", edit(folder.IdentityFile, func([]byte) []byte { return []byte("godwit data folder\nformat 4\nwho knows") }), dberr.ErrNewerFormat, "format 4"},
+		{"before format 3", edit(folder.IdentityFile, func([]byte) []byte { return []byte("godwit replica folder\nformat 1\nwho knows") }), dberr.ErrOlderFormat, "empty folder"},
+		{"garbled identity", edit(folder.IdentityFile, garble), dberr.ErrCorrupt, folder.IdentityFile},
+		{"no ballot", remove(folder.Ballot), dberr.ErrCorrupt, folder.Ballot},
+		{"garbled ballot", edit(folder.Ballot, garble), dberr.ErrCorrupt, folder.Ballot},
+		{"no reach", remove(folder.Reach), dberr.ErrCorrupt, folder.Reach},
+		{"garbled reach", edit(folder.Reach, garble), dberr.ErrCorrupt, folder.Reach},
 		{"garbled manifest", func(fs *faultfs.FS) error {
-			return errors.Join(fs.MkdirAll(name(checkpointName)), fs.WriteFile(filepath.Join(name(checkpointName), checkpoint.ManifestFile), []byte("garbage")))
+			return errors.Join(fs.MkdirAll(name(folder.Checkpoint)), fs.WriteFile(filepath.Join(name(folder.Checkpoint), checkpoint.ManifestFile), []byte("garbage")))
 		}, dberr.ErrCorrupt, checkpoint.ManifestFile},
 	} {
 		fs := whole.Clone()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/folder"
 	"github.com/godwitdb/godwit/internal/image"
 	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/stream"
@@ -47,7 +48,7 @@ func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica,
 		return nil, fmt.Errorf("shard: open %s: the folder's Identity is of node %d, the runtime is node %d", d.Dir, d.Identity.Node, node)
 	}
 	rand := hostRand{quorum.RuntimeOf(ctx).Host()}
-	f, err := quorum.Blocking(ctx, quorum.KindDisk, "shard open", func() (*folder, error) {
+	f, err := quorum.Blocking(ctx, quorum.KindDisk, "shard open", func() (*openedFolder, error) {
 		return openFolder(d, rand)
 	}).Wait(ctx)
 	if err != nil {
@@ -111,7 +112,7 @@ func (r *Replica) load(ctx context.Context) error {
 		if r.options.ReplayParallel == 1 {
 			replayers = replayers[:1]
 		}
-		return image.Load(f.fs, f.path(checkpointName), f.manifest, r.engine, replayers, nil)
+		return image.Load(f.FS, f.Path(folder.Checkpoint), f.manifest, r.engine, replayers, nil)
 	})
 	if err != nil {
 		return err
@@ -124,9 +125,9 @@ func (r *Replica) load(ctx context.Context) error {
 }
 
 // findCheckpoint reads which checkpoint there is.
-func (f *folder) findCheckpoint() error {
-	dir := f.path(checkpointName)
-	m, ok, err := checkpoint.Latest(f.fs, dir)
+func (f *openedFolder) findCheckpoint() error {
+	dir := f.Path(folder.Checkpoint)
+	m, ok, err := checkpoint.Latest(f.FS, dir)
 	if err != nil || !ok {
 		return err
 	}

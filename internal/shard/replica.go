@@ -22,7 +22,7 @@ type Replica struct {
 	gatherer *wal.Gatherer
 	options  Options
 	applier  applier
-	folder   *folder
+	folder   *openedFolder
 	endpoint *quorum.Endpoint
 	bases    bases
 	// logBytes counts the rounds that were applied or released, settledBytes those of them
