@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,7 +129,8 @@ func (r *Replica) fetchWhenBehind(ctx context.Context) error {
 		for _, from := range r.donors() {
 			err := r.fetch(ctx, from, wal.RoundNumber(first))
 			if err == nil {
-				return ErrRestart
+				// Nothing is lost by that restart.
+				return cmp.Or(r.group.Retire(ctx), ErrRestart)
 			}
 			if ctx.Err() != nil {
 				return ctx.Err()

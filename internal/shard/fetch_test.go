@@ -13,6 +13,7 @@ import (
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
 	"github.com/godwitdb/godwit/internal/folder"
+	"github.com/godwitdb/godwit/internal/stream"
 	"github.com/godwitdb/godwit/internal/wal"
 	"github.com/godwitdb/godwit/quorum"
 )
@@ -81,6 +82,9 @@ func TestBlankReplicaJoins(t *testing.T) {
 			continue
 		}
 		kinds[f.manifest != nil] = true
+		if err := outlasts(fs, 4); err != nil {
+			t.Errorf("crash before %s, opened, then a power loss: %v", crashed.at[i], err)
+		}
 	}
 	if len(kinds) != 2 {
 		t.Errorf("crashes before and after the checkpoint is there: %v", kinds)
@@ -218,6 +222,38 @@ func TestCheckpointOfUnknownEpoch(t *testing.T) {
 	n.must(func(context.Context) error {
 		if s := n.Group().Status(); s.Epoch != 10 || s.First != 41 {
 			t.Errorf("it leads epoch %d from round %d on", s.Epoch, s.First)
+		}
+		return nil
+	})
+}
+
+// TestRestartForgetsNothing: a replica that has fetched a checkpoint votes at once when it
+// is opened again, though the group acknowledges what it has received: it has ended on
+// purpose, and nothing is lost.
+func TestRestartForgetsNothing(t *testing.T) {
+	c := newCluster(t, 3)
+	c.options.Group.Durability = stream.Memory
+	n1, n2, n3 := c.start(1), c.start(2), c.start(3)
+	l := leader(t, n1, n2, n3)
+	l.mustPut("0", nil)
+	behind := []*node{n1, n2, n3}[l.rt.Node()%3]
+	id := behind.rt.Node()
+	behind.must(behind.Group().Retire)
+	behind.stop()
+	discardLog(t, l)
+	last := l.mustPut("last", []byte("x"))
+	behind = c.start(id)
+	if err := waitEndOr(t, behind, func(ctx context.Context) error { return behind.Applied(ctx, last.TS) }); !errors.Is(err, ErrRestart) {
+		t.Fatalf("it does not fetch a checkpoint: %v", err)
+	}
+	behind.stop()
+	for _, n := range []*node{n1, n2, n3} {
+		n.stop() // nobody tells it what it might lack
+	}
+	behind = c.start(id)
+	behind.must(func(context.Context) error {
+		if s := behind.Group().Status(); s.Recovering {
+			t.Errorf("it does not vote: %+v", s)
 		}
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env"
@@ -127,6 +128,11 @@ func (r *Replica) load(ctx context.Context) error {
 // findCheckpoint reads which checkpoint there is.
 func (f *openedFolder) findCheckpoint() error {
 	dir := f.Path(folder.Checkpoint)
+	// Whoever has published it may have been killed before that was durable. It must be before
+	// the log begins behind it.
+	if err := f.FS.SyncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	m, ok, err := checkpoint.Latest(f.FS, dir)
 	if err != nil || !ok {
 		return err

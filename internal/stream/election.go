@@ -53,7 +53,7 @@ func (g *Group) roles(ctx context.Context) error {
 			return err
 		}
 		g.expectLeader()
-		if !g.isVoter(g.id) || g.recovering {
+		if !g.isVoter(g.id) || g.recovering || g.retired {
 			continue
 		}
 		transfer := g.asked
@@ -172,7 +172,7 @@ func (g *Group) poll(ctx context.Context, req voteReq) ([]report, error) {
 		// forgot would win it again, and give its numbers to other rounds.
 		err = g.disk.durable.Wait(ctx, g.promised)
 	}
-	if err != nil || g.epoch != epoch {
+	if err != nil || g.epoch != epoch || g.retired {
 		return nil, err
 	}
 	var reports []report
@@ -189,7 +189,7 @@ func (g *Group) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq
 	// Who hears from a leader does not help to depose it.
 	led := g.role == Leader || g.rt.Elapsed()-g.silence.heard < g.silence.limit()
 	taken := req.epoch == g.epoch && g.vote != from
-	if req.epoch < g.epoch || taken || led && !req.transfer || g.recovering {
+	if req.epoch < g.epoch || taken || led && !req.transfer || g.recovering || g.retired {
 		return &voteResp{epoch: g.epoch}, nil
 	}
 	if !req.pre {

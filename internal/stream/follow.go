@@ -12,6 +12,9 @@ func (g *Group) handleAppend(ctx context.Context, from quorum.NodeID, req *appen
 	if !req.sound(req.epoch) {
 		return nil, quorum.ErrBadMessage
 	}
+	if g.retired {
+		return nil, ErrRetired
+	}
 	if !g.follows(from, req.epoch) {
 		return &appendResp{epoch: g.epoch}, nil
 	}

@@ -21,6 +21,8 @@ var (
 	ErrLastVoter = errors.New("stream: the last voter stays")
 	// ErrGone: the rounds are not in the log any more; a snapshot has what was in them.
 	ErrGone = errors.New("stream: the rounds are discarded")
+	// ErrRetired: the member takes no part any more.
+	ErrRetired = errors.New("stream: the member has retired")
 	// ErrCorrupt: what is on the disk contradicts itself.
 	ErrCorrupt = errors.New("stream: the log is damaged")
 )
@@ -67,7 +69,9 @@ type Group struct {
 	failures int // campaigns since there was a leader
 	// recovering: the member does not vote, because it may have forgotten rounds.
 	recovering bool
-	matched    position // the end of what is known to be in the log of its epoch's leader
+	// retired: it takes no part any more. whole: and its disk has all that it has acknowledged.
+	retired, whole bool
+	matched        position // the end of what is known to be in the log of its epoch's leader
 	// asked: the leader wants this member to campaign.
 	asked bool
 
@@ -86,13 +90,13 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 		g.epoch, g.vote = e, 0 // a snapshot came from an epoch that the member had not heard of
 	}
 	g.log = newLog(o.Contents.Base, membership{slices.Clone(o.Voters), slices.Clone(o.Learners)})
-	g.recovering = o.Durability == Memory && g.epoch > 0 && !o.GiveUpLost
+	g.recovering = o.Durability == Memory && g.epoch > 0 && !o.Ballot.Whole && !o.GiveUpLost
 	if err := g.load(ctx, t); err != nil {
 		return nil, err
 	}
 	g.disk = newDisk(ctx, t, b, g.log.last())
-	if g.epoch > o.Ballot.Epoch {
-		g.saveBallot()
+	if g.epoch > o.Ballot.Epoch || o.Ballot.Whole {
+		g.saveBallot() // what waits for promised is not acknowledged before
 	}
 	g.commit = quorum.NewWatermark(ctx, "stream commit", uint64(o.Contents.Base.Number))
 	g.advance(min(o.Durable, g.log.last()))
@@ -248,7 +252,7 @@ func (g *Group) Install(ctx context.Context, base wal.Base, voters, learners []q
 
 // saveBallot puts what the member promises.
 func (g *Group) saveBallot() {
-	g.disk.save(wal.Ballot{Epoch: g.epoch, Vote: uint32(g.vote)})
+	g.disk.save(wal.Ballot{Epoch: g.epoch, Vote: uint32(g.vote), Whole: g.whole})
 	g.promised = g.disk.put.Value()
 }
 

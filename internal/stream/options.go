@@ -16,9 +16,9 @@ type Durability uint8
 // The durabilities.
 const (
 	Disk Durability = iota // it has synced it
-	// Memory: it has received it, and its disk follows. After a restart the member does not
-	// vote before it has caught up; so a group of which a majority restarts at one time
-	// waits until somebody says GiveUpLost.
+	// Memory: it has received it, and its disk follows. After a restart for which
+	// it has not retired the member does not vote before it has caught up; so a group of which
+	// a majority is killed at one time waits until somebody says GiveUpLost.
 	Memory
 )
 

@@ -15,6 +15,22 @@ import (
 // epoch had begun when the leader was confirmed, because what the member has promised
 // is on its disk.
 
+// A member that ends on purpose retires before: then its disk has all that it has
+// acknowledged, and says so, and after the restart it votes at once.
+
+// Retire ends the member's part in the group, and returns when its disk has all that it
+// has acknowledged. Run has to run, and ends later.
+func (g *Group) Retire(ctx context.Context) error {
+	g.retired = true
+	g.stepDown(g.epoch, 0)
+	if err := g.disk.sync(ctx); err != nil {
+		return err
+	}
+	g.whole = !g.recovering
+	g.saveBallot()
+	return g.disk.sync(ctx)
+}
+
 // recover makes the member a voter again.
 func (g *Group) recover(ctx context.Context) error {
 	for g.recovering {

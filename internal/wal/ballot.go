@@ -26,6 +26,9 @@ const (
 type Ballot struct {
 	Epoch Epoch
 	Vote  uint32 // 0 if it has not voted
+	// Whole: all rounds that the member has acknowledged are on its disk, and it does not
+	// acknowledge any more before it has put a ballot that does not say so.
+	Whole bool
 }
 
 // ballotSlot is a slot's content.
@@ -44,6 +47,9 @@ func (s *ballotSlot) put(b []byte, slot int64) {
 	le.PutUint64(b[40:], uint64(s.Epoch))
 	le.PutUint32(b[48:], s.Vote)
 	le.PutUint32(b[52:], uint32(slot))
+	if s.Whole {
+		b[56] = 1
+	}
 	sealBlock(b, ballotMagic, FormatVersion)
 }
 
@@ -58,6 +64,7 @@ func decodeBallotSlot(file string, slot int64, b []byte) (ballotSlot, error) {
 	s.sequence = le.Uint64(b[32:])
 	s.Epoch = Epoch(le.Uint64(b[40:]))
 	s.Vote = le.Uint32(b[48:])
+	s.Whole = b[56] == 1
 	if got := le.Uint32(b[52:]); s.sequence == 0 || int64(got) != slot {
 		return s, dberr.Corrupt(file, slot*blockBytes, "a ballot of slot %d, write %d", got, s.sequence)
 	}

@@ -34,6 +34,7 @@ type Cluster struct {
 	checkpoints map[env.NodeID]*checkpoint
 	stopped     bool // no more transactions
 	spared      bool // from losing what they have in memory
+	retiring    bool // one does, and loses its power soon
 	ids         uint64
 
 	leaders   map[wal.Epoch]env.NodeID

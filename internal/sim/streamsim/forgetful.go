@@ -52,16 +52,27 @@ func (c *Cluster) forget() {
 				c.world.Heal()
 				return // more than one would be away
 			}
-			n.Crash(true)
-			c.world.After(some(20*time.Millisecond), func() {
-				n.Start()
+			restart := func() {
+				c.retiring = false
+				n.Crash(true)
 				c.world.After(some(20*time.Millisecond), func() {
-					c.world.Heal()
-					if n != l {
-						l.Pause(some(4 * c.Stream.ElectionTimeout))
-					}
+					n.Start()
+					c.world.After(some(20*time.Millisecond), func() {
+						c.world.Heal()
+						if n != l {
+							l.Pause(some(4 * c.Stream.ElectionTimeout))
+						}
+					})
 				})
-			})
+			}
+			if rng.IntN(4) > 0 {
+				restart()
+				return
+			}
+			c.retiring = true
+			n.Runtime().Go("retire", c.members[n.ID()].group.Retire)
+			n.Runtime().Post(func() {})
+			c.world.After(some(2*n.Disk.SyncDelay), restart)
 		})
 	}
 	c.world.After(time.Duration(rng.Int64N(int64(time.Second))), c.forget)
@@ -74,5 +85,5 @@ func (c *Cluster) whole() bool {
 			return false
 		}
 	}
-	return c.leader() != nil
+	return c.leader() != nil && !c.retiring
 }

@@ -280,3 +280,33 @@ func TestNoSlownessPropagates(t *testing.T) {
 		}
 	}
 }
+
+// A member that retires before it restarts votes at once though it acknowledges what its
+// disk does not have yet; one that is killed does not.
+func TestRetire(t *testing.T) {
+	w, c := started(t, stream.Options{Durability: stream.Memory})
+	for _, retires := range []bool{true, false, true} {
+		pass(t, w, time.Second)
+		m := c.members[1+c.leader().node.ID()%3]
+		n := m.node
+		n.Disk.SyncDelay = 150 * time.Millisecond
+		pass(t, w, 100*time.Millisecond)
+		last := m.group.Status().Last
+		if retires {
+			task := n.Runtime().Go("retire", m.group.Retire)
+			n.Runtime().Post(func() {})
+			run(t, w, 10*time.Second, task.Decided)
+		}
+		n.Crash(true)
+		n.Disk.SyncDelay = 0
+		n.Start()
+		run(t, w, 10*time.Second, func() bool { return c.members[n.ID()].works() })
+		s := c.members[n.ID()].group.Status()
+		if s.Recovering == retires || (s.Last >= last) != retires {
+			t.Errorf("retires: %t; then recovering: %t, with %d rounds of %d", retires, s.Recovering, s.Last, last)
+		}
+	}
+	if err := c.Settle(10 * time.Second); err != nil {
+		t.Error(err)
+	}
+}
