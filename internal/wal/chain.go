@@ -27,6 +27,7 @@ type chain struct {
 	broken   map[SegmentNumber]bool // segments with a header that was reported
 	newest   uint32                 // the newest format that is expected
 	void     []SegmentNumber        // segments before one that resets the log
+	highest  SegmentNumber          // of all files
 }
 
 // chainSegment is a segment that was written.
@@ -85,6 +86,7 @@ func (c *chain) load(from hlc.Timestamp, report func(error)) error {
 				return err
 			}
 			files = append(files, f)
+			c.highest = n
 		} else if n, ok := parseSpareName(base); ok {
 			c.spares = append(c.spares, n)
 		}

@@ -168,6 +168,9 @@
 // known, and tells what is damaged by rounds: the others can be had all the same, and the
 // damaged ones from other members (DamagedError, Tape.Repair). Where a header is not sound
 // it is not known what the round replaced; then all that it may have been counts as damaged.
+// Where it is not known how many rounds followed, the log is lost from there on
+// (TapeContents.Lost): it takes nothing in before it is begun anew (Tape.Reset), behind what
+// the member is sure of.
 // Who rests for a moment calls Tape.Witness.
 //
 // Let F be the watermark of the last sound round. Records above F are dropped,

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync"
@@ -30,6 +31,10 @@ type Tape struct {
 	round, synced RoundNumber
 	witnessed     RoundNumber // the last round that the reach was raised to
 	failure       error
+	// lost is why the log could not be read to its end, until Reset; its files have
+	// numbers up to lostUpTo.
+	lost     error
+	lostUpTo SegmentNumber
 
 	// reading is held by Read, and alone by who takes files away.
 	reading sync.RWMutex
@@ -110,8 +115,8 @@ func (t *Tape) flush() error {
 }
 
 func (t *Tape) append(r *Round, repair bool) error {
-	if t.failure != nil {
-		return t.failure
+	if err := cmp.Or(t.failure, t.lost); err != nil {
+		return err
 	}
 	batches, tableCRC, err := t.check(r, repair)
 	if err != nil {
@@ -164,8 +169,8 @@ func (t *Tape) check(r *Round, repair bool) (batches int, tableCRC uint32, err e
 	case !r.Kind.Known() || r.Epoch == 0 || r.Watermark > hlc.Max || r.Last > hlc.Max:
 		return 0, 0, fmt.Errorf("wal: round %d is of kind %v, epoch %d, watermark %d, last timestamp %d", r.Number, r.Kind, r.Epoch, r.Watermark, r.Last)
 	}
-	if old := table.entry(r.Number); repair && old.damage == nil &&
-		(r.Epoch != old.epoch || r.Kind != old.kind || r.Watermark != old.watermark || r.Last != old.last) {
+	if old := table.entry(r.Number); repair && old.epoch != 0 &&
+		(r.Epoch != old.epoch || r.Kind != old.kind && old.damage == nil || r.Watermark != old.watermark || r.Last != old.last) {
 		return 0, 0, fmt.Errorf("wal: round %d of epoch %d is not the one that is to be repaired, of epoch %d", r.Number, r.Epoch, old.epoch)
 	}
 	// Where the one before is damaged, there is nothing to compare with.
@@ -225,6 +230,9 @@ func (t *Tape) beginSegment(base Base, reset bool, bytes int64) error {
 	if before != nil {
 		seg.header.prev, seg.header.prevEnd = before.header.number, before.end
 	}
+	if t.lost != nil { // what is before does not count, whatever it is
+		seg.header.prev, seg.header.prevEnd = next.number-1, blockBytes
+	}
 	err := t.out.writeHeader(next.file, &seg.header)
 	if err == nil {
 		err = t.reach.raise(Reach{Segment: next.number, Round: t.synced})
@@ -262,6 +270,7 @@ func (t *Tape) prepareNext(bytes int64) error {
 	if s := t.newest(); s != nil {
 		number = s.header.number + 1
 	}
+	number = max(number, t.lostUpTo+1)
 	next, err := t.files.prepare(number, bytes)
 	if err == nil {
 		t.next = next

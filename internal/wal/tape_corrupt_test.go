@@ -2,6 +2,7 @@ package wal
 
 import (
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -41,10 +42,11 @@ func openRotten(t testing.TB, f *faultfs.FS, damaged bool) (rounds map[RoundNumb
 	t.Helper()
 	o := tapeOptions(f)
 	o.Damaged = damaged
-	tape, _, err := OpenTape(o)
+	tape, found, err := OpenTape(o)
 	if err != nil {
 		return nil, 0, err
 	}
+	damage = found.Lost
 	rounds = map[RoundNumber]Round{}
 	for n := tape.Base().Number + 1; n <= tape.Last(); n++ {
 		got, err := tape.Read(n, 1)
@@ -89,7 +91,7 @@ func TestTapeBitRot(t *testing.T) {
 					t.Fatalf("%s of %s, byte %d: round %d is\n     %v\nwant %v", kind, file, at-from, n, r, want[n-1])
 				}
 			}
-			if rounds != nil && end != 19 && !last || damaged && kind != "segment" && rounds == nil {
+			if rounds != nil && end != 19 && !last && kind != "segment" || damaged && rounds == nil {
 				t.Fatalf("%s of %s, byte %d: the log ends with round %d: %v", kind, file, at-from, end, damage)
 			}
 			if damaged && !last && kind == "payload" && len(rounds) < 18 {
@@ -181,5 +183,81 @@ func TestTapeRepair(t *testing.T) {
 		must(t, tape.Discard(7))
 		tape, _ = openTape(t, f.Clone())
 		must(t, tape.Close())
+	}
+}
+
+// A log that can not be read to its end gives what is before that, takes nothing in, and
+// goes on behind a base that it is given; a crash meanwhile leaves the one or the other.
+func TestTapeLost(t *testing.T) {
+	_, tape, want := rotTape(t)
+	must(t, tape.Witness())
+	lastOf := tape.mu.table.entry(19)
+	breaks := map[string]func(f *faultfs.FS){
+		"a header rots":         func(f *faultfs.FS) { must(t, f.FlipBit(tape.mu.segments[1].name, 40, 1)) },
+		"the first header rots": func(f *faultfs.FS) { must(t, f.FlipBit(tape.mu.segments[0].name, 40, 1)) },
+		"the newest is missing": func(f *faultfs.FS) { must(t, f.Remove(tape.active.name)) },
+		"one is missing":        func(f *faultfs.FS) { must(t, f.Remove(tape.mu.segments[1].name)) },
+		"all are missing": func(f *faultfs.FS) {
+			for _, s := range tape.mu.segments {
+				must(t, f.Remove(s.name))
+			}
+		},
+		"the end is overwritten": func(f *faultfs.FS) {
+			must(t, f.Misplace(lastOf.segment.name, lastOf.offset, make([]byte, 4*blockBytes)))
+		},
+	}
+	for name, hurt := range breaks {
+		f := tape.opt.FS.(*faultfs.FS).Clone()
+		hurt(f)
+		if _, _, err := OpenTape(tapeOptions(f)); !errors.Is(err, dberr.ErrCorrupt) {
+			t.Fatalf("%s: opened: %v", name, err)
+		}
+		o := tapeOptions(f)
+		o.Damaged = true
+		for range 2 { // opening it changes nothing
+			left, found, err := OpenTape(o)
+			must(t, err)
+			if !errors.Is(found.Lost, dberr.ErrCorrupt) || left.Last() >= 19 {
+				t.Fatalf("%s: it ends with round %d: %v", name, left.Last(), found.Lost)
+			}
+			for n := left.Base().Number + 1; n <= left.Last(); n++ {
+				if got, err := left.Read(n, 1); err == nil && !sameRound(&got[0], &want[n-1]) && left.Last() > 11 {
+					t.Fatalf("%s: round %d is %v, want %v", name, n, got[0], want[n-1])
+				}
+			}
+			if err := left.Append([]Round{{Number: left.Last() + 1, Epoch: 9, Kind: RoundOpen}}); !errors.Is(err, dberr.ErrCorrupt) {
+				t.Fatalf("%s: it takes rounds in: %v", name, err)
+			}
+			must(t, left.Close())
+		}
+		left, _, err := OpenTape(o)
+		must(t, err)
+		base := Base{Number: 4, Epoch: 1}
+		rng, crashes, after := rand.New(rand.NewPCG(1, 2)), 0, 0
+		f.SetHook(func(op faultfs.Op) error {
+			if op.Kind.Changes() {
+				crashed := o
+				crashed.FS = f.Crash(rng)
+				_, found, err := OpenTape(crashed)
+				must(t, err)
+				crashes++
+				if found.Lost == nil {
+					after++
+					if found.Base != base || len(found.Rounds) > 0 {
+						t.Fatalf("%s, before %v: %d rounds behind %+v", name, op, len(found.Rounds), found.Base)
+					}
+				}
+			}
+			return nil
+		})
+		must(t, left.Reset(base))
+		f.SetHook(nil)
+		if crashes < 4 {
+			t.Errorf("%s: only %d crashes, %d of them afterwards", name, crashes, after)
+		}
+		more := tapeFill(t, left, newMaker(9), 5, 9, 10)
+		must(t, left.Close())
+		again, found := openTape(t, f)
+		expectRounds(t, name, again, found, more)
 	}
 }

@@ -68,5 +68,6 @@ func (t *Tape) Reset(base Base) error {
 	if err := t.beginSegment(base, true, 0); err != nil {
 		return err
 	}
+	t.lost = nil
 	return t.Discard(base.Number + 1)
 }

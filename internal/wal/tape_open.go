@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,8 +36,9 @@ type TapeOptions struct {
 	// Reserved has new segments reserved on the disk and not filled with zeros. That is
 	// less work, and a sync takes longer: for a log that nobody waits for.
 	Reserved bool
-	// Damaged opens a tape though some of its rounds are damaged. TapeContents says
-	// which; Read returns a *DamagedError for them until they are repaired.
+	// Damaged opens a tape though it is damaged. TapeContents says which rounds are; Read
+	// returns a *DamagedError for them until they are repaired. It says, too, if the log can
+	// not be read to its end: then Read and Reset are all that can be done.
 	Damaged bool
 }
 
@@ -59,6 +61,9 @@ type TapeContents struct {
 	Rounds []RoundInfo // behind Base, without gaps
 	// Last is the largest timestamp in any of them, or Base's.
 	Last hlc.Timestamp
+	// Lost, if not nil, is why the log can not be read on behind Rounds: others may have
+	// followed, as many as is not known.
+	Lost error
 }
 
 // RoundInfo describes a round without its payload.
@@ -72,14 +77,14 @@ type RoundInfo struct {
 	// Dropped is the timestamp above which a recovery of a Log has dropped records; it is
 	// hlc.Max in what a Tape has written.
 	Dropped hlc.Timestamp
-	// Damage, if not nil, is what is wrong with the round; then only Number is known.
+	// Damage, if not nil, is what is wrong with the round; then Number is known, and Epoch,
+	// Watermark and Last if a segment's header has them, which is so if Epoch is not 0.
 	Damage error
 }
 
 // OpenTape reads the headers of all rounds and opens the log for appending. What a crash
-// can have left at the end is cut off. Other damage is a dberr.CorruptionError: a
-// *DamagedError if it is of rounds that TapeOptions.Damaged lets pass. A round whose payload
-// alone is damaged is found by Read.
+// can have left at the end is cut off. Other damage is a dberr.CorruptionError, unless
+// TapeOptions.Damaged lets it pass. A round whose payload alone is damaged is found by Read.
 func OpenTape(o TapeOptions) (_ *Tape, _ *TapeContents, err error) {
 	o, err = o.withDefaults()
 	if err != nil {
@@ -102,21 +107,23 @@ func OpenTape(o TapeOptions) (_ *Tape, _ *TapeContents, err error) {
 			problem = err
 		}
 	})
-	if err = errors.Join(err, problem); err != nil {
-		return nil, nil, err
-	}
-	s, err := surveyTape(c)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.table.damaged(); err != nil && !o.Damaged {
+	s, err := surveyTape(c, problem)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := cmp.Or(s.broken, s.table.damaged()); err != nil && !o.Damaged {
 		return nil, nil, err
 	}
 	t, err := newTape(o, c, s)
 	if err != nil {
 		return nil, nil, err
 	}
-	return t, s.table.contents(), nil
+	found := s.table.contents()
+	found.Lost = s.broken
+	return t, found, nil
 }
 
 // newTape opens the log behind what a survey has found.
@@ -136,6 +143,12 @@ func newTape(o TapeOptions, c *chain, s *survey) (_ *Tape, err error) {
 	var segment SegmentNumber
 	if last := t.newest(); last != nil {
 		segment = last.header.number
+	}
+	if t.lost = s.broken; t.lost != nil {
+		// Nothing of the old log is touched before a new one has taken its place.
+		t.lostUpTo, c.unused, c.void = max(c.highest, c.reach.Segment), nil, nil
+		t.round = max(s.tail, c.reach.Round)
+		t.synced, t.witnessed, t.mu.written = t.round, t.round, t.round
 	}
 	// What a crash has left is durable by now, and might rot before it is written to.
 	err = t.reach.raise(Reach{Segment: segment, Round: s.tail})
@@ -159,9 +172,9 @@ func (t *tapeTable) contents() *TapeContents {
 	for i := range t.entries {
 		e := &t.entries[i]
 		c.Rounds[i] = RoundInfo{Number: t.base.Number + 1 + RoundNumber(i), Dropped: hlc.Max, Damage: e.damage}
+		r := &c.Rounds[i]
+		r.Epoch, r.Kind, r.Watermark, r.Last, r.Bytes = e.epoch, e.kind, e.watermark, e.last, e.payloadBytes()
 		if e.damage == nil {
-			r := &c.Rounds[i]
-			r.Epoch, r.Kind, r.Watermark, r.Last, r.Bytes = e.epoch, e.kind, e.watermark, e.last, e.payloadBytes()
 			r.Dropped = e.segment.to
 		}
 	}

@@ -1,6 +1,9 @@
 package wal
 
-import "math"
+import (
+	"cmp"
+	"math"
+)
 
 // scanned is a round's header that was found in a segment.
 type scanned struct {
@@ -24,7 +27,8 @@ type scan struct {
 	damage error // what is behind can not be told, and no sound round follows
 }
 
-// scanSegment reads the headers of segment i. Of the last one it finds the end.
+// scanSegment reads the headers of segment i. Of the last one it finds the end. With an
+// error that is damage it returns the rounds before that.
 func (c *chain) scanSegment(i int, pool *chunkPool) (*scan, error) {
 	cs := &c.segments[i]
 	r, file, err := c.openRounds(i, pool)
@@ -42,19 +46,14 @@ func (c *chain) scanSegment(i int, pool *chunkPool) (*scan, error) {
 		s.reach = c.reach.Round
 	}
 	if err := s.run(); err != nil {
-		return nil, err
+		return s, err
 	}
 	if !last {
 		return s, s.endsAt(c.segments[i+1].header.firstRound)
 	}
-	if s.damage != nil {
-		return nil, s.damage // how many rounds there were is not known
-	}
-	if err := s.untorn(); err != nil {
-		return nil, err
-	}
+	err = s.untorn()
 	cs.end = s.at
-	return s, nil
+	return s, cmp.Or(s.damage, err) // how many rounds there were is not known
 }
 
 // run reads headers up to the segment's end, or to a round that a crash has torn.

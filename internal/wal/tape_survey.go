@@ -1,6 +1,11 @@
 package wal
 
-import "github.com/godwitdb/godwit/internal/dberr"
+import (
+	"cmp"
+	"errors"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+)
 
 // survey takes the rounds of all segments into a table.
 type survey struct {
@@ -8,26 +13,48 @@ type survey struct {
 	segments []*tapeSegment
 	tail     RoundNumber // the last round on the disk
 	lost     scanned     // what can not be told at the end of the segment before
+	broken   error       // the log can not be read on behind the table
 }
 
-// surveyTape reads the headers of all segments. Rounds that are damaged are so in the
-// table; other damage is an error.
-func surveyTape(c *chain) (*survey, error) {
-	s := &survey{}
+// surveyTape reads the headers of all segments, or of those before what is wrong with the
+// chain. Rounds that are damaged are so in the table; where other damage is, it ends.
+func surveyTape(c *chain, problem error) (*survey, error) {
+	s := &survey{broken: problem}
 	pool := newChunkPool()
-	for i := range c.segments {
+	segments := c.segments
+	if problem != nil {
+		segments = c.linked()
+	}
+	for i := range segments {
 		sc, err := c.scanSegment(i, pool)
-		if err != nil {
-			return nil, err
+		if sc != nil {
+			err = cmp.Or(err, s.take(&segments[i], sc))
 		}
-		if err := s.take(&c.segments[i], sc); err != nil {
+		if errors.Is(err, dberr.ErrCorrupt) {
+			s.broken = cmp.Or(problem, err)
+			return s, nil
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	if s.lost.missing > 0 {
-		return nil, s.lost.damage
+		s.broken = cmp.Or(problem, s.lost.damage)
 	}
 	return s, nil
+}
+
+// linked returns the segments that follow on each other from the beginning of the log.
+func (c *chain) linked() []chainSegment {
+	for i := range c.segments {
+		if i == 0 && c.broken[c.segments[0].header.prev] {
+			return nil
+		}
+		if c.segments[i].end < 0 {
+			return c.segments[:i+1]
+		}
+	}
+	return c.segments
 }
 
 // take takes a segment's rounds into the table.

@@ -45,7 +45,9 @@ type tapeEntry struct {
 	segment   *tapeSegment
 	offset    int64
 	bytes     int64 // with its header
-	damage    error // a header that is not sound; then only bytes is known, 0
+	// damage is a header that is not sound; then bytes is 0, and nothing is known but what
+	// the header of a segment says that goes on behind the round.
+	damage error
 }
 
 func entryOf(h *roundHeader, s *tapeSegment, offset int64) tapeEntry {
@@ -91,7 +93,7 @@ func (t *tapeTable) behind(n RoundNumber) (Base, error) {
 		return t.base, nil
 	}
 	e := t.entry(n)
-	if e.damage != nil {
+	if e.damage != nil && e.epoch == 0 {
 		return Base{}, &DamagedError{From: n, To: n, Err: e.damage}
 	}
 	return Base{Number: n, Epoch: e.epoch, Watermark: e.watermark, Last: e.last}, nil
