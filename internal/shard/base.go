@@ -6,8 +6,8 @@ import (
 
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/stream"
 	"github.com/godwitdb/godwit/internal/wal"
-	"github.com/godwitdb/godwit/quorum"
 )
 
 // groupBase is where a checkpoint stands in the group's log, and who belongs to the group
@@ -15,7 +15,7 @@ import (
 // the log behind it, which may begin earlier, makes the checkpoint newer.
 type groupBase struct {
 	wal.Base
-	Voters, Learners []quorum.NodeID
+	Members stream.Members
 }
 
 func (b *groupBase) encode() (string, error) {

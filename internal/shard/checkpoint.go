@@ -70,7 +70,7 @@ func (r *Replica) writeCheckpoint(ctx context.Context) error {
 	if base.Base, err = r.bases.first(r.Released()); err != nil {
 		return err
 	}
-	base.Voters, base.Learners = r.group.MembersAt(base.Number)
+	base.Members = r.group.MembersAt(base.Number)
 	attachment, err := base.encode()
 	if err != nil {
 		return err

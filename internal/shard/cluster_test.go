@@ -43,7 +43,7 @@ func newCluster(t *testing.T, members int) *cluster {
 		id := quorum.NodeID(i + 1)
 		t.Cleanup(func() { _ = l.Close() })
 		c.addrs[id], c.listeners[id], c.disks[id] = l.Addr().String(), l, faultfs.New(uint64(i+1))
-		c.options.Group.Voters = append(c.options.Group.Voters, id)
+		c.options.Group.Members.Voters = append(c.options.Group.Members.Voters, id)
 	}
 	return c
 }

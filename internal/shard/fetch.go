@@ -147,7 +147,7 @@ func (r *Replica) fetchWhenBehind(ctx context.Context) error {
 func (r *Replica) donors() []quorum.NodeID {
 	s := r.group.Status()
 	var donors []quorum.NodeID
-	for _, id := range append(s.Voters, s.Learners...) {
+	for _, id := range s.Members.All() {
 		if id != r.rt.Node() && id != s.Leader {
 			donors = append(donors, id)
 		}

@@ -39,20 +39,19 @@ func discardLog(t *testing.T, n *node) {
 // and after any crash on the way, and opened again, has all data. Opening is all it takes.
 func TestBlankReplicaJoins(t *testing.T) {
 	c := newCluster(t, 4)
-	c.options.Group.Voters = []quorum.NodeID{1}
+	c.options.Group.Members.Voters = []quorum.NodeID{1}
 	n1 := c.start(1)
 	leader(t, n1)
 	for i := range 50 {
 		n1.mustPut(fmt.Sprint(i), make([]byte, 10_000))
 	}
 	discardLog(t, n1)
+	c.options.Group.Members.Voters = nil
+	crashed, opened := crashAll(c.disks[4], 600), 0
+	n4 := c.start(4)
 	n1.must(func(ctx context.Context) error { return n1.Group().AddLearner(ctx, 4) })
 	last := n1.mustPut("last", []byte("x"))
-	c.options.Group.Voters = nil
-	crashed, opened := crashAll(c.disks[4], 600), 0
-	var n4 *node
-	for {
-		n4 = c.start(4)
+	for ; ; n4 = c.start(4) {
 		opened++
 		err := waitEndOr(t, n4, func(ctx context.Context) error { return n4.Applied(ctx, last.TS) })
 		if err == nil {
@@ -95,7 +94,7 @@ func TestBlankReplicaJoins(t *testing.T) {
 // they would make one after the other.
 func TestFetchUnderLoad(t *testing.T) {
 	c := newCluster(t, 3)
-	c.options.Group.Voters = []quorum.NodeID{1, 2}
+	c.options.Group.Members.Voters = []quorum.NodeID{1, 2}
 	c.options.CheckpointBytes = 256 << 10
 	piece := time.NewTicker(12 * time.Millisecond) // for a second
 	defer piece.Stop()
@@ -149,13 +148,13 @@ func TestFetchUnderLoad(t *testing.T) {
 			}
 		}
 	})
-	l.must(func(ctx context.Context) error { return l.Group().AddLearner(ctx, 3) })
-	last := l.mustPut("last", []byte("x"))
-	c.options.Group.Voters = nil
+	c.options.Group.Members.Voters = nil
 	opened := 0
 	c.disks[3].SetHook(slow)
-	for {
-		n3 := c.start(3)
+	n3 := c.start(3)
+	l.must(func(ctx context.Context) error { return l.Group().AddLearner(ctx, 3) })
+	last := l.mustPut("last", []byte("x"))
+	for ; ; n3 = c.start(3) {
 		opened++
 		err := waitEndOr(t, n3, func(ctx context.Context) error { return n3.Applied(ctx, last.TS) })
 		if err == nil {
@@ -203,7 +202,7 @@ func TestCheckpointOfUnknownEpoch(t *testing.T) {
 	if _, err := reopen(d); err != nil {
 		t.Fatal(err)
 	}
-	base := groupBase{Base: wal.Base{Number: 40, Epoch: 9, Watermark: 100, Last: 100}, Voters: []quorum.NodeID{1}}
+	base := groupBase{Base: wal.Base{Number: 40, Epoch: 9, Watermark: 100, Last: 100}, Members: stream.Members{Voters: []quorum.NodeID{1}}}
 	attachment, err := base.encode()
 	if err != nil {
 		t.Fatal(err)

@@ -47,7 +47,7 @@ func openFolder(d Disk, rand env.Rand) (_ *openedFolder, err error) {
 			err = errors.Join(err, f.close())
 		}
 	}()
-	if err := f.identify(); err != nil {
+	if err := f.identify(rand); err != nil {
 		return nil, err
 	}
 	if f.ballots, f.ballot, err = wal.OpenBallot(d.FS, f.Path(folder.Ballot), f.id.Cluster); err != nil {
@@ -68,11 +68,11 @@ func openFolder(d Disk, rand env.Rand) (_ *openedFolder, err error) {
 }
 
 // identify reads whose the folder is, or says so if it is new.
-func (f *openedFolder) identify() error {
+func (f *openedFolder) identify(rand env.Rand) error {
 	want := folder.Identity{ID: f.id.Cluster, Node: uint32(f.id.Node)}
 	switch found, err := f.Identify(); {
 	case errors.Is(err, fs.ErrNotExist):
-		return f.found(want)
+		return f.found(want, rand)
 	case err != nil:
 		return err
 	case found != want:
@@ -83,14 +83,14 @@ func (f *openedFolder) identify() error {
 
 // found makes the folder this replica's. It counts when the identity has its name; what a
 // crash leaves before that is made anew.
-func (f *openedFolder) found(id folder.Identity) error {
+func (f *openedFolder) found(id folder.Identity, rand env.Rand) error {
 	if err := f.ExpectNew(); err != nil {
 		return err
 	}
 	if err := wal.CreateReach(f.FS, f.Path(folder.Reach), f.id.Cluster, wal.Reach{}); err != nil {
 		return err
 	}
-	if err := wal.CreateBallot(f.FS, f.Path(folder.Ballot), f.id.Cluster); err != nil {
+	if err := wal.CreateBallot(f.FS, f.Path(folder.Ballot), f.id.Cluster, rand); err != nil {
 		return err
 	}
 	if err := f.Name(id); err != nil {

@@ -55,9 +55,9 @@ func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica,
 	if err != nil {
 		return nil, fmt.Errorf("shard: open %s: %w", d.Dir, err)
 	}
-	o.Group.Contents, o.Group.Ballot = f.contents, f.ballot
+	o.Group.Contents, o.Group.Ballot, o.Group.Folder = f.contents, f.ballot, f.ballots.Folder()
 	if f.manifest != nil {
-		o.Group.Durable, o.Group.Voters, o.Group.Learners = f.base.Number, f.base.Voters, f.base.Learners
+		o.Group.Durable, o.Group.Members = f.base.Number, f.base.Members
 	}
 	r, err := newReplica(ctx, message, o)
 	if err != nil {

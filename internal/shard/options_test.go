@@ -22,8 +22,8 @@ func TestWrongOptions(t *testing.T) {
 		"negative parallel": func(o *Options) { o.ReplayParallel = -1 },
 		"negative timeout":  func(o *Options) { o.Group.ElectionTimeout = -time.Second },
 		"slow heartbeat":    func(o *Options) { o.Group.Heartbeat = o.Group.ElectionTimeout },
-		"voter 0":           func(o *Options) { o.Group.Voters = []quorum.NodeID{0, 1} },
-		"voter twice":       func(o *Options) { o.Group.Voters = []quorum.NodeID{1, 2, 1} },
+		"voter 0":           func(o *Options) { o.Group.Members.Voters = []quorum.NodeID{0, 1} },
+		"voter twice":       func(o *Options) { o.Group.Members.Voters = []quorum.NodeID{1, 2, 1} },
 	} {
 		fs := faultfs.New(1)
 		c.disks[1] = fs

@@ -132,6 +132,13 @@ func (n *Node) Crash(powerLoss bool) {
 	}
 }
 
+// ReplaceDisk gives a machine that is down an empty disk.
+func (n *Node) ReplaceDisk() {
+	n.w.Logf("n%d gets an empty disk", n.id)
+	n.w.note(noteReplace, uint64(n.id), uint64(n.w.now))
+	n.fs = faultfs.New(n.w.rng.Uint64())
+}
+
 // Exit is for the program: it ends itself, as after an error that it cannot
 // handle. It goes on until it waits.
 func (n *Node) Exit() {

@@ -111,6 +111,7 @@ const (
 	noteDisk
 	noteCrash
 	noteStart
+	noteReplace
 )
 
 // After makes f happen in d, when the World's own time has come: whether nodes

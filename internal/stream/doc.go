@@ -34,6 +34,13 @@
 // announced in epoch e because a leader announces those of durable rounds (Invariant
 // I6). Records of e above F(e) are dropped by everybody.
 //
+// A vote or an acknowledgement counts only from the folder in which the member has
+// promised and kept what it did before. So a membership in the log names the members'
+// folders (wal.FolderID); requests say which folder they are for, and who has another one
+// refuses them (ErrOtherFolder). The first members are not told apart before the first
+// leader has asked them: all of them elect it, and its first round behind the barrier says
+// which folders they have. A folder that was put back to an earlier state is not noticed.
+//
 // A member that is behind the beginning of the leader's log needs a snapshot: Behind
 // tells the shard, which fetches one and calls Install.
 //

@@ -53,7 +53,7 @@ func (g *Group) roles(ctx context.Context) error {
 			return err
 		}
 		g.expectLeader()
-		if !g.isVoter(g.id) || g.recovering || g.retired {
+		if !g.votes() || g.recovering || g.retired {
 			continue
 		}
 		transfer := g.asked
@@ -121,8 +121,9 @@ func (g *Group) stepDown(epoch wal.Epoch, leader quorum.NodeID) {
 
 // report is what a voter says of its log.
 type report struct {
-	from quorum.NodeID
-	last position
+	from   quorum.NodeID
+	folder wal.FolderID
+	last   position
 }
 
 // campaign asks for the others' votes, and before that whether they would give them. It
@@ -143,20 +144,23 @@ func (g *Group) campaign(ctx context.Context, transfer bool) ([]report, error) {
 	return g.poll(ctx, voteReq{epoch: g.epoch, transfer: transfer})
 }
 
-// poll asks all voters and returns the reports of a majority that is for the member,
+// poll asks all voters and returns the reports of a quorum that is for the member,
 // which still is what it was.
 func (g *Group) poll(ctx context.Context, req voteReq) ([]report, error) {
 	ctx, cancel := quorum.WithTimeout(ctx, g.options.ElectionTimeout)
 	defer cancel()
 	epoch := g.epoch
-	votes := g.methods.vote.Broadcast(ctx, g.endpoint, g.members().voters, func(to quorum.NodeID) *voteReq {
+	m := g.members()
+	votes := g.methods.vote.Broadcast(ctx, g.endpoint, m.Voters, func(to quorum.NodeID) *voteReq {
 		if to == g.id {
 			return nil
 		}
-		return &req
+		its := req
+		its.folder = m.Folders[to]
+		return &its
 	})
 	// The own vote counts when it is on the own disk.
-	own := &voteResp{epoch: req.epoch, granted: true, last: g.log.position(), first: g.log.base.Number + 1}
+	own := &voteResp{epoch: req.epoch, granted: true, folder: g.options.Folder, last: g.log.position(), first: g.log.base.Number + 1}
 	votes.AddEvent(g.id, own, g.disk.durable.Reached(g.promised))
 	defer votes.Drop()
 	accepts := func(_ quorum.NodeID, v *voteResp) bool {
@@ -166,7 +170,7 @@ func (g *Group) poll(ctx context.Context, req voteReq) ([]report, error) {
 		// From whoever has discarded what the member lacks it could get nothing.
 		return v.granted && (!req.pre || v.first <= g.log.last()+1)
 	}
-	err := votes.Majority(accepts).Wait(ctx)
+	err := votes.Need(m.quorum(), accepts).Wait(ctx)
 	if err == nil && !req.pre {
 		// Others can be a majority before the own disk has the epoch. Who led it and
 		// forgot would win it again, and give its numbers to other rounds.
@@ -178,7 +182,7 @@ func (g *Group) poll(ctx context.Context, req voteReq) ([]report, error) {
 	var reports []report
 	for from, v := range votes.Replies() {
 		if v.granted {
-			reports = append(reports, report{from, v.last})
+			reports = append(reports, report{from, v.folder, v.last})
 		}
 	}
 	return reports, nil
@@ -186,6 +190,9 @@ func (g *Group) poll(ctx context.Context, req voteReq) ([]report, error) {
 
 // handleVote answers a candidate.
 func (g *Group) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq) (*voteResp, error) {
+	if err := g.expect(req.folder); err != nil {
+		return nil, err
+	}
 	// Who hears from a leader does not help to depose it.
 	led := g.role == Leader || g.rt.Elapsed()-g.silence.heard < g.silence.limit()
 	taken := req.epoch == g.epoch && g.vote != from
@@ -205,5 +212,5 @@ func (g *Group) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq
 			return &voteResp{epoch: g.epoch}, nil
 		}
 	}
-	return &voteResp{epoch: g.epoch, granted: true, last: g.log.position(), first: g.log.base.Number + 1}, nil
+	return &voteResp{epoch: g.epoch, granted: true, folder: g.options.Folder, last: g.log.position(), first: g.log.base.Number + 1}, nil
 }

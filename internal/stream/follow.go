@@ -15,6 +15,9 @@ func (g *Group) handleAppend(ctx context.Context, from quorum.NodeID, req *appen
 	if g.retired {
 		return nil, ErrRetired
 	}
+	if err := g.expect(req.folder); err != nil {
+		return nil, err
+	}
 	if !g.follows(from, req.epoch) {
 		return &appendResp{epoch: g.epoch}, nil
 	}

@@ -17,6 +17,10 @@ var (
 	ErrNotLeader = errors.New("stream: not the leader")
 	// ErrBusy: a change of membership is under way, or the leader is new. Try again.
 	ErrBusy = errors.New("stream: a change is under way")
+	// ErrOtherFolder: the group knows this member with another folder. What it has promised
+	// and acknowledged was there, so with this one it does not count. Remove the member,
+	// and add it again as a learner.
+	ErrOtherFolder = errors.New("stream: the member is known with another folder: remove it from the group and add it again")
 	// ErrLastVoter: without the member that is to be removed there is no group.
 	ErrLastVoter = errors.New("stream: the last voter stays")
 	// ErrGone: the rounds are not in the log any more; a snapshot has what was in them.
@@ -72,6 +76,8 @@ type Group struct {
 	// retired: it takes no part any more. whole: and its disk has all that it has acknowledged.
 	retired, whole bool
 	matched        position // the end of what is known to be in the log of its epoch's leader
+	// otherFolder: the last message to this member was for one with another folder.
+	otherFolder bool
 	// asked: the leader wants this member to campaign.
 	asked bool
 
@@ -89,7 +95,7 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 	if e := o.Contents.Base.Epoch; e > g.epoch {
 		g.epoch, g.vote = e, 0 // a snapshot came from an epoch that the member had not heard of
 	}
-	g.log = newLog(o.Contents.Base, membership{slices.Clone(o.Voters), slices.Clone(o.Learners)})
+	g.log = newLog(o.Contents.Base, o.Members.clone())
 	g.recovering = o.Durability == Memory && g.epoch > 0 && !o.Ballot.Whole && !o.GiveUpLost
 	if err := g.load(ctx, t); err != nil {
 		return nil, err
@@ -157,26 +163,39 @@ type Status struct {
 	Role         Role
 	Leader       quorum.NodeID   // 0 if none is known
 	Recovering   bool            // does not vote yet
+	OtherFolder  bool            // ErrOtherFolder was the answer to a leader or a candidate
 	First, Last  wal.RoundNumber // of its log; it is empty if Last is below First
 	Commit       wal.RoundNumber
-	Voters       []quorum.NodeID
-	Learners     []quorum.NodeID
+	Members      Members
 	TailBytes    uint64 // of rounds in memory
 	BacklogBytes uint64 // of rounds that are not known to be durable
 }
 
 // Status returns the member's state.
 func (g *Group) Status() Status {
-	m := g.members()
-	return Status{Epoch: g.epoch, Role: g.role, Leader: g.leader, Recovering: g.recovering, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
-		Voters: slices.Clone(m.voters), Learners: slices.Clone(m.learners), TailBytes: g.log.tailLen, BacklogBytes: g.log.backlog(g.committed())}
+	return Status{Epoch: g.epoch, Role: g.role, Leader: g.leader, Recovering: g.recovering, OtherFolder: g.otherFolder, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
+		Members: g.members().clone(), TailBytes: g.log.tailLen, BacklogBytes: g.log.backlog(g.committed())}
 }
 
 func (g *Group) committed() wal.RoundNumber { return wal.RoundNumber(g.commit.Value()) }
 
-func (g *Group) members() membership { return g.log.membershipAt(g.log.last()).membership }
+func (g *Group) members() Members { return g.log.membershipAt(g.log.last()).Members }
 
-func (g *Group) isVoter(id quorum.NodeID) bool { return slices.Contains(g.members().voters, id) }
+func (g *Group) isVoter(id quorum.NodeID) bool { return slices.Contains(g.members().Voters, id) }
+
+// votes tells whether this member, with its folder, is a voter.
+func (g *Group) votes() bool {
+	return g.isVoter(g.id) && counts(g.members().Folders[g.id], g.options.Folder)
+}
+
+// expect returns ErrOtherFolder if a message is for a member with this one's name and
+// another folder.
+func (g *Group) expect(folder wal.FolderID) error {
+	if g.otherFolder = !counts(folder, g.options.Folder); g.otherFolder {
+		return ErrOtherFolder
+	}
+	return nil
+}
 
 // Commit is the number of the last round that is known to be durable: it and those
 // before it never change.
@@ -240,11 +259,11 @@ func (g *Group) Discard(before wal.RoundNumber) {
 // Install puts an empty log behind base in place of the member's: a snapshot that ends
 // there has what was before it, and names the members. Nothing is done if the log has
 // that round, or more durable ones. Run has to run.
-func (g *Group) Install(ctx context.Context, base wal.Base, voters, learners []quorum.NodeID) error {
+func (g *Group) Install(ctx context.Context, base wal.Base, m Members) error {
 	if e, ok := g.log.epoch(base.Number); ok && e == base.Epoch || base.Number <= g.committed() {
 		return nil
 	}
-	g.log = newLog(base, membership{voters, learners})
+	g.log = newLog(base, m.clone())
 	g.disk.reset(base)
 	g.advance(base.Number)
 	return g.disk.sync(ctx)

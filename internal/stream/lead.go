@@ -50,6 +50,14 @@ func (g *Group) rule(ctx context.Context, reports []report) error {
 	g.role, g.leader, g.failures = Leader, g.id, 0
 	g.reign.Barrier = g.add(wal.Round{Kind: wal.RoundOpen})
 	g.options.Logf("epoch %d: leads, barrier %d", epoch, g.reign.Barrier)
+	if m := g.members().clone(); !m.known() {
+		// The first leader says which folders count, before all data.
+		m.Folders = map[quorum.NodeID]wal.FolderID{}
+		for i := range reports {
+			m.Folders[reports[i].from] = reports[i].folder
+		}
+		g.addMembers(m)
+	}
 	g.follow(g.members())
 	g.elected.TryGet() // an older one is over
 	if err := g.elected.TryPut(g.reign); err != nil {
@@ -61,7 +69,7 @@ func (g *Group) rule(ctx context.Context, reports []report) error {
 			return err
 		}
 		// A leader that a majority does not hear of is none.
-		heard, voters := 0, g.members().voters
+		heard, voters := 0, g.members().Voters
 		for _, id := range voters {
 			if id == g.id || g.rt.Elapsed()-g.reign.peers[id].heard < g.options.ElectionTimeout {
 				heard++
@@ -75,17 +83,18 @@ func (g *Group) rule(ctx context.Context, reports []report) error {
 	}
 }
 
-// elects tells whether who has voted is a majority of the members according to the log
+// elects tells whether who has voted is a quorum of the members according to the log
 // that was adopted. The candidate may have asked the members of long ago: a majority of
-// those need not have anybody in common with one of today.
+// those need not have anybody in common with one of today; or a member's other folder,
+// which has promised nothing.
 func (g *Group) elects(reports []report) bool {
-	voters, votes := g.members().voters, 0
+	m, votes := g.members(), 0
 	for i := range reports {
-		if slices.Contains(voters, reports[i].from) {
+		if r := &reports[i]; slices.Contains(m.Voters, r.from) && counts(m.Folders[r.from], r.folder) {
 			votes++
 		}
 	}
-	return votes > len(voters)/2 && slices.Contains(voters, g.id)
+	return votes >= m.quorum() && g.votes()
 }
 
 // Append puts the leader's next round behind the others, one of data or a part of such:
@@ -148,7 +157,7 @@ func (l *Leadership) untilEnded(ctx context.Context, e quorum.Event) error {
 // kth returns the highest value that a majority of the voters has reached.
 func (g *Group) kth(value func(*peer) uint64) uint64 {
 	all := make([]uint64, 0, 8)
-	for _, id := range g.members().voters {
+	for _, id := range g.members().Voters {
 		all = append(all, value(g.reign.peers[id]))
 	}
 	slices.Sort(all)
@@ -165,7 +174,7 @@ func (g *Group) count() {
 		g.advance(number)
 		g.reign.Opened.Set(struct{}{})
 	}
-	if m := g.log.membershipAt(g.log.last()); m.number <= g.committed() && !slices.Contains(m.voters, g.id) {
+	if m := g.log.membershipAt(g.log.last()); m.number <= g.committed() && !slices.Contains(m.Voters, g.id) {
 		g.stepDown(g.epoch, 0) // it has been removed
 	}
 }

@@ -43,11 +43,11 @@ type log struct {
 // placed is the membership from a round on.
 type placed struct {
 	number wal.RoundNumber
-	membership
+	Members
 }
 
 // newLog returns a log that goes on behind base.
-func newLog(base wal.Base, m membership) *log {
+func newLog(base wal.Base, m Members) *log {
 	return &log{base: base, headsAt: base.Number, heads: []head{{watermark: base.Watermark}}, members: []placed{{base.Number, m}}}
 }
 
@@ -95,7 +95,7 @@ func (l *log) note(r *wal.Round, payloadBytes uint64) {
 	}
 	l.spans[len(l.spans)-1].watermark = r.Watermark
 	l.heads = append(l.heads, head{r.Watermark, l.heads[len(l.heads)-1].end + roundOverheadBytes + payloadBytes})
-	if m := (membership{}); r.Kind == wal.RoundMembers && quorum.Decode(r.Payload, &m) == nil {
+	if m := (Members{}); r.Kind == wal.RoundMembers && quorum.Decode(r.Payload, &m) == nil {
 		l.members = append(l.members, placed{r.Number, m})
 	}
 }
@@ -230,7 +230,7 @@ func (l *log) discard(n wal.RoundNumber) {
 	if at+1 < len(l.spans) && l.spans[at+1].first == n || n > l.last() {
 		at++
 	}
-	m := l.membershipAt(n - 1).membership
+	m := l.membershipAt(n - 1).Members
 	l.base, l.spans = base, slices.Clone(l.spans[at:])
 	if len(l.spans) > 0 {
 		l.spans[0].first = max(l.spans[0].first, n)

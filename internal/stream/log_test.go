@@ -41,7 +41,7 @@ func (l *naive) finals(commit wal.RoundNumber) (f []Final) {
 func TestLogAgainstNaive(t *testing.T) {
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		l, want := newLog(wal.Base{}, membership{voters: []quorum.NodeID{1}}), &naive{}
+		l, want := newLog(wal.Base{}, Members{Voters: []quorum.NodeID{1}}), &naive{}
 		commit := wal.RoundNumber(0)
 		epoch, watermark := wal.Epoch(0), hlc.Timestamp(0)
 		for range 200 {

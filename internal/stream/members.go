@@ -2,52 +2,127 @@ package stream
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/godwitdb/godwit/internal/wal"
 	"github.com/godwitdb/godwit/quorum"
 )
 
-// AddLearner makes a node a learner: it gets all rounds, and does not vote.
+// Members are who belongs to a group. It is the payload of wal.RoundMembers.
+type Members struct { //nolint:recvcheck // Fields sets it, the others are for values
+	Voters   []quorum.NodeID
+	Learners []quorum.NodeID // get all rounds, and do not vote
+	// Folders are the members' folders. Those of a new group are not known before it has had a
+	// leader, for which all first voters have to vote.
+	Folders map[quorum.NodeID]wal.FolderID
+}
+
+// All returns the names of all members.
+func (m Members) All() []quorum.NodeID { return slices.Concat(m.Voters, m.Learners) }
+
+// known tells whether it is known which folders count.
+func (m Members) known() bool { return len(m.Folders) > 0 }
+
+// counts tells whether a member's folder is the one that is expected, or it is not known
+// which one that is.
+func counts(expected, folder wal.FolderID) bool {
+	return expected == wal.FolderID{} || expected == folder
+}
+
+// quorum returns how many votes elect a leader. Without folders nobody can tell the first
+// members from those that have lost theirs: only all together cannot have forgotten anything.
+func (m Members) quorum() int {
+	if !m.known() {
+		return len(m.Voters)
+	}
+	return len(m.Voters)/2 + 1
+}
+
+func (m Members) clone() Members {
+	return Members{slices.Clone(m.Voters), slices.Clone(m.Learners), maps.Clone(m.Folders)}
+}
+
+// Fields implements quorum.Message.
+func (m *Members) Fields(c *quorum.Coder) {
+	quorum.Slice(c, &m.Voters, c.Node)
+	quorum.Slice(c, &m.Learners, c.Node)
+	if c.Reading() {
+		m.Folders = map[quorum.NodeID]wal.FolderID{}
+	}
+	for _, id := range m.All() {
+		folder := m.Folders[id]
+		if folderField(c, &folder); c.Reading() {
+			m.Folders[id] = folder
+		}
+	}
+}
+
+// AddLearner makes a node a learner: it gets all rounds, and does not vote. The node has to
+// be up, to say which folder it has.
 func (g *Group) AddLearner(ctx context.Context, id quorum.NodeID) error {
-	m := g.members()
-	if slices.Contains(m.voters, id) || slices.Contains(m.learners, id) {
+	m := g.members().clone()
+	if slices.Contains(m.All(), id) {
 		return nil
 	}
-	return g.change(ctx, membership{m.voters, with(m.learners, id)})
+	if id == 0 {
+		return quorum.ErrUnknownNode
+	}
+	if g.role != Leader {
+		return ErrNotLeader
+	}
+	epoch := g.epoch
+	short, cancel := quorum.WithTimeout(ctx, g.options.ElectionTimeout)
+	defer cancel()
+	resp, err := g.methods.hello.Call(short, g.endpoint, id, &helloReq{})
+	switch {
+	case err != nil:
+		return err
+	case g.epoch != epoch:
+		return ErrNotLeader
+	}
+	m = g.members().clone()
+	if slices.Contains(m.All(), id) {
+		return nil
+	}
+	m.Learners, m.Folders[id] = with(m.Learners, id), resp.folder
+	return g.change(ctx, m)
 }
 
 // Promote makes a learner that has all that is durable a voter.
 func (g *Group) Promote(ctx context.Context, id quorum.NodeID) error {
-	m := g.members()
+	m := g.members().clone()
 	switch p := g.reign.peers[id]; {
-	case slices.Contains(m.voters, id):
+	case slices.Contains(m.Voters, id):
 		return nil
 	case g.role != Leader:
 		return ErrNotLeader
-	case !slices.Contains(m.learners, id):
+	case !slices.Contains(m.Learners, id):
 		return quorum.ErrUnknownNode
 	case p.match < g.committed():
 		return ErrBusy // with it more than half of the others would be needed at once
 	}
-	return g.change(ctx, membership{with(m.voters, id), without(m.learners, id)})
+	m.Voters, m.Learners = with(m.Voters, id), without(m.Learners, id)
+	return g.change(ctx, m)
 }
 
 // Remove makes a node no member any more. A leader that removes itself leads until that
 // is durable.
 func (g *Group) Remove(ctx context.Context, id quorum.NodeID) error {
-	m := g.members()
-	if !slices.Contains(m.voters, id) && !slices.Contains(m.learners, id) {
+	m := g.members().clone()
+	if !slices.Contains(m.All(), id) {
 		return nil
 	}
-	return g.change(ctx, membership{without(m.voters, id), without(m.learners, id)})
+	m.Voters, m.Learners = without(m.Voters, id), without(m.Learners, id)
+	delete(m.Folders, id)
+	return g.change(ctx, m)
 }
 
 // MembersAt returns who the members are according to the rounds up to one of the log, for
 // a checkpoint that ends there.
-func (g *Group) MembersAt(n wal.RoundNumber) (voters, learners []quorum.NodeID) {
+func (g *Group) MembersAt(n wal.RoundNumber) Members {
 	m := g.log.membershipAt(n)
-	return slices.Clone(m.voters), slices.Clone(m.learners)
+	return m.clone()
 }
 
 func with(ids []quorum.NodeID, id quorum.NodeID) []quorum.NodeID {
@@ -62,13 +137,11 @@ func without(ids []quorum.NodeID, id quorum.NodeID) []quorum.NodeID {
 
 // change makes another membership durable. It differs by one voter at most from that
 // before, so that majorities of both have a member in common.
-func (g *Group) change(ctx context.Context, m membership) error {
+func (g *Group) change(ctx context.Context, m Members) error {
 	l := g.reign
 	switch {
-	case len(m.voters) == 0:
+	case len(m.Voters) == 0:
 		return ErrLastVoter
-	case slices.Contains(m.voters, 0) || slices.Contains(m.learners, 0):
-		return quorum.ErrUnknownNode
 	case g.role != Leader:
 		return ErrNotLeader
 	// The last change has to be durable, and the barrier: a majority of the old members
@@ -76,9 +149,7 @@ func (g *Group) change(ctx context.Context, m membership) error {
 	case l.transferring || !l.Opened.Decided() || g.log.membershipAt(g.log.last()).number > g.committed():
 		return ErrBusy
 	}
-	watermark := g.log.lastWatermark()
-	n := g.add(wal.Round{Kind: wal.RoundMembers, Watermark: watermark, Last: watermark, Payload: quorum.Encode(nil, &m)})
-	g.options.Logf("epoch %d: from round %d on voters %v, learners %v", g.epoch, n, m.voters, m.learners)
+	n := g.addMembers(m)
 	g.follow(m) // it counts from when it is in the log
 	g.count()
 	err := l.untilEnded(ctx, g.commit.Reached(uint64(n)))
@@ -86,6 +157,14 @@ func (g *Group) change(ctx context.Context, m membership) error {
 		return nil // though it may have ended this leadership
 	}
 	return err
+}
+
+// addMembers appends to the leader's log who the members are.
+func (g *Group) addMembers(m Members) wal.RoundNumber {
+	watermark := g.log.lastWatermark()
+	n := g.add(wal.Round{Kind: wal.RoundMembers, Watermark: watermark, Last: watermark, Payload: quorum.Encode(nil, &m)})
+	g.options.Logf("epoch %d: from round %d on voters %v, learners %v", g.epoch, n, m.Voters, m.Learners)
+	return n
 }
 
 // Transfer makes another voter the leader: it gets what it lacks and is told to campaign.

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"math"
 
 	"github.com/godwitdb/godwit/internal/wal"
@@ -76,14 +77,25 @@ func (m *run) sound(epochMax wal.Epoch) bool {
 	return m.prev.epoch <= epochMax
 }
 
+// folderField names a folder's id.
+func folderField(c *quorum.Coder, id *wal.FolderID) {
+	b := id[:]
+	if c.Bytes(&b); c.Reading() {
+		*id = wal.FolderID{}
+		copy(id[:], b)
+	}
+}
+
 type voteReq struct {
 	epoch    wal.Epoch
-	pre      bool // only asks what the answer would be
-	transfer bool // the leader wants it: a leader is no reason to refuse
+	folder   wal.FolderID // of whom it is for, 0 if that is not known
+	pre      bool         // only asks what the answer would be
+	transfer bool         // the leader wants it: a leader is no reason to refuse
 }
 
 func (m *voteReq) Fields(c *quorum.Coder) {
 	c.Uint((*uint64)(&m.epoch))
+	folderField(c, &m.folder)
 	c.Bool(&m.pre)
 	c.Bool(&m.transfer)
 }
@@ -91,6 +103,7 @@ func (m *voteReq) Fields(c *quorum.Coder) {
 type voteResp struct {
 	epoch   wal.Epoch
 	granted bool
+	folder  wal.FolderID    // the voter's
 	last    position        // of the voter's log
 	first   wal.RoundNumber // that it has
 }
@@ -98,6 +111,7 @@ type voteResp struct {
 func (m *voteResp) Fields(c *quorum.Coder) {
 	c.Uint((*uint64)(&m.epoch))
 	c.Bool(&m.granted)
+	folderField(c, &m.folder)
 	m.last.fields(c)
 	c.Uint((*uint64)(&m.first))
 }
@@ -105,6 +119,7 @@ func (m *voteResp) Fields(c *quorum.Coder) {
 // appendReq is what a leader has for a follower: rounds, or none to say that it leads.
 type appendReq struct {
 	epoch  wal.Epoch
+	folder wal.FolderID // of whom it is for
 	commit wal.RoundNumber
 	first  wal.RoundNumber // that the leader has
 	run
@@ -112,6 +127,7 @@ type appendReq struct {
 
 func (m *appendReq) Fields(c *quorum.Coder) {
 	c.Uint((*uint64)(&m.epoch))
+	folderField(c, &m.folder)
 	c.Uint((*uint64)(&m.commit))
 	c.Uint((*uint64)(&m.first))
 	m.run.fields(c)
@@ -161,16 +177,14 @@ type campaignReq struct{ epoch wal.Epoch }
 
 func (m *campaignReq) Fields(c *quorum.Coder) { c.Uint((*uint64)(&m.epoch)) }
 
-// membership is who is in a group. It is the payload of wal.RoundMembers.
-type membership struct {
-	voters   []quorum.NodeID
-	learners []quorum.NodeID // get all rounds, and do not vote
-}
+// helloReq asks a node for its folder.
+type helloReq struct{}
 
-func (m *membership) Fields(c *quorum.Coder) {
-	quorum.Slice(c, &m.voters, c.Node)
-	quorum.Slice(c, &m.learners, c.Node)
-}
+func (*helloReq) Fields(*quorum.Coder) {}
+
+type helloResp struct{ folder wal.FolderID }
+
+func (m *helloResp) Fields(c *quorum.Coder) { folderField(c, &m.folder) }
 
 type methods struct {
 	vote     quorum.Method[voteReq, voteResp]
@@ -178,6 +192,7 @@ type methods struct {
 	fetch    quorum.Method[fetchReq, fetchResp]
 	campaign quorum.Method[campaignReq, appendResp]
 	end      quorum.Method[campaignReq, appendResp]
+	hello    quorum.Method[helloReq, helloResp]
 }
 
 // serve names the methods, with their numbers on the wire, and handles them.
@@ -188,10 +203,14 @@ func (g *Group) serve() {
 		quorum.NewMethod[fetchReq, fetchResp](13, "stream fetch"),
 		quorum.NewMethod[campaignReq, appendResp](14, "stream campaign"),
 		quorum.NewMethod[campaignReq, appendResp](15, "stream end"),
+		quorum.NewMethod[helloReq, helloResp](16, "stream hello"),
 	}
 	g.methods.vote.Handle(g.endpoint, g.handleVote)
 	g.methods.append.Handle(g.endpoint, g.handleAppend)
 	g.methods.fetch.Handle(g.endpoint, g.handleFetch)
 	g.methods.campaign.Handle(g.endpoint, g.handleCampaign)
 	g.methods.end.Handle(g.endpoint, g.handleEnd)
+	g.methods.hello.Handle(g.endpoint, func(context.Context, quorum.NodeID, *helloReq) (*helloResp, error) {
+		return &helloResp{g.options.Folder}, nil
+	})
 }

@@ -29,9 +29,12 @@ type Options struct {
 	Ballot   wal.Ballot
 	// Durable is up to where the rounds are known to be durable: a checkpoint has them.
 	Durable wal.RoundNumber
-	// Voters and Learners are the members where the tape begins: of a new group the first
-	// ones, later those that the checkpoint says. A member that is to join a group has none.
-	Voters, Learners []quorum.NodeID
+	// Folder is where the member keeps all this (BallotFile.Folder).
+	Folder wal.FolderID
+	// Members are those where the tape begins: of a new group the first ones, without
+	// folders, later those that the checkpoint says. A member that is to join a group has
+	// none.
+	Members Members
 	// Durability is the same for all members.
 	Durability Durability
 	// GiveUpLost makes a member with Memory vote at once after a restart: what it has
@@ -84,9 +87,12 @@ func (o Options) Validate() error {
 	if d := o.withDefaults(); d.Heartbeat < time.Millisecond || d.Heartbeat > d.ElectionTimeout/2 {
 		return fmt.Errorf("stream: a Heartbeat of %v with an ElectionTimeout of %v, allowed are 1ms to half of that", d.Heartbeat, d.ElectionTimeout)
 	}
-	all := slices.Sorted(slices.Values(slices.Concat(o.Voters, o.Learners)))
+	all := slices.Sorted(slices.Values(o.Members.All()))
 	if len(all) > 0 && all[0] == 0 || len(slices.Compact(slices.Clone(all))) != len(all) {
-		return fmt.Errorf("stream: the voters %v and learners %v: each member is named once, and 0 is none", o.Voters, o.Learners)
+		return fmt.Errorf("stream: the voters %v and learners %v: each member is named once, and 0 is none", o.Members.Voters, o.Members.Learners)
+	}
+	if !o.Members.known() && len(o.Members.Learners) > 0 {
+		return fmt.Errorf("stream: the learners %v of a new group: it has voters, and learners are added to it", o.Members.Learners)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 // peer is what a leader knows of a member, itself included.
 type peer struct {
 	id       quorum.NodeID
+	folder   wal.FolderID
 	match    wal.RoundNumber // it has the rounds up to here
 	next     wal.RoundNumber // what to send next
 	question uint64          // that it has answered
@@ -34,16 +35,16 @@ type peer struct {
 const probeBytesMax = 4 << 10
 
 // follow starts and ends replicating tasks, so that there is one for each member.
-func (g *Group) follow(m membership) {
+func (g *Group) follow(m Members) {
 	l := g.reign
-	all := slices.Concat(m.voters, m.learners)
+	all := m.All()
 	for _, id := range all {
 		if l.peers[id] != nil {
 			continue
 		}
 		ctx, cancel := quorum.WithCancel(l.ctx)
 		now := g.rt.Elapsed()
-		p := &peer{id: id, next: g.log.last(), heard: now, sent: now - g.options.Heartbeat, probing: true, cancel: cancel}
+		p := &peer{id: id, folder: m.Folders[id], next: g.log.last(), heard: now, sent: now - g.options.Heartbeat, probing: true, cancel: cancel}
 		l.peers[id] = p
 		if id == g.id {
 			quorum.Go(ctx, "stream own disk", func(ctx context.Context) error { return g.ownDisk(ctx, p) })
@@ -57,7 +58,7 @@ func (g *Group) follow(m membership) {
 			delete(l.peers, id)
 		}
 	}
-	n := len(m.voters)
+	n := len(m.Voters)
 	g.commit.Behind(quorum.KindQuorum, n/2+1, n)
 	l.confirmed.Behind(quorum.KindQuorum, n/2+1, n)
 }
@@ -155,7 +156,7 @@ func (g *Group) exchange(ctx context.Context, p *peer) {
 // not acknowledged, so it is answered at once.
 func (g *Group) beat(ctx context.Context, p *peer) {
 	l := g.reign
-	req := &appendReq{epoch: g.epoch, commit: min(g.committed(), p.match), first: g.log.base.Number + 1}
+	req := &appendReq{epoch: g.epoch, folder: p.folder, commit: min(g.committed(), p.match), first: g.log.base.Number + 1}
 	req.prev.number = max(p.match, g.log.base.Number)
 	req.prev.epoch, _ = g.log.epoch(req.prev.number)
 	question, sent := l.question, g.rt.Elapsed()
@@ -174,7 +175,7 @@ func (g *Group) beat(ctx context.Context, p *peer) {
 // request makes the next request for a member: rounds that it lacks, as far as they are
 // at hand.
 func (g *Group) request(ctx context.Context, p *peer) *appendReq {
-	req := &appendReq{epoch: g.epoch, commit: g.committed(), first: g.log.base.Number + 1}
+	req := &appendReq{epoch: g.epoch, folder: p.folder, commit: g.committed(), first: g.log.base.Number + 1}
 	// Whoever lacks more than there is hears what there is.
 	req.prev.number = max(min(p.next-1, g.log.last()), g.log.base.Number)
 	req.prev.epoch, _ = g.log.epoch(req.prev.number)

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -17,9 +18,30 @@ import (
 // Put has returned for; so it is if one of them rots.
 
 const (
-	ballotMagic uint64 = 0x544c425449574447 // "GDWITBLT"
-	ballotSlots int64  = 2
+	ballotMagic   uint64 = 0x544c425449574447 // "GDWITBLT"
+	ballotSlots   int64  = 2
+	ballotVersion uint32 = 2 // 1 had no FolderID
 )
+
+// FolderID tells the folders of members apart: it is drawn when one is made. A member's
+// promises are in its folder, and what it has acknowledged; who has its name and another
+// folder is somebody else.
+type FolderID [16]byte
+
+// String returns the id as 32 hexadecimal digits.
+func (id FolderID) String() string { return hex.EncodeToString(id[:]) }
+
+// MarshalText returns String.
+func (id FolderID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads what MarshalText returns.
+func (id *FolderID) UnmarshalText(text []byte) error {
+	if hex.DecodedLen(len(text)) != len(id) {
+		return fmt.Errorf("wal: %q is no folder's id", text)
+	}
+	_, err := hex.Decode(id[:], text)
+	return err
+}
 
 // Ballot is what a member has promised: to take part in no earlier epoch, and to vote for
 // nobody else in this one.
@@ -35,6 +57,7 @@ type Ballot struct {
 type ballotSlot struct {
 	Ballot
 	id       DatabaseID
+	folder   FolderID
 	sequence uint64 // of the write
 }
 
@@ -47,26 +70,31 @@ func (s *ballotSlot) put(b []byte, slot int64) {
 	le.PutUint64(b[40:], uint64(s.Epoch))
 	le.PutUint32(b[48:], s.Vote)
 	le.PutUint32(b[52:], uint32(slot))
+	copy(b[56:], s.folder[:])
 	if s.Whole {
-		b[56] = 1
+		b[72] = 1
 	}
-	sealBlock(b, ballotMagic, FormatVersion)
+	sealBlock(b, ballotMagic, ballotVersion)
 }
 
 // decodeBallotSlot reads a slot, or as much of it as there is.
 func decodeBallotSlot(file string, slot int64, b []byte) (ballotSlot, error) {
 	var s ballotSlot
-	if err := openBlock(file, slot*blockBytes, b, ballotMagic, FormatVersion, "ballot"); err != nil {
+	if err := openBlock(file, slot*blockBytes, b, ballotMagic, ballotVersion, "ballot"); err != nil {
 		return s, err
 	}
 	le := binary.LittleEndian
+	if v := le.Uint32(b[8:]); v < ballotVersion {
+		return s, fmt.Errorf("%w: %s has ballot format %d, this is %d; the replica has to join again, with an empty folder", dberr.ErrOlderFormat, file, v, ballotVersion)
+	}
 	copy(s.id[:], b[16:])
 	s.sequence = le.Uint64(b[32:])
 	s.Epoch = Epoch(le.Uint64(b[40:]))
 	s.Vote = le.Uint32(b[48:])
-	s.Whole = b[56] == 1
-	if got := le.Uint32(b[52:]); s.sequence == 0 || int64(got) != slot {
-		return s, dberr.Corrupt(file, slot*blockBytes, "a ballot of slot %d, write %d", got, s.sequence)
+	copy(s.folder[:], b[56:])
+	s.Whole = b[72] == 1
+	if got := le.Uint32(b[52:]); s.sequence == 0 || int64(got) != slot || s.folder == (FolderID{}) {
+		return s, dberr.Corrupt(file, slot*blockBytes, "a ballot of slot %d, write %d, folder %v", got, s.sequence, s.folder)
 	}
 	return s, nil
 }
@@ -78,15 +106,19 @@ type BallotFile struct {
 	failure error
 }
 
-// CreateBallot makes the file name with the zero ballot, durable but for its name.
-func CreateBallot(fsys env.FS, name string, id DatabaseID) error {
+// CreateBallot makes the file name with the zero ballot and a new folder's id, durable but
+// for its name.
+func CreateBallot(fsys env.FS, name string, id DatabaseID, rand env.Rand) error {
+	s := ballotSlot{id: id, sequence: 1}
+	binary.LittleEndian.PutUint64(s.folder[:], rand.Uint64())
+	binary.LittleEndian.PutUint64(s.folder[8:], max(1, rand.Uint64()))
 	f, err := fsys.Create(name)
 	if err != nil {
 		return err
 	}
 	err = f.Preallocate(ballotSlots * blockBytes)
 	if err == nil {
-		err = writeBallot(f, &ballotSlot{id: id, sequence: 1})
+		err = writeBallot(f, &s)
 	}
 	return errors.Join(err, f.Close())
 }
@@ -139,7 +171,7 @@ func readBallot(f env.File, name string, id DatabaseID) (newest ballotSlot, same
 		}
 		s, err := decodeBallotSlot(name, slot, b[:n])
 		switch {
-		case errors.Is(err, dberr.ErrNewerFormat):
+		case errors.Is(err, dberr.ErrNewerFormat), errors.Is(err, dberr.ErrOlderFormat):
 			return newest, false, err
 		case err != nil:
 			damage, same = err, false
@@ -168,7 +200,8 @@ func (f *BallotFile) Put(b Ballot) error {
 	case b.Epoch < old.Epoch || b.Epoch == old.Epoch && old.Vote != 0 && b.Vote != old.Vote:
 		return fmt.Errorf("wal: a ballot for %d in epoch %d after one for %d in epoch %d", b.Vote, b.Epoch, old.Vote, old.Epoch)
 	}
-	next := ballotSlot{Ballot: b, id: f.known.id, sequence: f.known.sequence + 1}
+	next := f.known
+	next.Ballot, next.sequence = b, next.sequence+1
 	if err := writeBallot(f.file, &next); err != nil {
 		f.failure = fmt.Errorf("%w: the ballot: %w", dberr.ErrLogFailed, err)
 		return f.failure
@@ -176,6 +209,9 @@ func (f *BallotFile) Put(b Ballot) error {
 	f.known = next
 	return nil
 }
+
+// Folder returns the id of the folder that the file is of.
+func (f *BallotFile) Folder() FolderID { return f.known.folder }
 
 // Close closes the file.
 func (f *BallotFile) Close() error { return f.file.Close() }

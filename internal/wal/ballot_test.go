@@ -15,7 +15,7 @@ const testBallot = "db/BALLOT"
 func newBallot(t *testing.T) (*faultfs.FS, *BallotFile) {
 	t.Helper()
 	f := newFS(t)
-	must(t, CreateBallot(f, testBallot, testID))
+	must(t, CreateBallot(f, testBallot, testID, newSeeded(1)))
 	must(t, f.SyncDir("db"))
 	b, got, err := OpenBallot(f, testBallot, testID)
 	must(t, err)
@@ -127,4 +127,23 @@ func TestBallotRefuses(t *testing.T) {
 		}
 	}
 	must(t, b.Close())
+}
+
+// A ballot without a folder's id is refused, and not mended.
+func TestBallotOlderFormat(t *testing.T) {
+	f, b := newBallot(t)
+	must(t, b.Close())
+	old := make([]byte, ballotSlots*blockBytes)
+	for slot := range ballotSlots {
+		block := old[slot*blockBytes:][:blockBytes]
+		b.known.put(block, slot)
+		sealBlock(block, ballotMagic, 1)
+	}
+	must(t, f.WriteFile(testBallot, old))
+	if _, _, err := OpenBallot(f, testBallot, testID); !errors.Is(err, dberr.ErrOlderFormat) {
+		t.Errorf("%v", err)
+	}
+	if !bytes.Equal(must2(f.ReadFile(testBallot)), old) {
+		t.Error("it was changed")
+	}
 }

@@ -94,7 +94,7 @@ func (r *replica) options(s *Setup, logf func(string, ...any)) shard.Options {
 	}
 	return shard.Options{
 		Group: stream.Options{
-			Voters:     slices.Sorted(maps.Keys(s.Addrs)),
+			Members:    stream.Members{Voters: slices.Sorted(maps.Keys(s.Addrs))},
 			Durability: d, ElectionTimeout: s.ElectionTimeout, Logf: logf,
 		},
 		Arena: r.arena, Workers: s.Threads, Time: env.RealClock(), PendingBytesMax: pendingBytesMax,

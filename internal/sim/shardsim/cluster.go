@@ -40,7 +40,7 @@ func NewCluster(w *sim.World, members int, o shard.Options) *Cluster {
 	for i := range members {
 		c.all = append(c.all, env.NodeID(i+1))
 	}
-	c.Shard.Group.Voters = slices.Clone(c.all)
+	c.Shard.Group.Members.Voters = slices.Clone(c.all)
 	return c
 }
 

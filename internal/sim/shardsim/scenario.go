@@ -100,7 +100,7 @@ func (c *Cluster) hunter(trip time.Duration) *hunt.Hunter {
 		},
 		Voters: func(id env.NodeID) []env.NodeID {
 			if m := c.members[id]; m.works() {
-				return m.replica.Group().Status().Voters
+				return m.replica.Group().Status().Members.Voters
 			}
 			return nil
 		},

@@ -32,9 +32,11 @@ type Cluster struct {
 	members map[env.NodeID]*member
 	// checkpoints are what members have on their disks beside the tape.
 	checkpoints map[env.NodeID]*checkpoint
-	stopped     bool // no more transactions
-	spared      bool // from losing what they have in memory
-	retiring    bool // one does, and loses its power soon
+	stopped     bool       // no more transactions
+	lost        env.NodeID // whose disk was replaced, until it is a voter again; or 0
+	spared      bool       // from losing what they have in memory
+	retiring    bool       // one does, and loses its power soon
+	changing    int        // changes of membership or leader under way
 	ids         uint64
 
 	leaders   map[wal.Epoch]env.NodeID
@@ -51,7 +53,7 @@ type Cluster struct {
 // checkpoint is what comes of the rounds up to one, and who the members are then.
 type checkpoint struct {
 	*state
-	voters, learners []env.NodeID
+	members stream.Members
 }
 
 // base is what the log goes on behind.
@@ -94,6 +96,15 @@ func (c *Cluster) leader() *member {
 		}
 	}
 	return leader
+}
+
+// replaceDisk has a member go on with its name and nothing else.
+func (c *Cluster) replaceDisk(id env.NodeID) {
+	n := c.world.Node(id)
+	n.Crash(true)
+	delete(c.checkpoints, id)
+	n.ReplaceDisk()
+	n.Start()
 }
 
 // ended judges why a member's program has ended by itself.
@@ -200,7 +211,7 @@ func (c *Cluster) Settle(within time.Duration) error {
 // ranks returns those who are members according to the leader.
 func (c *Cluster) ranks() []env.NodeID {
 	s := c.leader().group.Status()
-	return slices.Concat(s.Voters, s.Learners)
+	return s.Members.All()
 }
 
 // agreed tells whether all members have all rounds.

@@ -39,7 +39,7 @@ func openDisk(f env.FS, rand env.Rand) (*disk, error) {
 	id, reach, ballot := groupID(), filepath.Join(folder, reachName), filepath.Join(folder, ballotName)
 	err := errors.Join(
 		create(f, reach, func(name string) error { return wal.CreateReach(f, name, id, wal.Reach{}) }),
-		create(f, ballot, func(name string) error { return wal.CreateBallot(f, name, id) }))
+		create(f, ballot, func(name string) error { return wal.CreateBallot(f, name, id, rand) }))
 	if err != nil {
 		return nil, err
 	}

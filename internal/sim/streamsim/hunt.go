@@ -43,7 +43,7 @@ func (c *Cluster) hunter(trip time.Duration) *hunt.Hunter {
 		},
 		Voters: func(id env.NodeID) []env.NodeID {
 			if m := c.members[id]; m.works() {
-				return m.group.Status().Voters
+				return m.group.Status().Members.Voters
 			}
 			return nil
 		},

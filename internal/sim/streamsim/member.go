@@ -19,6 +19,7 @@ type member struct {
 	endpoint *quorum.Endpoint
 	group    *stream.Group // nil until it has started
 	state    *state        // of the rounds that are durable
+	folder   wal.FolderID
 }
 
 // works tells whether the member takes part.
@@ -54,13 +55,13 @@ func (m *member) main(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.Contents, o.Ballot = d.contents, d.ballot
+	o.Contents, o.Ballot, o.Folder = d.contents, d.ballot, d.ballots.Folder()
 	if slices.Contains(m.cluster.first, m.node.ID()) {
-		o.Voters = m.cluster.first
+		o.Members.Voters = m.cluster.first
 	}
 	from := m.cluster.checkpoints[m.node.ID()]
 	if from != nil {
-		o.Voters, o.Learners, o.Durable, m.state = from.voters, from.learners, from.number, from.clone()
+		o.Members, o.Durable, m.state = from.members, from.number, from.clone()
 	}
 	g, err := stream.Start(ctx, m.endpoint, d.tape, d.ballots, o)
 	if err != nil {
@@ -68,11 +69,11 @@ func (m *member) main(ctx context.Context) error {
 	}
 	run := quorum.Go(ctx, "run", g.Run)
 	if from != nil { // a crash may have come between it and the log
-		if err := g.Install(ctx, from.base(), from.voters, from.learners); err != nil {
+		if err := g.Install(ctx, from.base(), from.members); err != nil {
 			return err
 		}
 	}
-	m.group = g
+	m.group, m.folder = g, d.ballots.Folder()
 	m.endpoint.Listen()
 	quorum.Go(ctx, "catch up", m.catchUp)
 	quorum.Go(ctx, "apply", func(ctx context.Context) error {
@@ -117,8 +118,7 @@ func (m *member) checkpoint() {
 	if old := c.checkpoints[id]; old != nil && m.state.number < old.number+c.CheckpointRounds || m.state.number < c.CheckpointRounds {
 		return
 	}
-	voters, learners := m.group.MembersAt(m.state.number)
-	c.checkpoints[id] = &checkpoint{m.state.clone(), voters, learners}
+	c.checkpoints[id] = &checkpoint{m.state.clone(), m.group.MembersAt(m.state.number)}
 	m.group.Discard(m.state.number - c.CheckpointRounds/2)
 }
 
@@ -139,7 +139,7 @@ func (m *member) catchUp(ctx context.Context) error {
 			}
 			c.world.Logf("n%d gets what n%d has up to round %d", id, other, from.number)
 			c.checkpoints[id], m.state = from, from.clone()
-			if err := m.group.Install(ctx, from.base(), from.voters, from.learners); err != nil {
+			if err := m.group.Install(ctx, from.base(), from.members); err != nil {
 				return err
 			}
 			break

@@ -2,6 +2,7 @@ package streamsim
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/sim"
@@ -51,6 +52,9 @@ func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) error {
 	if changes {
 		c.change()
 	}
+	if w.Choose("disks are lost", 0, 3) == 3 {
+		c.loseDisks()
+	}
 	w.Prey = func() *sim.Node {
 		if l := c.leader(); l != nil {
 			return l.node
@@ -68,13 +72,79 @@ func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) error {
 	return c.Settle(time.Minute)
 }
 
+// loseDisks has one member after the other go on with an empty disk, when all have what is
+// durable, and be removed and added again.
+func (c *Cluster) loseDisks() {
+	rng := c.world.Rand()
+	switch leader := c.leader(); {
+	case c.lost != 0:
+		c.readmit(leader)
+	case leader != nil && !c.stopped && c.complete(leader):
+		c.lost = c.all[rng.IntN(len(c.all))]
+		c.replaceDisk(c.lost)
+	}
+	c.world.After(time.Duration(rng.Int64N(int64(time.Second))), c.loseDisks)
+}
+
+// complete tells whether all members count and have what is durable, and can do without any
+// one of them.
+func (c *Cluster) complete(leader *member) bool {
+	status := leader.group.Status()
+	durable := leader.group.MembersAt(status.Commit)
+	if min(len(status.Members.Voters), len(durable.Voters)) < 3 || c.changing > 0 {
+		return false
+	}
+	for _, id := range status.Members.All() {
+		m := c.members[id]
+		if !m.works() {
+			return false
+		}
+		if s := m.group.Status(); s.OtherFolder || s.Recovering || s.Commit < c.durable {
+			return false
+		}
+	}
+	return true
+}
+
+// readmit takes the next step to make the member that has lost its disk one again.
+func (c *Cluster) readmit(leader *member) {
+	m := c.members[c.lost]
+	if leader == nil || !m.works() {
+		return
+	}
+	g, id := leader.group, c.lost
+	members := g.Status().Members
+	folder, is := members.Folders[id]
+	step := g.AddLearner
+	switch {
+	case is && folder != m.folder:
+		step = g.Remove
+	case slices.Contains(members.Voters, id):
+		if c.complete(leader) {
+			c.lost = 0
+		}
+		return
+	case is:
+		step = g.Promote
+	}
+	leader.node.Runtime().Go("readmit", func(ctx context.Context) error {
+		ctx, cancel := quorum.WithTimeout(ctx, time.Second)
+		defer cancel()
+		err := step(ctx, id)
+		c.world.Logf("n%d: a step to readmit n%d: %v", leader.node.ID(), id, err)
+		return err
+	})
+}
+
 // change changes who leads and who the members are, again and again.
 func (c *Cluster) change() {
 	rng := c.world.Rand()
-	if leader := c.leader(); leader != nil && !c.stopped {
+	if leader := c.leader(); leader != nil && !c.stopped && c.lost == 0 {
 		g, id := leader.group, c.all[rng.IntN(len(c.all))]
 		what := rng.IntN(4)
 		leader.node.Runtime().Go("change", func(ctx context.Context) error {
+			c.changing++
+			defer func() { c.changing-- }()
 			ctx, cancel := quorum.WithTimeout(ctx, time.Second)
 			defer cancel()
 			var err error
@@ -82,7 +152,7 @@ func (c *Cluster) change() {
 			case what == 0:
 				err = g.Transfer(ctx, id)
 				c.world.Logf("n%d: leadership to n%d: %v", leader.node.ID(), id, err)
-			case what == 1 && len(g.Status().Voters) > 2:
+			case what == 1 && len(g.Status().Members.Voters) > 2:
 				err = g.Remove(ctx, id)
 				c.world.Logf("n%d: without n%d: %v", leader.node.ID(), id, err)
 			case what == 2:

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/sim"
 	"github.com/godwitdb/godwit/internal/stream"
 	"github.com/godwitdb/godwit/internal/wal"
@@ -122,14 +124,17 @@ func (c *Cluster) succeeds(t *testing.T, gone *member) time.Duration {
 // The end of a leader's process is noticed at once, by its connections.
 func TestClosedConnection(t *testing.T) {
 	w, c := started(t, stream.Options{ElectionTimeout: 10 * time.Second, Heartbeat: 50 * time.Millisecond})
-	for range 5 {
+	var took []time.Duration
+	for range 9 {
 		pass(t, w, time.Second)
 		l := c.leader()
 		l.node.Crash(false)
-		if d := c.succeeds(t, l); d > 150*time.Millisecond {
-			t.Errorf("the next leader releases after %v", d)
-		}
+		took = append(took, c.succeeds(t, l))
 		l.node.Start()
+	}
+	slices.Sort(took)
+	if took[len(took)/2] > 100*time.Millisecond || took[len(took)-1] > 300*time.Millisecond { // two may campaign at one time
+		t.Errorf("the next leader releases after %v", took)
 	}
 }
 
@@ -226,37 +231,82 @@ func TestMembership(t *testing.T) {
 	c.CheckpointRounds = 64
 	c.Start()
 	run(t, w, 10*time.Second, func() bool { return c.Released() > 300 })
-	do := func(want error, f func(ctx context.Context, g *stream.Group) error) {
-		t.Helper()
-		l := c.leader()
-		var err error
-		for range 50 { // a learner catches up meanwhile
-			task := l.node.Runtime().Go("change", func(ctx context.Context) error { return f(ctx, l.group) })
-			l.node.Runtime().Post(func() {})
-			run(t, w, time.Second, task.Decided)
-			if err = task.Err(); !errors.Is(err, stream.ErrBusy) {
-				break
-			}
-			pass(t, w, 20*time.Millisecond)
-		}
-		if !errors.Is(err, want) {
-			t.Fatalf("%v, want %v", err, want)
-		}
-	}
-	do(quorum.ErrUnknownNode, func(ctx context.Context, g *stream.Group) error { return g.Promote(ctx, 4) })
-	do(nil, func(ctx context.Context, g *stream.Group) error { return g.AddLearner(ctx, 4) })
-	do(nil, func(ctx context.Context, g *stream.Group) error { return g.Promote(ctx, 4) })
+	change(t, c, quorum.ErrUnknownNode, func(ctx context.Context, g *stream.Group) error { return g.Promote(ctx, 4) })
+	change(t, c, nil, func(ctx context.Context, g *stream.Group) error { return g.AddLearner(ctx, 4) })
+	change(t, c, nil, func(ctx context.Context, g *stream.Group) error { return g.Promote(ctx, 4) })
 	if s := c.members[4].group.Status(); s.First == 1 {
 		t.Errorf("it has the log from its beginning, and not a snapshot: %+v", s)
 	}
 	first := c.leader()
-	do(nil, func(ctx context.Context, g *stream.Group) error { return g.Remove(ctx, first.node.ID()) })
+	change(t, c, nil, func(ctx context.Context, g *stream.Group) error { return g.Remove(ctx, first.node.ID()) })
 	c.succeeds(t, first)
-	if s := c.leader().group.Status(); len(s.Voters) != 3 {
+	if s := c.leader().group.Status(); len(s.Members.Voters) != 3 {
 		t.Errorf("%+v", s)
 	}
 	if err := c.Settle(10 * time.Second); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A member that comes back with an empty disk does not count, for what was acknowledged is
+// not there: with one that has never had it, it elects nobody. It is removed and added again.
+func TestLostDisk(t *testing.T) {
+	w, c := started(t, stream.Options{})
+	leader := c.leader()
+	var others []env.NodeID
+	for _, id := range c.all {
+		if id != leader.node.ID() {
+			others = append(others, id)
+		}
+	}
+	with, without := others[0], others[1]
+	pass(t, w, time.Second)
+	w.Partition([]env.NodeID{leader.node.ID(), with}, []env.NodeID{without})
+	before := c.Released()
+	run(t, w, 10*time.Second, func() bool { return c.Released() > before+20 }) // only two have it
+	leader.node.Crash(true)
+	w.Heal()
+	before = c.Released()
+	c.replaceDisk(with)
+	if w.RunUntil(30*time.Second, func() bool { return c.Released() > before || c.leader() != nil }) {
+		t.Fatalf("the member with the empty disk counts: %+v", c.leader().group.Status())
+	}
+	if !c.members[with].group.Status().OtherFolder {
+		t.Error("it does not say that it has another folder")
+	}
+	leader.node.Start()
+	run(t, w, 10*time.Second, func() bool { return c.Released() > before })
+	change(t, c, nil, func(ctx context.Context, g *stream.Group) error { return g.Remove(ctx, with) })
+	change(t, c, nil, func(ctx context.Context, g *stream.Group) error { return g.AddLearner(ctx, with) })
+	change(t, c, nil, func(ctx context.Context, g *stream.Group) error { return g.Promote(ctx, with) })
+	c.world.Node(without).Crash(true)
+	before = c.Released()
+	run(t, w, 10*time.Second, func() bool { return c.Released() > before }) // it counts now
+	c.world.Node(without).Start()
+	if err := c.Settle(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if c.members[with].group.Status().OtherFolder {
+		t.Error("it still says that it has another folder")
+	}
+}
+
+// change has the leader change the members.
+func change(t *testing.T, c *Cluster, want error, f func(ctx context.Context, g *stream.Group) error) {
+	t.Helper()
+	var err error
+	for range 50 { // a learner catches up meanwhile
+		l := c.leader()
+		task := l.node.Runtime().Go("change", func(ctx context.Context) error { return f(ctx, l.group) })
+		l.node.Runtime().Post(func() {})
+		run(t, c.world, time.Second, task.Decided)
+		if err = task.Err(); !errors.Is(err, stream.ErrBusy) {
+			break
+		}
+		pass(t, c.world, 20*time.Millisecond)
+	}
+	if !errors.Is(err, want) {
+		t.Fatalf("%v, want %v", err, want)
 	}
 }
 

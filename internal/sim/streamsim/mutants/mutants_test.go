@@ -15,6 +15,7 @@ const (
 	replGo     = "internal/stream/replicate.go"
 	followGo   = "internal/stream/follow.go"
 	messagesGo = "internal/stream/messages.go"
+	membersGo  = "internal/stream/members.go"
 	logGo      = "internal/stream/log.go"
 	modelGo    = "internal/sim/streamsim/model.go"
 )
@@ -25,7 +26,7 @@ func wrong() []mutant.Mutant {
 		{Name: "vote-twice", File: electionGo, Seed: 1, Edits: []string{
 			"taken := req.epoch == g.epoch && g.vote != from", "taken := req.epoch == g.epoch && g.role == Leader",
 		}},
-		{Name: "small-quorum", File: electionGo, Seed: 1, Edits: []string{"votes.Majority(accepts)", "votes.Need(len(g.members().voters)/2, accepts)"}},
+		{Name: "small-quorum", File: membersGo, Seed: 1, Edits: []string{"return len(m.Voters)/2 + 1", "return len(m.Voters) / 2"}},
 		{Name: "longest-tail", File: messagesGo, Seed: 8, Edits: []string{
 			"return p.epoch < q.epoch || p.epoch == q.epoch && p.number < q.number", "return p.number < q.number",
 		}},
@@ -35,9 +36,9 @@ func wrong() []mutant.Mutant {
 			"	if resp.epoch = g.epoch; g.epoch != epoch {", "	if resp.epoch = epoch; g.epoch < epoch {",
 		}},
 		{Name: "no-barrier", File: leadGo, Seed: 1, Edits: []string{
-			"	g.reign.Barrier = g.add(wal.Round{Kind: wal.RoundOpen})\n", "	g.reign.Barrier = g.log.last()\n",
+			"	g.reign.Barrier = g.add(wal.Round{Kind: wal.RoundOpen})\n", "	if g.reign.Barrier = g.log.last(); !g.members().known() {\n		g.reign.Barrier = g.add(wal.Round{Kind: wal.RoundOpen})\n	}\n",
 			"	if r.Watermark < g.log.lastWatermark() {", "	if r.Watermark < g.log.lastWatermark() && g.log.lastEpoch() == g.epoch {",
-			"	r.Kind = wal.RoundData\n", "	if r.Kind = wal.RoundData; g.log.lastEpoch() != g.epoch {\n		r.Kind = wal.RoundOpen\n	}\n",
+			"	return g.add(r), nil", "	if g.log.lastEpoch() != g.epoch {\n		r.Kind = wal.RoundOpen\n	}\n	return g.add(r), nil",
 		}},
 		{Name: "release-before-barriers", File: leadGo, Seed: 2, Edits: []string{
 			"	g.elected.TryGet() // an older", "	g.reign.Opened.Set(struct{}{})\n	g.elected.TryGet() // an older",
@@ -72,6 +73,12 @@ func wrong() []mutant.Mutant {
 		}},
 		{Name: "whatever lies where the voter's log begins matches", File: adoptGo, Seed: 286, Edits: []string{
 			"req.prev.number == base.Number && req.prev.epoch != base.Epoch:", "req.prev.number == base.Number && req.prev.epoch > g.epoch:",
+		}},
+		{Name: "a member counts with whatever folder it has", File: membersGo, Seed: 1, Edits: []string{
+			"return expected == wal.FolderID{} || expected == folder", "return true || expected == folder",
+		}},
+		{Name: "a majority elects the first leader", File: membersGo, Seed: 1, Edits: []string{
+			"		return len(m.Voters)\n", "		return len(m.Voters)/2 + 1\n",
 		}},
 		{Name: "confirmed without asking who follows", File: leadGo, Seed: 5, Edits: []string{
 			"	return l.untilEnded(ctx, l.confirmed.Reached(question))", "	_ = question\n	return nil",
