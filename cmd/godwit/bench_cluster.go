@@ -22,6 +22,7 @@ import (
 type clusterOptions struct {
 	workload     string
 	replicas     int
+	protocol     string
 	unreplicated bool
 	threads      int
 	sessions     int
@@ -108,6 +109,9 @@ func (o *clusterOptions) flags(cmd *cobra.Command) {
 	f.SortFlags = false
 	f.StringVar(&o.workload, "workload", "tpcc", "tpcc or ycsb++")
 	f.IntVar(&o.replicas, "replicas", 3, "1, 3 or 5")
+	f.StringVar(&o.protocol, "engine", string(benchcluster.Godwit), `how it is replicated: godwit;
+syncrepl: each transaction keeps its locks until it is replicated;
+singlestream: all workers append to one stream behind one lock`)
 	f.IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "workers of each replica")
 	f.IntVar(&o.sessions, "sessions", 0, "transactions that the leader executes at a time; default one per thread")
 	o.links.declare(cmd)
@@ -143,7 +147,10 @@ func (o *clusterOptions) validate(cmd *cobra.Command) error {
 	case o.duration <= 0 || o.warmup < 0 || o.rate < 0 || o.election <= 0 || o.memoryMiB < 1:
 		return usageError(errors.New("--duration, --election-timeout and --memory have to be more than 0, --warmup and --rate not less"))
 	}
-	if err := o.links.validate(cmd, o.unreplicated); err != nil {
+	if err := benchcluster.Protocol(o.protocol).Validate(); err != nil {
+		return usageError(fmt.Errorf("--engine: %w", err))
+	}
+	if err := o.links.validate(cmd, o.replicas, o.unreplicated); err != nil {
 		return usageError(err)
 	}
 	if _, err := o.spec().New(); err != nil {
@@ -198,8 +205,8 @@ func (o *clusterOptions) config(cmd *cobra.Command) (c benchcluster.Config, clea
 	}
 	c = benchcluster.Config{
 		Command: func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, binary, "bench", "member") },
-		Dir:     dir, Replicas: o.replicas, Workload: o.spec(), Threads: o.threads, MemoryMiB: o.memoryMiB,
-		Durability: o.durability, ElectionTimeout: o.election, Links: o.links.links(), Profile: o.cpuProfile,
+		Dir:     dir, Replicas: o.replicas, Protocol: benchcluster.Protocol(o.protocol), Workload: o.spec(), Threads: o.threads, MemoryMiB: o.memoryMiB,
+		Durability: o.durability, ElectionTimeout: o.election, Links: o.links.links(), Fault: o.links.broken(), Profile: o.cpuProfile,
 		Run: benchcluster.RunOrder{Warmup: o.warmup, Duration: o.duration, Sessions: o.sessions, RatePerSecond: o.rate, InFlightMax: o.inFlight, Seed: o.seed},
 	}
 	if o.unreplicated {

@@ -80,6 +80,8 @@ func (f *faultFlags) validate(o *clusterOptions) error {
 		return usageError(errors.New("--kill, --pause and --between are not less than 0"))
 	case f.any() && (o.replicas < 3 || o.unreplicated):
 		return usageError(errors.New("--kill and --pause need at least 3 replicas"))
+	case f.any() && o.links.fault != "":
+		return usageError(errors.New("--kill and --pause take leaders away; --fault is for runs without"))
 	case f.plot != "" && !f.any():
 		return usageError(errors.New("--plot needs --kill or --pause"))
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,20 @@ func TestBenchClusterFailsOver(t *testing.T) {
 	}
 }
 
+// TestBenchClusterRunsBaselines runs each of the others, one with each fault.
+func TestBenchClusterRunsBaselines(t *testing.T) {
+	for _, args := range [][]string{
+		{"--engine", "syncrepl", "--sessions", "8", "--fault", "slow-disk", "--fault-delay", "5ms"},
+		{"--engine", "singlestream", "--fault", "slow-link", "--fault-delay", "2ms", "--rate", "3000"},
+		{"--fault", "stopped", "--rate", "3000"},
+	} {
+		code, out, errs := execute(t, smallTPCC(append(args, "--duration", "200ms", "--warmup", "50ms", "--election-timeout", "2s")...)...)
+		if code != exitOK || !strings.Contains(out, "correct on every replica") || !strings.Contains(out, "one follower: "+args[slices.Index(args, "--fault")+1]) {
+			t.Errorf("%v: exit code %d\n%s%s", args, code, out, errs)
+		}
+	}
+}
+
 func TestBenchClusterCompares(t *testing.T) {
 	code, out, errs := execute(t, "bench", "cluster", "compare", "--workload", "ycsb++", "--records", "2000", "--memory", "256", "--rounds", "1", "--duration", "100ms", "--warmup", "0s",
 		"--rate", "5000", "--replicas", "1", "--durability", "memory")
@@ -66,6 +81,8 @@ func TestBenchClusterRefuses(t *testing.T) {
 		{"--replicas", "2"}, {"--workload", "ycsb"}, {"--durability", "none"}, {"--threads", "0"}, {"--records", "1", "--workload", "ycsb++"},
 		{"--kill", "1", "--replicas", "1"}, {"--kill", "1", "--unreplicated"}, {"--pause", "-1"}, {"--plot", "x"}, {"--election-timeout", "0s"}, {"extra"},
 		{"--sessions", "-1"}, {"--round-trip", "-1s"}, {"--jitter", "-1s"}, {"--bandwidth", "-1"}, {"--round-trip", "1ms", "--unreplicated"},
+		{"--engine", "raft"}, {"--fault", "hot"}, {"--fault", "stopped", "--replicas", "1"}, {"--fault", "stopped", "--unreplicated"}, {"--fault-delay", "1ms"},
+		{"--fault", "slow-disk", "--fault-delay", "-1ms"}, {"--fault", "stopped", "--kill", "1"},
 	} {
 		if code, out, _ := execute(t, append([]string{"bench", "cluster"}, args...)...); code != exitUsage {
 			t.Errorf("%v: exit code %d\n%s", args, code, out)

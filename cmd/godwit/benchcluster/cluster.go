@@ -28,6 +28,7 @@ type Config struct {
 	Dir     string
 	// Replicas is how many there are; 0 is an engine alone.
 	Replicas        int
+	Protocol        Protocol
 	Workload        Workload
 	Threads         int
 	MemoryMiB       int64
@@ -35,6 +36,8 @@ type Config struct {
 	ElectionTimeout time.Duration
 	// Links, if not nil, say how far the members are apart.
 	Links *Links
+	// Fault, if not nil, is what one follower has.
+	Fault *Fault
 	// Profile is where processor profiles go: this and the member's number. "" is none.
 	Profile string
 	Run     RunOrder
@@ -95,7 +98,7 @@ func start(ctx context.Context, c Config) (_ *cluster, err error) {
 	}
 	for id, m := range all.members {
 		m.setup = Setup{
-			ID: id, Cluster: uint64(time.Now().UnixNano()), Dir: filepath.Join(c.Dir, fmt.Sprint("member", id)), Alone: c.Replicas == 0,
+			ID: id, Cluster: uint64(time.Now().UnixNano()), Dir: filepath.Join(c.Dir, fmt.Sprint("member", id)), Alone: c.Replicas == 0, Protocol: c.Protocol,
 			Workload: c.Workload, Threads: c.Threads, MemoryMiB: c.MemoryMiB, Durability: c.Durability, ElectionTimeout: c.ElectionTimeout,
 		}
 		if m.setup.Addrs, err = all.addresses(id, addrs); err != nil {

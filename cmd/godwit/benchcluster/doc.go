@@ -15,10 +15,12 @@
 //	replica.go    the replica in it
 //	network.go    what it sends, counted
 //	folder.go     the replica's folder
+//	protocols.go  ways to replicate, for comparison
 //	work.go       the workload, while the member leads
 //	verify.go     the checks afterwards
 //	profile.go    a profile meanwhile
 //	links.go      how far the members are apart
+//	fault.go      what is wrong with one of them
 //	process.go    a member's process, seen by the parent
 //	cluster.go    all of them
 //	run.go        a run from load to check

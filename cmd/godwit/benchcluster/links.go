@@ -18,9 +18,9 @@ type Links struct {
 	BytesPerSecond float64 `json:"bytes_per_second,omitempty"`
 }
 
-// way is one way of a link.
-func (l *Links) way() shape.Link {
-	return shape.Link{Delay: l.RoundTrip / 2, Jitter: l.Jitter, BytesPerSecond: l.BytesPerSecond}
+// way is one way of a link on which everything takes so much longer.
+func (l *Links) way(more time.Duration) shape.Link {
+	return shape.Link{Delay: l.RoundTrip/2 + more, Jitter: l.Jitter, BytesPerSecond: l.BytesPerSecond}
 }
 
 // addresses returns where a member finds the members that listen at some addresses: there,
@@ -34,7 +34,7 @@ func (c *cluster) addresses(id env.NodeID, listen map[env.NodeID]string) (map[en
 		if to == id {
 			continue
 		}
-		c.shaper.Set(id, to, c.config.Links.way())
+		c.shaper.Set(id, to, c.config.Links.way(0))
 		relay, err := c.shaper.Via(id, to, addr)
 		if err != nil {
 			return nil, err
@@ -42,6 +42,16 @@ func (c *cluster) addresses(id env.NodeID, listen map[env.NodeID]string) (map[en
 		via[to] = relay
 	}
 	return via, nil
+}
+
+// delay has everything from and to a member take so much longer.
+func (c *cluster) delay(id env.NodeID, more time.Duration) {
+	for other := range c.members {
+		if other != id {
+			c.shaper.Set(id, other, c.config.Links.way(more))
+			c.shaper.Set(other, id, c.config.Links.way(more))
+		}
+	}
 }
 
 // unlink ends the relays, when nobody needs them any more.

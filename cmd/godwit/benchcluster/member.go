@@ -86,6 +86,8 @@ func (m *member) obey(ctx context.Context, o *Order) (err error) {
 	case o.Run != nil:
 		m.work.want(o)
 		return m.profile.start()
+	case o.Disk != nil:
+		m.host.slow(o.Disk.SyncDelay)
 	case o.Stop:
 		m.work.stop()
 		m.report(Report{Stopped: true})

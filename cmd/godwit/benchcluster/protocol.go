@@ -20,6 +20,7 @@ type Order struct {
 	Start  *Setup      `json:",omitempty"`
 	Load   bool        `json:",omitempty"` // the data, if the member leads
 	Run    *RunOrder   `json:",omitempty"` // the workload, whenever the member leads
+	Disk   *DiskOrder  `json:",omitempty"`
 	Stop   bool        `json:",omitempty"` // what Run said
 	Check  *CheckOrder `json:",omitempty"`
 	Quit   bool        `json:",omitempty"`
@@ -33,6 +34,7 @@ type Setup struct {
 	Dir     string
 	// Alone makes it an engine without log and replicas.
 	Alone           bool
+	Protocol        Protocol
 	Workload        Workload
 	Threads         int
 	MemoryMiB       int64
@@ -70,6 +72,12 @@ type RunOrder struct {
 	RatePerSecond float64 `json:",omitempty"`
 	InFlightMax   int     `json:",omitempty"`
 	Seed          uint64
+}
+
+// DiskOrder says how slow the member's disk is from now on.
+type DiskOrder struct {
+	// SyncDelay is how much longer each sync takes.
+	SyncDelay time.Duration
 }
 
 // CheckOrder says what to check the data for.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/godwitdb/godwit/bench"
 	"github.com/godwitdb/godwit/cmd/godwit/benchshard"
@@ -31,6 +32,8 @@ type host interface {
 	snapshot(ctx context.Context, atLeast hlc.Timestamp) (*benchshard.Snapshot, hlc.Timestamp, error)
 	// look fills in what is known of the replica.
 	look(ctx context.Context, s *Sample) error
+	// slow makes each sync of the disk take so much longer.
+	slow(sync time.Duration)
 	close() error
 }
 
@@ -51,12 +54,13 @@ type replica struct {
 	network  *counted
 	endpoint *quorum.Endpoint
 	arena    *arena.Arena
+	disk     slowDisk
 }
 
 // startReplica opens a member's folder and has it take part. failed is told why it does
 // not any more.
 func startReplica(ctx context.Context, s *Setup, l net.Listener, logf func(string, ...any), failed func(error)) (_ *replica, err error) {
-	r := &replica{}
+	r := &replica{disk: slowDisk{FS: env.OS()}}
 	if r.arena, err = arena.New(s.MemoryMiB << 20); err != nil {
 		return nil, err
 	}
@@ -66,7 +70,7 @@ func startReplica(ctx context.Context, s *Setup, l net.Listener, logf func(strin
 	err = r.rt.Run(ctx, "start", func(ctx context.Context) error {
 		r.endpoint = quorum.NewEndpoint(r.rt, r.network, quorum.Options{Cluster: quorum.ClusterID(s.database()), FrameBytesMax: frameBytesMax, OutboxBytesMax: outboxBytesMax}, nil)
 		var err error
-		disk := shard.Disk{FS: env.OS(), Dir: s.Dir, Identity: shard.Identity{Cluster: s.database(), Node: s.ID}, Reserved: s.Durability == durableInMemory}
+		disk := shard.Disk{FS: &r.disk, Dir: s.Dir, Identity: shard.Identity{Cluster: s.database(), Node: s.ID}, Reserved: s.Durability == durableInMemory}
 		if r.Replica, err = shard.Open(ctx, r.endpoint, disk, r.options(s, logf)); err != nil {
 			return err
 		}
@@ -92,13 +96,13 @@ func (r *replica) options(s *Setup, logf func(string, ...any)) shard.Options {
 	if s.Durability == durableInMemory {
 		d = stream.Memory
 	}
-	return shard.Options{
+	return s.Protocol.options(shard.Options{
 		Group: stream.Options{
 			Members:    stream.Members{Voters: slices.Sorted(maps.Keys(s.Addrs))},
 			Durability: d, ElectionTimeout: s.ElectionTimeout, Logf: logf,
 		},
 		Arena: r.arena, Workers: s.Threads, Time: env.RealClock(), PendingBytesMax: pendingBytesMax,
-	}
+	})
 }
 
 func (r *replica) awaitLead(ctx context.Context) (e bench.Engine, over <-chan struct{}, err error) {
@@ -135,6 +139,8 @@ func (r *replica) look(ctx context.Context, s *Sample) error {
 	})
 }
 
+func (r *replica) slow(sync time.Duration) { r.disk.delay.Store(int64(sync)) }
+
 // close ends the member; nothing uses the engine any more.
 func (r *replica) close() error {
 	r.rt.Post(r.endpoint.Close)
@@ -162,5 +168,7 @@ func (loner) look(_ context.Context, s *Sample) error {
 	s.Leads = true
 	return nil
 }
+
+func (loner) slow(time.Duration) {}
 
 func (l loner) close() error { return l.Close() }

@@ -1,6 +1,7 @@
 package benchcluster
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,9 +16,12 @@ import (
 
 // Result is what a run has shown. There is none if a check failed.
 type Result struct {
-	Replicas   int    `json:"replicas"` // 0: an engine alone
-	Durability string `json:"durability"`
-	Links      *Links `json:"links,omitempty"`
+	Replicas int `json:"replicas"` // 0: an engine alone
+	// Protocol is how the leader replicates what it executes.
+	Protocol   Protocol `json:"protocol"`
+	Durability string   `json:"durability"`
+	Links      *Links   `json:"links,omitempty"`
+	Fault      *Fault   `json:"fault,omitempty"`
 	// RatePerSecond is what the workload was held to, 0 if to nothing.
 	RatePerSecond float64 `json:"rate_per_second,omitempty"`
 	// Leader is what the leader's process has measured.
@@ -67,7 +71,7 @@ func (r *Result) Follows() time.Duration {
 func (c *cluster) summarize() *Result {
 	leader := c.result.from.id
 	b := c.result.Result
-	r := &Result{Replicas: c.config.Replicas, Durability: c.config.Durability, Links: c.config.Links, RatePerSecond: c.config.Run.RatePerSecond,
+	r := &Result{Replicas: c.config.Replicas, Protocol: cmp.Or(c.config.Protocol, Godwit), Durability: c.config.Durability, Links: c.config.Links, Fault: c.config.Fault, RatePerSecond: c.config.Run.RatePerSecond,
 		Leader: b, LeaderID: leader, LoadPerMinute: machineLoad()}
 	from, to := measured(b)
 	done := float64(max(1, b.Executed+b.Rollbacks))
@@ -120,7 +124,7 @@ func (r *Result) Write(w io.Writer) error {
 	if r.Replicas == 0 {
 		b.WriteString("an engine alone, without log\n")
 	} else {
-		fmt.Fprintf(&b, "%d replicas, durable in %s, member %d led\n", r.Replicas, r.Durability, r.LeaderID)
+		fmt.Fprintf(&b, "%d replicas by %s, durable in %s, member %d led\n", r.Replicas, r.Protocol, r.Durability, r.LeaderID)
 	}
 	if l := r.Links; l != nil {
 		fmt.Fprintf(&b, "%v from member to member and back, %v of jitter each way", l.RoundTrip, l.Jitter)
@@ -128,6 +132,9 @@ func (r *Result) Write(w io.Writer) error {
 			fmt.Fprintf(&b, ", %.3g MB/s", l.BytesPerSecond/1e6)
 		}
 		b.WriteByte('\n')
+	}
+	if r.Fault != nil {
+		fmt.Fprintf(&b, "one follower: %s %v\n", r.Fault.Kind, r.Fault.Delay)
 	}
 	if r.RatePerSecond > 0 {
 		fmt.Fprintf(&b, "held to %.0f transactions per second\n", r.RatePerSecond)

@@ -32,6 +32,12 @@ func Measure(ctx context.Context, config Config) (_ *Result, err error) {
 	if err := c.load(ctx); err != nil {
 		return nil, err
 	}
+	heal := func() error { return nil }
+	if config.Fault != nil {
+		if heal, err = c.hurt(config.Fault); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.order(Order{Run: &config.Run}); err != nil {
 		return nil, err
 	}
@@ -40,6 +46,9 @@ func Measure(ctx context.Context, config Config) (_ *Result, err error) {
 		return nil, err
 	}
 	r := c.summarize()
+	if err := c.recover(ctx, heal); err != nil {
+		return nil, err
+	}
 	if r.Checksum, err = c.check(ctx, c.result.from.id, true); err != nil {
 		return nil, err
 	}

@@ -128,7 +128,7 @@ func (m *member) turn(ctx context.Context, e bench.Engine, over <-chan struct{})
 	if load {
 		err = m.load(inner, e)
 	} else {
-		err = m.run(inner, e, run)
+		err = m.run(inner, m.setup.Protocol.engine(e), run)
 	}
 	deposed := errors.Is(err, shard.ErrNotLeader)
 	if err != nil && !(run != nil && run.Endless && (deposed || errors.Is(err, context.Canceled))) {

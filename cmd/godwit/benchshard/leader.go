@@ -1,9 +1,11 @@
 package benchshard
 
 import (
+	"context"
 	"errors"
 
 	"github.com/godwitdb/godwit/bench"
+	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/shard"
 )
 
@@ -65,6 +67,12 @@ func (s *session) result(x shard.Executed, err error) (bench.Timestamp, error) {
 
 // Released implements bench.Session.
 func (s *session) Released() bench.Timestamp { return bench.Timestamp(s.lead.Released()) }
+
+// Wait returns nil when what was executed at a timestamp is released, and an error if it
+// will not be.
+func (s *session) Wait(ctx context.Context, ts bench.Timestamp) error {
+	return s.lead.Wait(ctx, hlc.Timestamp(ts))
+}
 
 // Aborts implements bench.Session.
 func (s *session) Aborts() uint64 { return s.inner.Conflicts() }
