@@ -8,7 +8,7 @@ import (
 
 // protocolPackages run unchanged under the simulator: all that is not
 // determined by their inputs comes from the env that they are given.
-var protocolPackages = []string{"quorum", "speculate", "internal/stream", "internal/shard", "internal/txn"}
+var protocolPackages = []string{"quorum", "speculate", "internal/stream", "internal/shard", "internal/procedure", "internal/txn"}
 
 // storagePackages reach the disk through env only, so that crashes and faults
 // can be injected.

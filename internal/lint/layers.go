@@ -38,6 +38,7 @@ var layers = []layer{
 	// Replicated logs, a shard, transactions across shards, the cluster.
 	{packages: []string{"internal/stream"}},
 	{packages: []string{"internal/shard"}},
+	{packages: []string{"internal/procedure"}},
 	{packages: []string{"internal/txn"}},
 	{packages: []string{"internal/cluster"}},
 	// The embedded database, the server on it.

@@ -150,7 +150,7 @@ func leader(t *testing.T, nodes ...*node) *node {
 	var all sync.WaitGroup
 	for _, n := range nodes {
 		all.Go(func() {
-			if n.rt.Run(ctx, "await", func(ctx context.Context) error { _, err := n.AwaitLeading(ctx); return err }) == nil {
+			if n.rt.Run(ctx, "await", func(ctx context.Context) error { _, err := n.AwaitLeading(ctx, 0); return err }) == nil {
 				found <- n
 				cancel()
 			}

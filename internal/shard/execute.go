@@ -6,6 +6,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/internal/wal"
 )
 
 // Executed is a transaction that has run, and whose results nobody may see before it is
@@ -37,11 +38,11 @@ func (r *Replica) Leading() (*Leadership, error) {
 	return nil, ErrNotLeader
 }
 
-// AwaitLeading waits until this replica leads. It is for tasks.
-func (r *Replica) AwaitLeading(ctx context.Context) (*Leadership, error) {
+// AwaitLeading waits until this replica leads in an epoch above one. It is for tasks.
+func (r *Replica) AwaitLeading(ctx context.Context, above wal.Epoch) (*Leadership, error) {
 	for {
 		seen := r.leads.Value()
-		if l, err := r.Leading(); err == nil {
+		if l, err := r.Leading(); err == nil && l.Epoch > above {
 			return l, nil
 		}
 		if err := r.leads.Wait(ctx, seen+1); err != nil {
@@ -64,6 +65,27 @@ func (r *Replica) Execute(ctx context.Context, fn func(*occ.Tx) error) (Executed
 	}
 	defer tx.End()
 	return r.execute(l, tx, fn, 0)
+}
+
+// View is Execute for a transaction that only reads. One that is overtaken again and again
+// reads from a snapshot in the end.
+func (r *Replica) View(ctx context.Context, fn func(*occ.Tx) error) (Executed, error) {
+	l, err := r.Leading()
+	if err != nil {
+		return Executed{}, err
+	}
+	tx, err := r.engine.BeginView(ctx)
+	if err != nil {
+		return Executed{}, notLeader(err)
+	}
+	x, err := func() (Executed, error) {
+		defer tx.End()
+		return r.execute(l, tx, fn, viewAttemptsMax)
+	}()
+	if err == occ.ErrConflict { //nolint:errorlint // the sentinel itself
+		return r.viewSnapshot(ctx, l, fn)
+	}
+	return x, err
 }
 
 // execute runs fn in tx, which was begun after l was seen, until an attempt commits,

@@ -53,7 +53,8 @@ func (s *Session) View(fn func(*occ.Tx) error) (Executed, error) {
 	}
 	x, err := s.run(l, tx, fn, viewAttemptsMax)
 	if err == occ.ErrConflict { //nolint:errorlint // the sentinel itself
-		return s.viewSnapshot(l, fn)
+		s.conflicts++
+		return s.replica.viewSnapshot(context.Background(), l, fn)
 	}
 	return x, err
 }
@@ -66,16 +67,14 @@ func (s *Session) run(l *Leadership, tx *occ.Tx, fn func(*occ.Tx) error, attempt
 }
 
 // viewSnapshot runs fn on a snapshot of what is executed.
-func (s *Session) viewSnapshot(l *Leadership, fn func(*occ.Tx) error) (Executed, error) {
-	s.conflicts++
-	r := s.replica
+func (r *Replica) viewSnapshot(ctx context.Context, l *Leadership, fn func(*occ.Tx) error) (Executed, error) {
 	snapshot, err := r.engine.OpenSnapshot()
 	if err != nil {
 		return Executed{}, notLeader(err)
 	}
 	defer snapshot.Close()
 	r.rt.Post(r.wake) // a round with a watermark above it
-	tx, err := snapshot.Begin(context.Background())
+	tx, err := snapshot.Begin(ctx)
 	if err != nil {
 		return Executed{}, notLeader(err)
 	}

@@ -108,7 +108,7 @@ func (r *replica) options(s *Setup, logf func(string, ...any)) shard.Options {
 func (r *replica) awaitLead(ctx context.Context) (e bench.Engine, over <-chan struct{}, err error) {
 	var l *shard.Leadership
 	err = r.rt.Run(ctx, "await leadership", func(ctx context.Context) error {
-		l, err = r.AwaitLeading(ctx)
+		l, err = r.AwaitLeading(ctx, 0)
 		return err
 	})
 	if err != nil {
