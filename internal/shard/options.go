@@ -53,6 +53,9 @@ type Options struct {
 	// CheckpointBytes is how much log there is when it is time for a checkpoint. Default:
 	// 1 GiB, which a restart replays in a few seconds. Below 0 there are none but those that are asked for.
 	CheckpointBytes int64
+	// ClientsMax is how many clients' last requests are remembered (ExecuteOnce), and an
+	// eighth more. Default: a million.
+	ClientsMax int
 	// Version is the program's, for checkpoints.
 	Version string
 	// PaceBytes is how much has to be in a round for the next one to be made no earlier
@@ -69,13 +72,14 @@ func (o Options) withDefaults() (Options, error) {
 	o.CheckpointBytes = cmp.Or(o.CheckpointBytes, 1<<30)
 	o.PaceBytes = cmp.Or(o.PaceBytes, 8<<10)
 	o.StepBytesMax = cmp.Or(o.StepBytesMax, 4<<20)
+	o.ClientsMax = cmp.Or(o.ClientsMax, 1e6)
 	o.ReplayParallel = cmp.Or(o.ReplayParallel, o.Workers)
 	if o.Group.Logf == nil {
 		o.Group.Logf = func(string, ...any) {}
 	}
-	if o.RoundWait < 0 || o.RoundBytes < 0 || o.PaceBytes < 0 || o.StepBytesMax < 0 || o.PendingBytesMax < 0 {
-		return o, fmt.Errorf("shard: a bound is negative: RoundWait %v, RoundBytes %d, PaceBytes %d, StepBytesMax %d, PendingBytesMax %d",
-			o.RoundWait, o.RoundBytes, o.PaceBytes, o.StepBytesMax, o.PendingBytesMax)
+	if o.RoundWait < 0 || o.RoundBytes < 0 || o.PaceBytes < 0 || o.StepBytesMax < 0 || o.PendingBytesMax < 0 || o.ClientsMax < 0 {
+		return o, fmt.Errorf("shard: a bound is negative: RoundWait %v, RoundBytes %d, PaceBytes %d, StepBytesMax %d, PendingBytesMax %d, ClientsMax %d",
+			o.RoundWait, o.RoundBytes, o.PaceBytes, o.StepBytesMax, o.PendingBytesMax, o.ClientsMax)
 	}
 	if err := o.Group.Validate(); err != nil {
 		return o, err

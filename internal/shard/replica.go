@@ -46,6 +46,8 @@ type Replica struct {
 	moving bool
 	wanted int
 
+	// newClients is how many have sent their first request since they were counted.
+	newClients atomic.Int64
 	// lent is when another replica has got a piece of the newest checkpoint last.
 	lent time.Duration
 
@@ -104,6 +106,7 @@ func (r *Replica) Run(ctx context.Context) error {
 	roles := quorum.Go(ctx, "shard roles", r.roles)
 	quorum.Go(ctx, "shard elections", r.watchElections)
 	quorum.Go(ctx, "shard maintain", r.maintain)
+	quorum.Go(ctx, "shard forget", r.forgetClients)
 	keep := quorum.Go(ctx, "shard checkpoints", r.keepCheckpoints)
 	fetch := quorum.Go(ctx, "shard fetch", r.fetchWhenBehind)
 	ends := []*quorum.Task{group, roles, keep, fetch}
