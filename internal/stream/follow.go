@@ -50,6 +50,9 @@ func (g *Group) follows(leader quorum.NodeID, epoch wal.Epoch) bool {
 	}
 	g.stepDown(epoch, leader)
 	g.failures = 0
+	if leader == g.options.Preferred {
+		g.preferWait = 0
+	}
 	g.silence.hear(g.rt.Elapsed())
 	g.expectLeader()
 	return true

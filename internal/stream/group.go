@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/wal"
@@ -80,6 +81,9 @@ type Group struct {
 	otherFolder bool
 	// asked: the leader wants this member to campaign.
 	asked bool
+	// preferAt is when the preferred member may be asked to lead again, preferWait how long that
+	// took since it was asked last.
+	preferAt, preferWait time.Duration
 
 	commit  *quorum.Watermark // rounds up to here are durable
 	behind  *quorum.Watermark
@@ -101,9 +105,6 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 		return nil, err
 	}
 	g.disk = newDisk(ctx, t, b, g.log.last())
-	if g.options.Durability == Memory {
-		g.disk.lazyMax = min(lazyBytes, g.options.BacklogBytesMax/4)
-	}
 	if g.epoch > o.Ballot.Epoch || o.Ballot.Whole {
 		g.saveBallot() // what waits for promised is not acknowledged before
 	}

@@ -203,12 +203,18 @@ func (g *Group) handleCampaign(_ context.Context, from quorum.NodeID, req *campa
 	return &appendResp{epoch: g.epoch, ok: true}, nil
 }
 
+// preferWaits bounds the election timeouts until the preferred member is asked again that could
+// not win: nobody leads while it tries.
+const preferWaits = 64
+
 // prefer lets the preferred member lead if it can.
 func (g *Group) prefer(ctx context.Context) {
 	id := g.options.Preferred
 	if p := g.reign.peers[id]; p == nil || id == g.id || !g.isVoter(id) || p.probing || p.match < g.reign.Barrier ||
-		g.rt.Elapsed()-p.heard >= g.options.ElectionTimeout {
+		g.rt.Elapsed()-p.heard >= g.options.ElectionTimeout || g.rt.Elapsed() < g.preferAt {
 		return
 	}
+	g.preferWait = min(max(2*g.preferWait, g.options.ElectionTimeout), preferWaits*g.options.ElectionTimeout)
+	g.preferAt = g.rt.Elapsed() + g.preferWait
 	quorum.Go(ctx, "stream transfer", func(ctx context.Context) error { return g.Transfer(ctx, id) })
 }

@@ -2,7 +2,6 @@ package shardsim
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -27,23 +26,27 @@ const (
 
 // clients run transactions and note what they saw.
 type clients struct {
-	world             *sim.World
-	strict, snapshots history.History
-	succeeded         int // transactions on the newest state
-	running           int
-	stopped           bool
-	value             uint64
-	keysFrom          uint64 // those before are not used any more
-	keys              int
-	snapshotShare     int // one in so many reads a snapshot; 0 for none
-	rest              time.Duration
-	amidShare         int // one in so many is executed while a round is gathered; 0 for none
+	world            *sim.World
+	lists, snapshots history.History        // what was read of lists, on the newest state and there or from snapshots
+	rows             history.History        // what was done with rows on the newest state
+	names            []shard.Request        // of the transactions in rows
+	told             map[shard.Request]bool // requests whose success a client has heard of
+	succeeded        int                    // transactions on the newest state
+	running          int
+	stopped          bool
+	value            uint64
+	keysFrom         uint64 // those before are not used any more
+	keys             int
+	snapshotShare    int // one in so many reads a snapshot; 0 for none
+	rest             time.Duration
+	amidShare        int // one in so many is executed while a round is gathered; 0 for none
 	// doubled requests make an answer that one has failed say nothing of its double.
 	doubled bool
 }
 
 func newClients(w *sim.World) *clients {
-	return &clients{world: w, keys: 4, strict: history.History{Workload: history.Lists}, snapshots: history.History{Workload: history.Lists}}
+	return &clients{world: w, keys: 4, told: map[shard.Request]bool{}, lists: history.History{Workload: history.Lists},
+		snapshots: history.History{Workload: history.Lists}, rows: history.History{Workload: history.Sets}}
 }
 
 // snapshotRest draws how long a snapshot is held open before it is read.
@@ -109,16 +112,41 @@ func (x *client) draw() *request {
 	writes := !r.snapshot && x.rng.IntN(4) > 0
 	used := map[uint64]bool{}
 	for range 1 + x.rng.IntN(4) {
-		o := op{key: x.keysFrom + uint64(x.rng.IntN(x.keys))}
-		if writes && x.rng.IntN(2) == 0 && !used[o.key] {
-			x.value++
-			o.value = x.value
+		o := x.drawOp(writes && x.rng.IntN(2) == 0)
+		if used[o.key] && o.kind == history.OpAppend {
+			o.kind = history.OpList
 		}
 		used[o.key] = true
 		r.ops = append(r.ops, o)
 	}
 	return r
 }
+
+// drawOp makes an operation.
+func (x *client) drawOp(writes bool) op {
+	x.value++
+	some := uint64(x.rng.IntN(x.keys))
+	o := op{key: x.keysFrom + some, value: x.value}
+	switch kind := x.rng.IntN(8); {
+	case kind < 4 && writes:
+		o.kind = history.OpAppend
+	case kind < 4:
+		o.kind = history.OpList
+	case writes:
+		o.key, o.kind = x.drawRow(some), history.OpWrite
+		if x.rng.IntN(3) == 0 {
+			o.kind = history.OpDelete
+		}
+	case kind == 4:
+		o.key, o.to, o.kind = some/2, some/2+1+uint64(x.rng.IntN(x.keys)), history.OpRange
+	default:
+		o.key, o.kind = x.drawRow(some), history.OpRead
+	}
+	return o
+}
+
+// drawRow returns the key of a row in one of the two tables.
+func (x *client) drawRow(some uint64) uint64 { return some + hashedFrom*uint64(x.rng.IntN(2)) }
 
 // run runs a transaction and notes what came of it.
 func (x *client) run(ctx context.Context) error {
@@ -182,46 +210,90 @@ func (x *client) note(txn *history.Txn, r *request, resp *response, result outco
 	if result != done && !r.writes() {
 		return nil // a read that was not answered says nothing
 	}
-	reads := 0
-	for _, o := range r.ops {
+	lists, rows := *txn, *txn
+	var reads [][]uint64
+	if result == done {
+		reads = resp.reads.reads
+	}
+	for i := range r.ops {
+		o := &r.ops[i]
+		h := history.Op{Kind: o.kind, Key: history.Key(o.key)}
 		switch {
-		case o.value != 0:
-			txn.Ops = append(txn.Ops, history.Op{Kind: history.OpAppend, Key: history.Key(o.key), Value: history.Value(o.value)})
-			continue
+		case o.kind == history.OpDelete:
+		case o.writes():
+			h.Value = history.Value(o.value)
 		case result != done:
 			continue
-		case reads >= len(resp.lists.lists):
-			return fmt.Errorf("shardsim: %d lists for %d reads", len(resp.lists.lists), reads+1)
+		case len(reads) == 0:
+			return fmt.Errorf("shardsim: %d answers for %d operations", len(resp.reads.reads), len(r.ops))
+		default:
+			h = readOp(o, reads[0])
+			reads = reads[1:]
 		}
-		list := resp.lists.lists[reads]
-		reads++
-		read := history.Op{Kind: history.OpList, Key: history.Key(o.key)}
-		for ; len(list) >= 8; list = list[8:] {
-			read.List = append(read.List, history.Value(binary.BigEndian.Uint64(list)))
+		if o.list() {
+			lists.Ops = append(lists.Ops, h)
+		} else {
+			rows.Ops = append(rows.Ops, h)
 		}
-		if len(read.List) > listValuesMax && o.key >= x.keysFrom {
+		if len(h.List) > listValuesMax && o.key >= x.keysFrom {
 			x.keysFrom += uint64(x.keys)
 		}
-		txn.Ops = append(txn.Ops, read)
 	}
-	x.snapshots.Txns = append(x.snapshots.Txns, *txn)
-	if !r.snapshot {
-		x.strict.Txns = append(x.strict.Txns, *txn)
+	if len(lists.Ops) > 0 {
+		x.snapshots.Txns = append(x.snapshots.Txns, lists)
+	}
+	if len(lists.Ops) > 0 && !r.snapshot {
+		x.lists.Txns = append(x.lists.Txns, lists)
+	}
+	if len(rows.Ops) > 0 && !r.snapshot {
+		x.rows.Txns = append(x.rows.Txns, rows)
+		x.names = append(x.names, r.name)
 	}
 	if result == done && r.writes() {
 		x.succeeded++
+		x.told[r.name] = true
 	}
 	return nil
 }
 
-// Check demands that what the clients saw is strictly serializable, and with what
-// they read from snapshots serializable.
-func (c *clients) Check() error {
-	for _, check := range []struct {
-		h *history.History
-		c history.Consistency
-	}{{&c.strict, history.StrictSerializable}, {&c.snapshots, history.Serializable}} {
-		result, err := history.CheckListAppend(check.h, history.Options{Consistency: check.c})
+// readOp is an operation that has read something, for a history.
+func readOp(o *op, read []uint64) history.Op {
+	h := history.Op{Kind: o.kind, Key: history.Key(o.key), To: history.Key(o.to)}
+	switch o.kind {
+	case history.OpList:
+		for _, v := range read {
+			h.List = append(h.List, history.Value(v))
+		}
+	case history.OpRead:
+		if h.Found = len(read) > 0; h.Found {
+			h.Value = history.Value(read[0])
+		}
+	case history.OpRange:
+		for ; len(read) > 1; read = read[2:] {
+			h.Pairs = append(h.Pairs, history.Pair{Key: history.Key(read[0]), Value: history.Value(read[1])})
+		}
+	}
+	return h
+}
+
+// check demands that what the clients saw is strictly serializable, and with what
+// they read from snapshots serializable; and that each row is linearizable. survived are
+// the requests that have had their effect, whether a client has heard of it or not.
+func (c *clients) check(survived map[shard.Request]bool) error {
+	rows := c.decided(survived)
+	for _, check := range []func() (history.Result, error){
+		func() (history.Result, error) {
+			return history.CheckListAppend(&c.lists, history.Options{Consistency: history.StrictSerializable})
+		},
+		func() (history.Result, error) {
+			return history.CheckListAppend(&c.snapshots, history.Options{Consistency: history.Serializable})
+		},
+		func() (history.Result, error) {
+			return history.CheckSets(rows, history.Options{Consistency: history.StrictSerializable})
+		},
+		func() (history.Result, error) { return history.CheckLinearizable(rows, history.LinearOptions{}) },
+	} {
+		result, err := check()
 		if err != nil {
 			return err
 		}
@@ -231,4 +303,24 @@ func (c *clients) Check() error {
 		}
 	}
 	return nil
+}
+
+// decidedFrom is the first name of the clients that decided makes up.
+const decidedFrom = 1 << 30
+
+// decided returns what was done with rows, without doubt about what has happened: the
+// search for a linearization takes time exponential in that.
+func (c *clients) decided(survived map[shard.Request]bool) *history.History {
+	h := &history.History{Workload: history.Sets}
+	for i, txn := range c.rows.Txns {
+		if txn.Outcome == history.Unknown {
+			if !survived[c.names[i]] {
+				continue
+			}
+			// Its client has gone on meanwhile.
+			txn.Outcome, txn.Complete, txn.Client = history.OK, history.Time(c.world.Now()), history.ClientID(decidedFrom+i)
+		}
+		h.Txns = append(h.Txns, txn)
+	}
+	return h
 }

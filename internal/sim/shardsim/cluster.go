@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,22 +26,27 @@ type Cluster struct {
 	Tracer       quorum.Tracer // of the members; nil for none
 
 	world     *sim.World
-	all       []env.NodeID
+	all       []env.NodeID // members that there ever are
+	first     []env.NodeID // voters at the beginning
 	members   map[env.NodeID]*member
-	finals    map[wal.Epoch]hlc.Timestamp
+	truth     truth
 	announced map[wal.Epoch]hlc.Timestamp
 	restarts  int // for a checkpoint that was fetched
 	arenas    struct{ made, open int }
+	spared    bool // from losing what they have in memory
+	retiring  bool // a member does, and loses its power soon
 }
 
-// NewCluster adds members, all of which vote.
-func NewCluster(w *sim.World, members int, o shard.Options) *Cluster {
+// NewCluster adds members. Of those, voters vote from the beginning.
+func NewCluster(w *sim.World, members, voters int, o shard.Options) *Cluster {
 	c := &Cluster{clients: newClients(w), Shard: o, world: w, members: map[env.NodeID]*member{},
-		finals: map[wal.Epoch]hlc.Timestamp{}, announced: map[wal.Epoch]hlc.Timestamp{}}
+		announced: map[wal.Epoch]hlc.Timestamp{}}
+	c.truth.finals = map[wal.Epoch]hlc.Timestamp{}
 	for i := range members {
 		c.all = append(c.all, env.NodeID(i+1))
 	}
-	c.Shard.Group.Members.Voters = slices.Clone(c.all)
+	c.first = slices.Clone(c.all[:voters])
+	c.Shard.Group.Members.Voters = c.first
 	return c
 }
 
@@ -84,10 +90,10 @@ func (c *Cluster) ended(n *sim.Node, err error) {
 
 // final checks the final watermark of an epoch as a member tells it.
 func (c *Cluster) final(id env.NodeID, e wal.Epoch, f hlc.Timestamp) {
-	if known, ok := c.finals[e]; ok && known != f {
+	if known, ok := c.truth.finals[e]; ok && known != f {
 		c.world.Fail("I6: the final watermark of epoch %d is %d, and for n%d %d", e, known, id, f)
 	}
-	c.finals[e] = f
+	c.truth.finals[e] = f
 	if c.announced[e] > f {
 		c.world.Fail("I6: the final watermark of epoch %d is %d for n%d, %d was released", e, f, id, c.announced[e])
 	}
@@ -96,13 +102,19 @@ func (c *Cluster) final(id env.NodeID, e wal.Epoch, f hlc.Timestamp) {
 // announce notes up to where the leader of an epoch has released what it has executed.
 func (c *Cluster) announce(id env.NodeID, e wal.Epoch, w hlc.Timestamp) {
 	c.announced[e] = max(c.announced[e], w)
-	if f, ok := c.finals[e]; ok && w > f && f > 0 {
+	if f, ok := c.truth.finals[e]; ok && w > f && f > 0 {
 		c.world.Fail("I6: n%d has released up to %d in epoch %d, whose final watermark is %d", id, w, e, f)
 	}
 }
 
+// ranks returns those who are members according to the leader.
+func (c *Cluster) ranks() []env.NodeID {
+	s := c.leader().replica.Group().Status()
+	return s.Members.All()
+}
+
 // Settle demands that within a time, once nothing goes wrong any more, something new is
-// released, and all members have the same.
+// released, and all members have the same: what is known to have survived.
 func (c *Cluster) Settle(within time.Duration) error {
 	before, end := c.succeeded, c.world.Now()+within
 	if c.world.RunUntil(within, func() bool { return c.succeeded > before+3 }) {
@@ -124,7 +136,7 @@ func (c *Cluster) agreed() bool {
 		return false
 	}
 	s := l.replica.Group().Status()
-	for _, id := range c.all {
+	for _, id := range c.ranks() {
 		m := c.members[id]
 		if !m.works() || m.replica.Group().Status().Commit != s.Last || m.replica.Released() != l.replica.Released() {
 			return false
@@ -133,32 +145,32 @@ func (c *Cluster) agreed() bool {
 	return true
 }
 
-// compare demands that all members hold the same and nothing beside it.
+// compare demands that all members hold what has survived and nothing beside it.
 func (c *Cluster) compare() error {
-	type content struct {
-		hash uint64
-		at   hlc.Timestamp
+	l := c.leader()
+	c.truth.last = l.replica.Group().Status().Epoch
+	survived, err := c.truth.settle(c.told)
+	if err != nil {
+		return err
 	}
-	contents := map[env.NodeID]content{}
-	for _, id := range c.all {
+	want, ranks := survived.contents(), c.ranks()
+	for _, id := range ranks {
 		m := c.members[id]
-		task := m.node.Runtime().Go("contents", func(ctx context.Context) error {
-			hash, at, err := m.contents(ctx)
-			contents[id] = content{hash, at}
+		var got map[string]string
+		task := m.node.Runtime().Go("contents", func(ctx context.Context) (err error) {
+			got, err = m.contents(ctx)
 			return err
 		})
 		m.node.Runtime().Post(func() {})
 		if !c.world.RunUntil(10*time.Second, task.Decided) || task.Err() != nil {
 			return fmt.Errorf("n%d: no snapshot: %w%s", id, errors.Join(task.Err(), c.world.Failed()), c.describe())
 		}
-	}
-	for id, x := range contents {
-		if x.hash != contents[c.all[0]].hash {
-			return fmt.Errorf("I7: n%d and n%d hold different data, at %d and %d", c.all[0], id, contents[c.all[0]].at, x.at)
+		if !maps.Equal(got, want) {
+			return fmt.Errorf("I7: n%d holds %v, of what was executed %v have survived", id, got, want)
 		}
 	}
 	idle := func() bool {
-		for _, id := range c.all {
+		for _, id := range ranks {
 			if s := c.members[id].replica.Engine().Stats(); s.Undoable > 0 || s.Versions > 0 || s.Snapshots > 0 {
 				return false
 			}
@@ -170,6 +182,9 @@ func (c *Cluster) compare() error {
 	}
 	return c.world.Failed()
 }
+
+// Check demands that what the clients saw is what it should be. Settle has succeeded.
+func (c *Cluster) Check() error { return c.check(c.truth.once) }
 
 func (c *Cluster) describe() (text string) {
 	for _, id := range c.all {

@@ -2,12 +2,11 @@ package shardsim
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/arena"
-	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/shard"
 	"github.com/godwitdb/godwit/internal/sim"
@@ -17,9 +16,6 @@ import (
 
 // memoryBytes bounds a replica's data.
 const memoryBytes = 64 << 20
-
-// listsTable has the lists: the values of each, eight bytes one after the other.
-func listsTable() occ.TableID { return occ.MakeTableID(1, true) }
 
 // member is a replica, while its program runs.
 type member struct {
@@ -70,6 +66,9 @@ func (m *member) main(ctx context.Context) error {
 	o.Group.Logf = func(format string, args ...any) {
 		m.cluster.world.Logf("n%d: "+format, append([]any{m.node.ID()}, args...)...)
 	}
+	if !slices.Contains(m.cluster.first, m.node.ID()) {
+		o.Group.Members.Voters = nil // it joins
+	}
 	disk := shard.Disk{FS: m.node.FS(), Dir: "replica", Identity: shard.Identity{Cluster: wal.DatabaseID{1}, Node: m.node.ID()}, SegmentBytes: m.cluster.SegmentBytes}
 	r, err := shard.Open(ctx, m.endpoint, disk, o)
 	if err != nil {
@@ -79,18 +78,30 @@ func (m *member) main(ctx context.Context) error {
 	method().Handle(m.endpoint, m.serve)
 	m.endpoint.Listen()
 	quorum.Go(ctx, "watch", m.watch)
+	quorum.Go(ctx, "watch finals", m.watchFinals)
 	return r.Run(ctx)
 }
 
-// watch looks again and again at what the member knows.
+// watchFinals looks at the final watermarks that the member knows.
+func (m *member) watchFinals(ctx context.Context) error {
+	g := m.replica.Group()
+	for {
+		commit := g.Commit().Value()
+		for _, f := range g.Finals() {
+			m.cluster.final(m.node.ID(), f.Epoch, f.Watermark)
+		}
+		if err := g.Commit().Wait(ctx, commit+1); err != nil {
+			return err
+		}
+	}
+}
+
+// watch looks at what the member has released while it led.
 func (m *member) watch(ctx context.Context) error {
 	c := m.cluster
 	for {
 		if err := m.replica.Applied(ctx, m.replica.Released()+1); err != nil {
 			return err
-		}
-		for _, f := range m.replica.Group().Finals() {
-			c.final(m.node.ID(), f.Epoch, f.Watermark)
 		}
 		if l, err := m.replica.Leading(); err == nil && l.Released() > l.From {
 			c.announce(m.node.ID(), l.Epoch, l.Released())
@@ -125,12 +136,9 @@ func (m *member) execute(ctx context.Context, req *request) (*response, error) {
 		}
 	}
 	resp := &response{}
-	table, err := m.replica.Engine().AddTable(listsTable())
-	if err != nil {
-		return nil, err
-	}
 	var x shard.Executed
-	if err := m.amidGather(ctx, func() { x, err = m.run(ctx, req, table, &resp.lists) }); err != nil {
+	var err error
+	if err := m.amidGather(ctx, func() { x, err = m.run(ctx, req, &resp.reads) }); err != nil {
 		return nil, err
 	}
 	if err != nil {
@@ -191,22 +199,30 @@ func (m *member) gathered() {
 }
 
 // run runs a transaction, and one that writes only once.
-func (m *member) run(ctx context.Context, req *request, table *occ.Table, read *lists) (shard.Executed, error) {
+func (m *member) run(ctx context.Context, req *request, read *reads) (shard.Executed, error) {
+	t, err := openTables(m.replica.Engine())
+	if err != nil {
+		return shard.Executed{}, err
+	}
 	if !req.writes() {
 		return m.replica.Execute(ctx, func(tx *occ.Tx) error {
-			*read = lists{}
-			return perform(tx, table, req.ops, read)
+			*read = reads{}
+			return t.perform(tx, req.ops, read)
 		})
 	}
 	x, answer, err := m.replica.ExecuteOnce(ctx, req.name, func(tx *occ.Tx) ([]byte, error) {
-		var l lists
-		err := perform(tx, table, req.ops, &l)
+		var l reads
+		err := t.perform(tx, req.ops, &l)
 		return quorum.Encode(nil, &l), err
 	})
 	if err != nil {
 		return x, err
 	}
-	return x, quorum.Decode(answer, read)
+	err = quorum.Decode(answer, read)
+	if x.Wrote {
+		m.cluster.truth.executed = append(m.cluster.truth.executed, executed{req.name, x.Lead().Epoch, looked{m.node.ID(), x.TS, req.ops, *read}})
+	}
+	return x, err
 }
 
 // readSnapshot reads from a snapshot.
@@ -225,7 +241,7 @@ func (m *member) readSnapshot(ctx context.Context, req *request) (*response, err
 		return nil, err
 	}
 	defer tx.End()
-	table, err := m.replica.Engine().AddTable(listsTable())
+	t, err := openTables(m.replica.Engine())
 	if err != nil {
 		return nil, err
 	}
@@ -233,51 +249,28 @@ func (m *member) readSnapshot(ctx context.Context, req *request) (*response, err
 	if resp.at < req.atLeast {
 		m.cluster.world.Fail("n%d: a snapshot at %d, wanted is one at or behind %d", m.node.ID(), resp.at, req.atLeast)
 	}
-	return resp, perform(tx, table, req.ops, &resp.lists)
-}
-
-// perform runs the operations.
-func perform(tx *occ.Tx, table *occ.Table, ops []op, read *lists) error {
-	for _, o := range ops {
-		key := binary.BigEndian.AppendUint64(nil, o.key)
-		list, err := tx.Get(table, key)
-		if err != nil && !errors.Is(err, occ.ErrNotFound) {
-			return err
-		}
-		list = append([]byte(nil), list...)
-		if o.value == 0 {
-			read.lists = append(read.lists, list)
-			continue
-		}
-		if err := tx.Put(table, key, binary.BigEndian.AppendUint64(list, o.value)); err != nil {
-			return err
-		}
+	if err := t.perform(tx, req.ops, &resp.reads); err != nil {
+		return nil, err
 	}
-	return nil
+	m.cluster.truth.looked = append(m.cluster.truth.looked, looked{m.node.ID(), s.Timestamp(), req.ops, resp.reads})
+	return resp, nil
 }
 
-// contents returns a hash of all data of a member that is at rest, and the timestamp
-// that it is at.
-func (m *member) contents(ctx context.Context) (hash uint64, at hlc.Timestamp, err error) {
+// contents returns all data of a member that is at rest.
+func (m *member) contents(ctx context.Context) (map[string]string, error) {
 	s, err := m.replica.Snapshot(ctx, 0)
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
 	defer s.Close()
 	tx, err := s.Begin(ctx)
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
 	defer tx.End()
-	table, err := m.replica.Engine().AddTable(listsTable())
+	t, err := openTables(m.replica.Engine())
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	err = tx.EachOrdered(table, func(key, value []byte) error {
-		for _, b := range append(append(key[:len(key):len(key)], value...), 0xff) {
-			hash = (hash ^ uint64(b)) * 0x100000001b3
-		}
-		return nil
-	})
-	return hash, s.Timestamp(), err
+	return t.contents(tx)
 }

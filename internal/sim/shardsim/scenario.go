@@ -20,7 +20,11 @@ func Scenarios() []sim.Scenario {
 }
 
 // Faults is a group under a mix of faults.
-func Faults(w *sim.World) error { return faults(w, w.DrawFaults(), nil) }
+func Faults(w *sim.World) error {
+	mix := w.DrawFaults()
+	mix.Every /= 2 // the runs are short
+	return faults(w, mix, nil)
+}
 
 // Hunt is Faults with more of what takes a leader away while its rounds are on their
 // way. Some seeds go by a plan instead.
@@ -42,8 +46,16 @@ func Hunt(w *sim.World) error {
 	})
 }
 
+// faults runs a group under a mix of faults and judges it. prepare, if not nil, is called
+// when the group has started.
 func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) error {
-	c := NewCluster(w, 3+2*w.Choose("five members", 0, 1), shard.Options{
+	members := 3 + 2*w.Choose("five members", 0, 1)
+	voters := members
+	changes := w.Choose("changes", 0, 1) == 1
+	if changes && members == 5 {
+		voters = 3 // the others join
+	}
+	o := shard.Options{
 		Workers: w.Choose("workers", 1, 3),
 		Group: stream.Options{
 			ElectionTimeout:   time.Duration(w.Choose("election timeout in ms", 100, 500)) * time.Millisecond,
@@ -55,8 +67,15 @@ func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) error {
 		RoundWait:       time.Duration(w.Choose("wait of a round in ms", 1, 10)) * time.Millisecond,
 		CheckpointBytes: 1 << (10 + w.Choose("checkpoints are rare", 0, 10)),
 		StepBytesMax:    1 << (8 + w.Choose("bytes of a step", 0, 10)),
-	})
-	c.SegmentBytes = 64 << 10
+	}
+	if w.Choose("memory durability", 0, 2) == 2 && prepare == nil {
+		o.Group.Durability = stream.Memory
+	}
+	if w.Choose("a preferred leader", 0, 3) == 3 {
+		o.Group.Preferred = 1
+	}
+	c := NewCluster(w, members, voters, o)
+	c.SegmentBytes = 32 << 10
 	c.Network = quorum.Options{OutboxMessagesMax: 64 << w.Choose("outbox", 0, 4), OutboxBytesMax: 1 << 20}
 	c.doubled = mix.Link.Double > 0
 	c.keys = w.Choose("keys", 1, 6)
@@ -74,15 +93,21 @@ func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) error {
 	if prepare != nil {
 		prepare(c)
 	}
+	if changes {
+		c.change()
+	}
+	if o.Group.Durability == stream.Memory {
+		mix = sparing(mix)
+		c.forget()
+	}
 	calm := w.Chaos(mix)
-	if err := w.Run(time.Duration(w.Choose("seconds", 1, 15)) * time.Second); err != nil {
+	if err := w.Run(time.Duration(w.Choose("seconds", 1, 6)) * time.Second); err != nil {
 		return err
 	}
+	c.spared = true
 	calm()
-	if err := w.Run(2 * time.Second); err != nil {
-		return err
-	}
-	if err := c.Settle(time.Minute); err != nil {
+	// A hunter may have stalled a disk for a minute.
+	if err := c.Settle(2 * time.Minute); err != nil {
 		return err
 	}
 	return c.Check()

@@ -9,12 +9,17 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/history"
+	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/shard"
 	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/stream"
+	"github.com/godwitdb/godwit/internal/wal"
 )
 
 // seedCount is how many seeds of each scenario TestFaults runs.
@@ -43,7 +48,7 @@ func TestFaults(t *testing.T) {
 func TestHealthy(t *testing.T) {
 	w := sim.New(1, nil)
 	defer w.Close()
-	c := NewCluster(w, 3, shard.Options{Workers: 2})
+	c := NewCluster(w, 3, 3, shard.Options{Workers: 2})
 	c.snapshotShare = 4
 	c.Start()
 	c.add(4, time.Millisecond, c.all)
@@ -56,10 +61,10 @@ func TestHealthy(t *testing.T) {
 	if err := c.Check(); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d transactions that wrote, of %d, %d of them on the newest state", c.succeeded, len(c.snapshots.Txns), len(c.strict.Txns))
-	if c.succeeded < 200 || len(c.snapshots.Txns) <= len(c.strict.Txns) || len(c.announced) != 1 || c.restarts > 0 {
+	t.Logf("%d transactions that wrote, of %d, %d of them on the newest state", c.succeeded, len(c.snapshots.Txns), len(c.lists.Txns))
+	if c.succeeded < 200 || len(c.snapshots.Txns) <= len(c.lists.Txns) || len(c.announced) != 1 || c.restarts > 0 {
 		t.Errorf("%d transactions, %d of snapshots, %d epochs with a leader, %d restarts",
-			c.succeeded, len(c.snapshots.Txns)-len(c.strict.Txns), len(c.announced), c.restarts)
+			c.succeeded, len(c.snapshots.Txns)-len(c.lists.Txns), len(c.announced), c.restarts)
 	}
 }
 
@@ -109,7 +114,7 @@ func TestNothingIsLeft(t *testing.T) {
 	before := runtime.NumGoroutine()
 	var c *Cluster
 	s := sim.Scenario{Run: func(w *sim.World) error {
-		c = NewCluster(w, 3, shard.Options{Workers: 2, CheckpointBytes: 8 << 10})
+		c = NewCluster(w, 3, 3, shard.Options{Workers: 2, CheckpointBytes: 8 << 10})
 		c.SegmentBytes = 64 << 10
 		c.snapshotShare, c.rest = 3, 100*time.Millisecond
 		c.Start()
@@ -140,27 +145,12 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
-// Seeds that have failed once.
-func TestFoundBefore(t *testing.T) {
-	for _, x := range []struct {
-		run  func(*sim.World) error
-		seed uint64
-		was  string
-	}{
-		{Hunt, 783, "a winner refused to fetch from behind what it knew to be durable, and nobody led any more"},
-	} {
-		if r := sim.Replay(sim.Scenario{Name: "found before", Run: x.run}, x.seed, nil); r.Err != nil {
-			t.Errorf("seed %d (%s): %v", x.seed, x.was, r.Err)
-		}
-	}
-}
-
 // A request is carried out once, and an old copy of one that comes behind the client's
 // next not at all.
 func TestOldCopies(t *testing.T) {
 	w := sim.New(1, nil)
 	defer w.Close()
-	c := NewCluster(w, 3, shard.Options{Workers: 2})
+	c := NewCluster(w, 3, 3, shard.Options{Workers: 2})
 	c.Start()
 	if !w.RunUntil(10*time.Second, func() bool { return c.leader() != nil }) {
 		t.Fatal("nobody leads", w.Failed())
@@ -176,15 +166,124 @@ func TestOldCopies(t *testing.T) {
 	}{{1, 11, nil, 0}, {1, 11, nil, 0}, {2, 12, nil, 1}, {1, 11, shard.ErrSuperseded, 0}, {2, 12, nil, 1}, {3, 13, nil, 2}} {
 		var resp *response
 		task := l.node.Runtime().Go("request", func(ctx context.Context) (err error) {
-			resp, err = l.execute(ctx, &request{name: shard.Request{Client: 7, Number: x.number}, ops: []op{{key: 1}, {key: 1, value: x.value}}})
+			resp, err = l.execute(ctx, &request{name: shard.Request{Client: 7, Number: x.number}, ops: []op{{kind: history.OpList, key: 1}, {kind: history.OpAppend, key: 1, value: x.value}}})
 			return err
 		})
 		l.node.Runtime().Post(func() {})
 		if !w.RunUntil(time.Second, task.Decided) || !errors.Is(task.Err(), x.want) {
 			t.Fatalf("request %d: %v, want %v", i, task.Err(), x.want)
 		}
-		if x.want == nil && len(resp.lists.lists[0]) != 8*x.list {
-			t.Errorf("request %d sees %d bytes", i, len(resp.lists.lists[0]))
+		if x.want == nil && len(resp.reads.reads[0]) != x.list {
+			t.Errorf("request %d sees %d values", i, len(resp.reads.reads[0]))
+		}
+	}
+}
+
+// directed runs a group of three without faults, with two more nodes that may join, until a
+// leader has released something.
+func directed(t *testing.T, o stream.Options) (*sim.World, *Cluster) {
+	t.Helper()
+	w := sim.New(1, nil)
+	t.Cleanup(w.Close)
+	c := NewCluster(w, 5, 3, shard.Options{Workers: 2, Group: o, CheckpointBytes: 1 << 10})
+	c.SegmentBytes = 32 << 10
+	c.snapshotShare = 4
+	c.Start()
+	c.add(4, 5*time.Millisecond, c.all)
+	await(t, w, func() bool { return c.succeeded > 10 })
+	return w, c
+}
+
+func await(t *testing.T, w *sim.World, what func() bool) {
+	t.Helper()
+	if !w.RunUntil(30*time.Second, what) {
+		t.Fatal("it does not come to that", w.Failed())
+	}
+}
+
+// A blank node takes the place of one that is gone for good, and of the leader.
+func TestReplace(t *testing.T) {
+	w, c := directed(t, stream.Options{})
+	for i, gone := range []func() *member{
+		func() *member { return c.members[c.leader().node.ID()%3+1] },
+		func() *member { return c.leader() },
+	} {
+		m := gone()
+		if i == 0 {
+			m.node.Crash(false)
+		}
+		before := c.succeeded
+		await(t, w, func() bool { return c.leader() != nil && c.succeeded > before+40 })
+		l := c.leader()
+		task := l.node.Runtime().Go("replace", func(ctx context.Context) error { return c.replace(ctx, l, m.node.ID()) })
+		l.node.Runtime().Post(func() {})
+		await(t, w, task.Decided)
+		if err := task.Err(); err != nil {
+			t.Fatal(err)
+		}
+		await(t, w, func() bool { return c.leader() != nil && c.leader() != m })
+		if s := c.leader().replica.Group().Status(); len(s.Members.Voters) != 3 || slices.Contains(s.Members.Voters, m.node.ID()) {
+			t.Errorf("without n%d: %+v", m.node.ID(), s)
+		}
+	}
+	if c.restarts == 0 {
+		t.Error("no checkpoint was fetched")
+	}
+	if err := errors.Join(c.Settle(10*time.Second), c.Check()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// With durability in memory one member after the other loses what its slow disk does not
+// have yet, and nothing is lost.
+func TestMemory(t *testing.T) {
+	w, c := directed(t, stream.Options{Durability: stream.Memory})
+	for i := range 6 {
+		for _, id := range c.first {
+			c.world.Node(id).Disk.SyncDelay = 100 * time.Millisecond
+		}
+		before := c.succeeded
+		await(t, w, func() bool { return c.succeeded > before+20 && c.whole() })
+		n := c.leader().node
+		if i%2 == 0 {
+			n = w.Node(n.ID()%3 + 1)
+		}
+		n.Crash(true)
+		n.Start()
+	}
+	if err := errors.Join(c.Settle(10*time.Second), c.Check()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What the checks would say if something were wrong.
+func TestTruth(t *testing.T) {
+	name := func(n uint64) shard.Request { return shard.Request{Client: 1, Number: n} }
+	put := func(n uint64, epoch wal.Epoch, at hlc.Timestamp, read ...uint64) executed {
+		return executed{name(n), epoch, looked{1, at, []op{{kind: history.OpList, key: 7}, {kind: history.OpAppend, key: 7, value: n}}, reads{[][]uint64{read}}}}
+	}
+	look := func(at hlc.Timestamp, read ...uint64) looked {
+		return looked{2, at, []op{{kind: history.OpRange, to: 9}, {kind: history.OpList, key: 7}}, reads{[][]uint64{nil, read}}}
+	}
+	for _, x := range []struct {
+		what     string
+		executed []executed
+		looked   []looked
+		told     map[shard.Request]bool
+		wrong    string
+	}{
+		{"all is well", []executed{put(1, 1, 10), put(2, 1, 30, 1), put(3, 2, 40, 1)}, []looked{look(10, 1), look(25, 1), look(40, 1, 3)}, map[shard.Request]bool{name(1): true, name(3): true}, ""},
+		{"told of what was dropped", []executed{put(1, 1, 10), put(2, 1, 30, 1)}, nil, map[shard.Request]bool{name(2): true}, "I1"},
+		{"twice", []executed{put(1, 1, 10), put(1, 2, 40, 1)}, nil, nil, "twice"},
+		{"a read of what was dropped", []executed{put(1, 1, 10), put(2, 1, 30, 1), put(3, 2, 40, 1, 2)}, nil, nil, "I4"},
+		{"an update is lost", []executed{put(1, 1, 10), put(2, 1, 15)}, nil, nil, "I4"},
+		{"a snapshot lacks something", []executed{put(1, 1, 10)}, []looked{look(10)}, nil, "snapshot"},
+		{"a snapshot has too much", []executed{put(1, 1, 10)}, []looked{look(9, 1)}, nil, "snapshot"},
+	} {
+		truth := truth{executed: x.executed, looked: x.looked, finals: map[wal.Epoch]hlc.Timestamp{1: 20}, last: 2}
+		_, err := truth.settle(x.told)
+		if (err == nil) != (x.wrong == "") || err != nil && !strings.Contains(err.Error(), x.wrong) {
+			t.Errorf("%s: %v", x.what, err)
 		}
 	}
 }
