@@ -49,7 +49,6 @@ type Config struct {
 type one struct {
 	setup   Setup
 	process *process
-	lives   int
 	// samples are those of the process that runs.
 	samples []Sample
 	checked *CheckReport
@@ -121,10 +120,9 @@ func start(ctx context.Context, c Config) (_ *cluster, err error) {
 // spawn starts a member's process and returns where it is found.
 func (c *cluster) spawn(ctx context.Context, id env.NodeID, at string) (addr string, err error) {
 	m := c.members[id]
-	if m.process, err = spawn(id, m.lives, c.config.Command(ctx), c.events); err != nil {
+	if m.process, err = spawn(id, c.config.Command(ctx), c.events); err != nil {
 		return "", err
 	}
-	m.lives++
 	m.samples = nil
 	if err := m.process.order(Order{Listen: at}); err != nil {
 		return "", err
@@ -153,7 +151,7 @@ func (c *cluster) restart(ctx context.Context, id env.NodeID) error {
 	if err := c.await(ctx, "to end", answerMax, func(*event) bool { return old.over }); err != nil {
 		return err
 	}
-	_ = old.reap() // which says only that it was killed
+	_ = old.Wait() // which says only that it was killed
 	if _, err := c.spawn(ctx, id, m.setup.Addrs[id]); err != nil {
 		return err
 	}
@@ -234,9 +232,9 @@ func (c *cluster) note(e *event) error {
 	switch {
 	case e.ended != nil:
 		e.from.ended = true
-		return fmt.Errorf("member %d has ended: %w\n%s", e.from.id, e.ended, e.from.errs.String())
+		return fmt.Errorf("member %d has ended: %w\n%s", e.from.id, e.ended, e.from.Said())
 	case e.Err != "":
-		return fmt.Errorf("member %d: %s\n%s", e.from.id, e.Err, e.from.errs.String())
+		return fmt.Errorf("member %d: %s\n%s", e.from.id, e.Err, e.from.Said())
 	case e.Sample != nil:
 		m.samples = append(m.samples, *e.Sample)
 	case e.Loaded != nil:
@@ -261,7 +259,7 @@ func (c *cluster) explain(err error) error {
 		m := c.members[id]
 		s := m.last()
 		err = errors.Join(err, fmt.Errorf("member %d: leads %t, epoch %d, durable round %d, applied %d, executed %d, released %d\n%s",
-			id, s.Leads, s.Epoch, s.Commit, s.Applied, s.Executed, s.Released, m.process.errs.String()))
+			id, s.Leads, s.Epoch, s.Commit, s.Applied, s.Executed, s.Released, m.process.Said()))
 	}
 	return err
 }
@@ -298,16 +296,17 @@ func (c *cluster) quit(ctx context.Context) error {
 		for running := true; running; {
 			select {
 			case <-c.events:
-			case <-m.process.done:
+			case <-m.process.Done():
 				running = false
 			case <-ctx.Done():
-				_ = m.process.cmd.Process.Kill() // it may have ended by itself
+				m.process.Kill()
+				m.process.join(c.events)
 				errs = append(errs, fmt.Errorf("member %d does not end", m.process.id))
 				running = false
 			}
 		}
-		if err := m.process.reap(); err != nil {
-			errs = append(errs, fmt.Errorf("member %d: %w\n%s", m.process.id, err, m.process.errs.String()))
+		if err := m.process.Wait(); err != nil {
+			errs = append(errs, fmt.Errorf("member %d: %w\n%s", m.process.id, err, m.process.Said()))
 		}
 	}
 	return errors.Join(errs...)

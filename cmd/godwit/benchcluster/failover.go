@@ -166,10 +166,10 @@ func (c *cluster) kill(_ context.Context, m *one) error {
 	return nil
 }
 
-func (c *cluster) pause(_ context.Context, m *one) error { return pauseProcess(m.process.cmd.Process) }
+func (c *cluster) pause(_ context.Context, m *one) error { return m.process.Pause() }
 
 func (c *cluster) resume(_ context.Context, id env.NodeID) error {
-	return resumeProcess(c.members[id].process.cmd.Process)
+	return c.members[id].process.Resume()
 }
 
 // took returns the times of outages, sorted.

@@ -3,10 +3,9 @@ package benchcluster
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
-	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/cmd/godwit/benchnode"
 )
 
 // Fault is what is wrong with one follower while the workload runs. The data are loaded
@@ -48,9 +47,9 @@ func (c *cluster) hurt(f *Fault) (heal func() error, err error) {
 	c.say("member %d has a fault: %s %v", m.setup.ID, f.Kind, f.Delay)
 	switch f.Kind {
 	case Stopped:
-		return func() error { return resumeProcess(m.process.cmd.Process) }, pauseProcess(m.process.cmd.Process)
+		return m.process.Resume, m.process.Pause()
 	case SlowDisk:
-		slow := func(d time.Duration) error { return m.process.order(Order{Disk: &DiskOrder{SyncDelay: d}}) }
+		slow := func(d time.Duration) error { return m.process.order(Order{Disk: &benchnode.DiskOrder{SyncDelay: d}}) }
 		return func() error { return slow(0) }, slow(f.Delay)
 	case SlowLink:
 		c.delay(m.setup.ID, f.Delay)
@@ -65,48 +64,4 @@ func (c *cluster) recover(ctx context.Context, heal func() error) error {
 		return err
 	}
 	return c.awaitApplied(ctx, c.members[c.result.from.id].last().Applied)
-}
-
-// slowDisk is a file system whose syncs take longer, if it is told so.
-type slowDisk struct {
-	env.FS
-	delay atomic.Int64 // nanoseconds
-}
-
-// wait is what a sync takes longer.
-func (s *slowDisk) wait() {
-	if d := time.Duration(s.delay.Load()); d > 0 {
-		time.Sleep(d)
-	}
-}
-
-func (s *slowDisk) file(f env.File, err error) (env.File, error) {
-	if err != nil {
-		return nil, err
-	}
-	return &slowFile{f, s}, nil
-}
-
-// Create implements env.FS.
-func (s *slowDisk) Create(name string) (env.File, error) { return s.file(s.FS.Create(name)) }
-
-// Open implements env.FS.
-func (s *slowDisk) Open(name string) (env.File, error) { return s.file(s.FS.Open(name)) }
-
-// SyncDir implements env.FS.
-func (s *slowDisk) SyncDir(dir string) error {
-	s.wait()
-	return s.FS.SyncDir(dir)
-}
-
-// slowFile is a file that was opened for writing.
-type slowFile struct {
-	env.File
-	disk *slowDisk
-}
-
-// Sync implements env.File.
-func (f *slowFile) Sync() error {
-	f.disk.wait()
-	return f.File.Sync()
 }

@@ -149,13 +149,3 @@ func TestOrdersAndReportsAreLines(t *testing.T) {
 		t.Error("no workload is one")
 	}
 }
-
-func TestLastLinesAreKept(t *testing.T) {
-	var l lastLines
-	for range 3 * lastLinesMax / 8 {
-		_, _ = l.Write([]byte("1234567\n"))
-	}
-	if got := l.String(); len(got) > lastLinesMax || !strings.HasSuffix(got, "1234567") {
-		t.Errorf("%d bytes", len(got))
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"github.com/godwitdb/godwit/bench"
 	"github.com/godwitdb/godwit/bench/tpcc"
 	"github.com/godwitdb/godwit/bench/ycsb"
+	"github.com/godwitdb/godwit/cmd/godwit/benchnode"
 	"github.com/godwitdb/godwit/cmd/godwit/benchshard"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/wal"
@@ -16,14 +17,14 @@ import (
 // Order is what a member's process is told on its standard input, one a line. One field
 // is set.
 type Order struct {
-	Listen string      `json:",omitempty"` // at this address
-	Start  *Setup      `json:",omitempty"`
-	Load   bool        `json:",omitempty"` // the data, if the member leads
-	Run    *RunOrder   `json:",omitempty"` // the workload, whenever the member leads
-	Disk   *DiskOrder  `json:",omitempty"`
-	Stop   bool        `json:",omitempty"` // what Run said
-	Check  *CheckOrder `json:",omitempty"`
-	Quit   bool        `json:",omitempty"`
+	Listen string               `json:",omitempty"` // at this address
+	Start  *Setup               `json:",omitempty"`
+	Load   bool                 `json:",omitempty"` // the data, if the member leads
+	Run    *RunOrder            `json:",omitempty"` // the workload, whenever the member leads
+	Disk   *benchnode.DiskOrder `json:",omitempty"`
+	Stop   bool                 `json:",omitempty"` // what Run said
+	Check  *CheckOrder          `json:",omitempty"`
+	Quit   bool                 `json:",omitempty"`
 }
 
 // Setup is what a member needs to start.
@@ -72,12 +73,6 @@ type RunOrder struct {
 	RatePerSecond float64 `json:",omitempty"`
 	InFlightMax   int     `json:",omitempty"`
 	Seed          uint64
-}
-
-// DiskOrder says how slow the member's disk is from now on.
-type DiskOrder struct {
-	// SyncDelay is how much longer each sync takes.
-	SyncDelay time.Duration
 }
 
 // CheckOrder says what to check the data for.

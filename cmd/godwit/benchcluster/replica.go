@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/bench"
+	"github.com/godwitdb/godwit/cmd/godwit/benchnode"
 	"github.com/godwitdb/godwit/cmd/godwit/benchshard"
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/env"
@@ -54,13 +55,13 @@ type replica struct {
 	network  *counted
 	endpoint *quorum.Endpoint
 	arena    *arena.Arena
-	disk     slowDisk
+	disk     benchnode.Disk
 }
 
 // startReplica opens a member's folder and has it take part. failed is told why it does
 // not any more.
 func startReplica(ctx context.Context, s *Setup, l net.Listener, logf func(string, ...any), failed func(error)) (_ *replica, err error) {
-	r := &replica{disk: slowDisk{FS: env.OS()}}
+	r := &replica{disk: benchnode.Disk{FS: env.OS()}}
 	if r.arena, err = arena.New(s.MemoryMiB << 20); err != nil {
 		return nil, err
 	}
@@ -139,7 +140,7 @@ func (r *replica) look(ctx context.Context, s *Sample) error {
 	})
 }
 
-func (r *replica) slow(sync time.Duration) { r.disk.delay.Store(int64(sync)) }
+func (r *replica) slow(sync time.Duration) { r.disk.Set(benchnode.DiskOrder{SyncDelay: sync}) }
 
 // close ends the member; nothing uses the engine any more.
 func (r *replica) close() error {

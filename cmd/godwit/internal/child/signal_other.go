@@ -1,6 +1,6 @@
 //go:build !unix
 
-package benchcluster
+package child
 
 import (
 	"errors"

@@ -1,0 +1,178 @@
+package benchchaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/godwitdb/godwit/cmd/godwit/benchnode"
+	"github.com/godwitdb/godwit/internal/env/shape"
+)
+
+// fault is something that happens, and its end.
+type fault struct {
+	what string
+	// majority: there is one meanwhile.
+	majority bool
+	// deposes: who has led does not release anything meanwhile.
+	deposes bool
+	// least is how long it goes on at least.
+	least time.Duration
+	begin func(ctx context.Context) error
+	end   func(ctx context.Context) error
+}
+
+const (
+	slowSync  = 30 * time.Millisecond
+	slowDelay = 20 * time.Millisecond
+	// fullTime is longer than the segments that are ready last.
+	fullTime = 1500 * time.Millisecond
+)
+
+// draw makes a fault of a kind.
+func (c *cluster) draw(ctx context.Context, k Kind, rng *rand.Rand) (*fault, error) {
+	leads, err := c.leader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := rng.IntN(len(c.members))
+	m := c.members[i]
+	if rng.IntN(2) == 0 {
+		m = leads
+	}
+	role := "a follower"
+	if m == leads {
+		role = "the leader"
+	}
+	f := &fault{what: fmt.Sprintf("%s of node %d, %s", k, m.id, role), majority: true, deposes: m == leads,
+		end: func(ctx context.Context) error { return c.restart(ctx, m) }}
+	switch k {
+	case Kill:
+		f.begin = func(context.Context) error { m.Kill(); return nil }
+	case Several:
+		other := c.members[(int(m.id)+rng.IntN(len(c.members)-1))%len(c.members)]
+		f.what = fmt.Sprintf("kill of nodes %d and %d, %d leads", m.id, other.id, leads.id)
+		f.majority, f.deposes = false, m == leads || other == leads
+		f.begin = func(context.Context) error { m.Kill(); other.Kill(); return nil }
+		f.end = func(ctx context.Context) error { return errors.Join(c.restart(ctx, m), c.restart(ctx, other)) }
+	case Pause:
+		f.begin = func(context.Context) error { return m.Pause() }
+		f.end = func(context.Context) error { return m.Resume() }
+	case Cut:
+		c.cut(f, m, rng)
+	case Slow:
+		f.deposes = false
+		c.slow(f, m, rng)
+	case Full:
+		f.deposes, f.least = false, fullTime // it may go on a while, in the room that it has
+		f.begin = func(ctx context.Context) error { return m.setDisk(ctx, benchnode.DiskOrder{Full: true}) }
+		f.end = func(ctx context.Context) error { return c.unfill(ctx, m) }
+	case Replace:
+		f.begin = func(context.Context) error { m.Kill(); return nil }
+		f.end = func(ctx context.Context) error { return c.replace(ctx, m) }
+	}
+	return f, nil
+}
+
+func (m *member) setDisk(ctx context.Context, o benchnode.DiskOrder) error {
+	_, err := m.ask(ctx, benchnode.Order{Disk: &o}, answerMax)
+	return err
+}
+
+// links says how all links of a member are, both ways.
+func (c *cluster) links(m *member, l shape.Link) {
+	for _, other := range c.members {
+		if other != m {
+			c.shaper.Set(m.id, other.id, l)
+			c.shaper.Set(other.id, m.id, l)
+		}
+	}
+}
+
+// cut cuts a member's links: nothing gets through, or they break, too.
+func (c *cluster) cut(f *fault, m *member, rng *rand.Rand) {
+	breaks := rng.IntN(2) == 0
+	f.begin = func(context.Context) error {
+		c.links(m, shape.Link{Cut: true})
+		for _, other := range c.members {
+			if breaks && other != m {
+				c.shaper.Reset(m.id, other.id)
+			}
+		}
+		return nil
+	}
+	f.end = func(context.Context) error { c.links(m, shape.Link{}); return nil }
+}
+
+// slow makes a member's disk or its links slow.
+func (c *cluster) slow(f *fault, m *member, rng *rand.Rand) {
+	if rng.IntN(2) == 0 {
+		f.what += ", its disk"
+		f.begin = func(ctx context.Context) error { return m.setDisk(ctx, benchnode.DiskOrder{SyncDelay: slowSync}) }
+		f.end = func(ctx context.Context) error { return m.setDisk(ctx, benchnode.DiskOrder{}) }
+		return
+	}
+	f.what += ", its links"
+	f.begin = func(context.Context) error {
+		c.links(m, shape.Link{Delay: slowDelay, Jitter: slowDelay / 4})
+		return nil
+	}
+	f.end = func(context.Context) error { c.links(m, shape.Link{}); return nil }
+}
+
+// unfill makes room. A replica that could not go on without is started again.
+func (c *cluster) unfill(ctx context.Context, m *member) error {
+	if m.isGone() {
+		return c.restart(ctx, m)
+	}
+	err := m.setDisk(ctx, benchnode.DiskOrder{})
+	if err != nil && m.isGone() { // just now
+		return c.restart(ctx, m)
+	}
+	return err
+}
+
+// replace deletes the folder of a member that was killed, and has it join as a new node.
+func (c *cluster) replace(ctx context.Context, m *member) error {
+	if err := m.Wait(); err == nil {
+		return fmt.Errorf("node %d was killed, and has ended in peace", m.id)
+	}
+	if err := m.empty(); err != nil {
+		return err
+	}
+	if err := c.change(ctx, "removed", benchnode.Change{Remove: m.id}, func(s *benchnode.Status) bool { return !slices.Contains(s.Members.Voters, m.id) }); err != nil {
+		return err
+	}
+	m.setup.Voters = nil
+	if err := c.restart(ctx, m); err != nil {
+		return err
+	}
+	if err := c.change(ctx, "added", benchnode.Change{Add: m.id}, func(s *benchnode.Status) bool { return slices.Contains(s.Members.Learners, m.id) }); err != nil {
+		return err
+	}
+	return c.change(ctx, "promoted", benchnode.Change{Promote: m.id}, func(s *benchnode.Status) bool { return slices.Contains(s.Members.Voters, m.id) })
+}
+
+// change changes the group's members, at whoever leads, until it is so.
+func (c *cluster) change(ctx context.Context, what string, change benchnode.Change, is func(*benchnode.Status) bool) error {
+	return comesAbout(ctx, fmt.Sprintf("a node is %s", what), func() error {
+		leads, err := c.leader(ctx)
+		if err != nil {
+			return err
+		}
+		s, err := leads.status(ctx)
+		if err != nil {
+			return err
+		}
+		if is(s) {
+			return nil
+		}
+		if _, err := leads.ask(ctx, benchnode.Order{Change: &change}, answerMax); err != nil {
+			return err
+		}
+		return errors.New("it was ordered")
+	})
+}
