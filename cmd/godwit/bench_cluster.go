@@ -69,7 +69,6 @@ more than how many there are in a second.`,
   godwit bench cluster --workload ycsb++ --rate 20000 --durability memory
   godwit bench cluster --workload tpcc --unreplicated
   godwit bench cluster --workload tpcc --sessions 256 --round-trip 50ms --jitter 1ms
-  godwit bench cluster compare --workload ycsb++ --rounds 5
   godwit bench cluster --workload ycsb++ --rate 20000 --kill 100 --plot kills`,
 		Args:    exactly(0),
 		PreRunE: func(cmd *cobra.Command, _ []string) error { return cmp.Or(o.validate(cmd), faults.validate(&o)) },

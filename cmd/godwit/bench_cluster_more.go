@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/godwitdb/godwit/bench/plot"
@@ -13,50 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 )
-
-// newClusterCompareCommand compares replicated and unreplicated runs.
-func newClusterCompareCommand() *cobra.Command {
-	var o clusterOptions
-	var rounds int
-	cmd := &cobra.Command{
-		Use:   "compare",
-		Short: "Measure what replication costs: runs without and with replicas in turn",
-		Args:  exactly(0),
-		PreRunE: func(cmd *cobra.Command, _ []string) error {
-			if rounds < 1 {
-				return usageError(errors.New("--rounds is less than 1"))
-			}
-			return o.validate(cmd)
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := interruptible(cmd)
-			defer stop()
-			return failed(o.compare(ctx, cmd, rounds))
-		},
-	}
-	o.flags(cmd)
-	cmd.Flags().IntVar(&rounds, "rounds", 5, "how often both are run")
-	return cmd
-}
-
-func (o *clusterOptions) compare(ctx context.Context, cmd *cobra.Command, rounds int) error {
-	c, cleanup, err := o.config(cmd)
-	if err != nil {
-		return err
-	}
-	defer cleanup()
-	alone := c
-	alone.Replicas = 0
-	all, err := benchcluster.Compare(ctx, alone, c, rounds, func() error { return emptyFolder(c.Dir) })
-	if err != nil {
-		return err
-	}
-	err = all.Write(cmd.OutOrStdout())
-	if o.json != "" {
-		err = errors.Join(err, benchcluster.WriteJSON(o.json, all))
-	}
-	return err
-}
 
 // faultFlags are the flags of bench cluster that take leaders away.
 type faultFlags struct {
@@ -110,15 +64,6 @@ func (o *clusterOptions) failover(ctx context.Context, cmd *cobra.Command, f *fa
 	if middle, ok := benchcluster.Middle(all); ok && f.plot != "" {
 		title := fmt.Sprintf("%s, %d replicas, durable in %s", r.Workload, r.Replicas, r.Durability)
 		err = errors.Join(err, plot.Failover(title, middle.Rates(), middle.Took, f.plot))
-	}
-	return err
-}
-
-// emptyFolder removes what is in a folder.
-func emptyFolder(dir string) error {
-	entries, err := os.ReadDir(dir)
-	for _, e := range entries {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
 	}
 	return err
 }

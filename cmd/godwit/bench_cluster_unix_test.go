@@ -76,6 +76,19 @@ func TestBenchClusterCompares(t *testing.T) {
 	}
 }
 
+func TestBenchClusterComparesSideBySide(t *testing.T) {
+	for against, args := range map[string][]string{
+		"syncrepl": {"--sessions", "4"}, "healthy": {"--fault", "slow-link", "--fault-delay", "1ms"}, "loopback": {"--round-trip", "2ms"},
+	} {
+		args = append([]string{"bench", "cluster", "compare", "--against", against, "--workload", "ycsb++", "--records", "2000", "--memory", "256", "--rounds", "1",
+			"--duration", "100ms", "--warmup", "0s", "--election-timeout", "2s", "--rate", "5000", "--durability", "memory"}, args...)
+		code, out, errs := execute(t, args...)
+		if code != exitOK || !strings.Contains(out, " / "+against) {
+			t.Errorf("against %s: exit code %d\n%s%s", against, code, out, errs)
+		}
+	}
+}
+
 func TestBenchClusterRefuses(t *testing.T) {
 	for _, args := range [][]string{
 		{"--replicas", "2"}, {"--workload", "ycsb"}, {"--durability", "none"}, {"--threads", "0"}, {"--records", "1", "--workload", "ycsb++"},
@@ -88,7 +101,11 @@ func TestBenchClusterRefuses(t *testing.T) {
 			t.Errorf("%v: exit code %d\n%s", args, code, out)
 		}
 	}
-	if code, _, _ := execute(t, "bench", "cluster", "compare", "--rounds", "0"); code != exitUsage {
-		t.Error("--rounds 0 is accepted")
+	for _, args := range [][]string{
+		{"--rounds", "0"}, {"--against", "raft"}, {"--against", ""}, {"--against", "healthy"}, {"--against", "loopback"}, {"--against", "syncrepl", "--engine", "syncrepl"},
+	} {
+		if code, out, _ := execute(t, append([]string{"bench", "cluster", "compare"}, args...)...); code != exitUsage {
+			t.Errorf("compare %v: exit code %d\n%s", args, code, out)
+		}
 	}
 }

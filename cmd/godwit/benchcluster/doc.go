@@ -30,6 +30,7 @@
 //	timeline.go   throughput around that
 //	result.go     what is known afterwards
 //	compare.go    replicated and unreplicated in turn
+//	contest.go    two clusters in turn
 //
 // All processes share the machine, and its clock, by which reports are put beside each
 // other.

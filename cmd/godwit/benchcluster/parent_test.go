@@ -111,6 +111,17 @@ func TestRatios(t *testing.T) {
 	}
 }
 
+func TestContest(t *testing.T) {
+	match := func(subject, rival float64) Match {
+		return Match{&Result{Leader: &bench.Result{ReleasedPerSecond: subject}}, &Result{Leader: &bench.Result{ReleasedPerSecond: rival}}}
+	}
+	c := Contest{Subject: "a", Rival: "b", Rounds: []Match{match(300, 100), match(100, 100), match(50, 0.5), match(400, 200)}}
+	var b strings.Builder
+	if err := c.Write(&b); err != nil || !strings.Contains(b.String(), "a / b                                2.5 (1 to 50)") {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+}
+
 // TestJudge holds that whatever a member finds wrong, or has otherwise than the leader,
 // makes the run fail.
 func TestJudge(t *testing.T) {
