@@ -12,6 +12,7 @@
 //	adopt.go      how the winner gets the log that it continues
 //	lead.go       leading: barrier, watermark of what is durable, confirmation
 //	replicate.go  the leader's side of replication
+//	window.go     how much is on its way to a follower
 //	follow.go     the other side
 //	recover.go    what a member does not do before it has got what it has lost
 //	members.go    changes of membership, transfer of leadership

@@ -41,7 +41,7 @@ type Options struct {
 	// acknowledged and lost may be lost for good.
 	GiveUpLost bool
 	// ElectionTimeout is how long a member does not hear from a leader at most before it
-	// wants to be one. Default: 500 ms.
+	// wants to be one. It should be four round trips at least. Default: 500 ms.
 	ElectionTimeout time.Duration
 	// Heartbeat is how long a leader says nothing at most. Default: a tenth of
 	// ElectionTimeout.
@@ -49,8 +49,9 @@ type Options struct {
 	// PieceBytesMax bounds the rounds of one message; one round always fits. Default:
 	// 1 MiB.
 	PieceBytesMax int
-	// WindowRequestsMax and WindowBytesMax bound what is on its way to one follower.
-	// Defaults: 16 requests, 4 MiB.
+	// WindowRequestsMax and WindowBytesMax bound what is on its way to one follower. The
+	// bytes are fewer, down to a 32nd part, when answers take longer than a quarter of
+	// ElectionTimeout. Defaults: 16 requests, 16 MiB.
 	WindowRequestsMax int
 	WindowBytesMax    uint64
 	// BacklogBytesMax bounds the rounds that are not durable. Default: 64 MiB.
@@ -69,7 +70,7 @@ func (o Options) withDefaults() Options {
 	o.Heartbeat = cmp.Or(o.Heartbeat, o.ElectionTimeout/10)
 	o.PieceBytesMax = cmp.Or(o.PieceBytesMax, 1<<20)
 	o.WindowRequestsMax = cmp.Or(o.WindowRequestsMax, 16)
-	o.WindowBytesMax = cmp.Or(o.WindowBytesMax, 4<<20)
+	o.WindowBytesMax = cmp.Or(o.WindowBytesMax, 16<<20)
 	o.BacklogBytesMax = cmp.Or(o.BacklogBytesMax, 64<<20)
 	o.TailBytesMax = cmp.Or(o.TailBytesMax, 64<<20)
 	if o.Logf == nil {

@@ -24,6 +24,7 @@ type peer struct {
 	probing  bool // where its log matches is not known
 	inflight int  // requests without an answer
 	bytes    uint64
+	window   window
 	asked    uint64
 	sent     time.Duration // when the last request went out, and its question
 	commit   wal.RoundNumber
@@ -44,7 +45,7 @@ func (g *Group) follow(m Members) {
 		}
 		ctx, cancel := quorum.WithCancel(l.ctx)
 		now := g.rt.Elapsed()
-		p := &peer{id: id, folder: m.Folders[id], next: g.log.last(), heard: now, sent: now - g.options.Heartbeat, probing: true, cancel: cancel}
+		p := &peer{id: id, folder: m.Folders[id], next: g.log.last(), heard: now, sent: now - g.options.Heartbeat, probing: true, cancel: cancel, window: newWindow(&g.options)}
 		l.peers[id] = p
 		if id == g.id {
 			quorum.Go(ctx, "stream own disk", func(ctx context.Context) error { return g.ownDisk(ctx, p) })
@@ -89,7 +90,7 @@ func (g *Group) replicate(ctx context.Context, p *peer) error {
 		if p.probing || g.rt.Rare("stream: one request at a time") {
 			window = 1 // until an answer says where its log matches
 		}
-		if p.inflight < window && (p.inflight == 0 || p.bytes < g.options.WindowBytesMax) && g.due(p, now) {
+		if p.inflight < window && (p.inflight == 0 || p.bytes < p.window.bytes) && g.due(p, now) {
 			g.exchange(ctx, p)
 			continue
 		}
@@ -115,27 +116,29 @@ func (g *Group) due(p *peer, now time.Duration) bool {
 func (g *Group) exchange(ctx context.Context, p *peer) {
 	l := g.reign
 	req := g.request(ctx, p)
-	question, sent := l.question, g.rt.Elapsed()
-	bytes := uint64(0)
+	question, out := l.question, sent{at: g.rt.Elapsed()}
 	for i := range req.rounds {
-		bytes += sizeOf(&req.rounds[i])
+		out.bytes += sizeOf(&req.rounds[i])
 	}
-	p.sent, p.asked, p.commit = sent, question, req.commit
+	p.sent, p.asked, p.commit = out.at, question, req.commit
 	p.inflight++
-	p.bytes += bytes
+	p.bytes += out.bytes
+	out.underWay = p.bytes
 	quorum.Go(ctx, "stream exchange", func(ctx context.Context) error {
-		defer func() { p.inflight--; p.bytes -= bytes; l.kick() }()
+		defer func() { p.inflight--; p.bytes -= out.bytes; l.kick() }()
 		short, cancel := quorum.WithTimeout(ctx, g.options.ElectionTimeout/2)
 		defer cancel()
 		resp, err := g.methods.append.Call(short, g.endpoint, p.id, req)
 		switch {
 		case err != nil:
 			p.next, p.probing, p.read = p.match+1, true, nil
+			p.window.lost(g.rt.Elapsed(), out)
 			return quorum.Sleep(ctx, g.options.Heartbeat/2)
 		case !g.observe(resp.epoch):
 			return nil // an answer to an earlier epoch, or the end of this one
 		}
-		p.heard, p.question = max(p.heard, sent), max(p.question, question)
+		p.heard, p.question = max(p.heard, out.at), max(p.question, question)
+		p.window.answered(g.rt.Elapsed(), out)
 		g.confirm()
 		if resp.ok {
 			p.match = max(p.match, min(resp.next, req.end()+1)-1)
@@ -183,7 +186,7 @@ func (g *Group) request(ctx context.Context, p *peer) *appendReq {
 		p.probing = true
 		return req
 	}
-	most := g.options.PieceBytesMax
+	most := min(g.options.PieceBytesMax, int(p.window.bytes-min(p.bytes, p.window.bytes)))
 	if p.probing {
 		most = min(most, probeBytesMax)
 	}

@@ -107,6 +107,29 @@ func TestSlowDisksDeposeNobody(t *testing.T) {
 	}
 }
 
+// Followers behind narrow links still hear in time that their leader is there, and it of
+// them, while it has more for them than the links carry: nobody campaigns, and nothing is
+// sent twice.
+func TestNarrowLinksDeposeNobody(t *testing.T) {
+	const bytesPerSecond = 60_000
+	w, c := started(t, stream.Options{WindowBytesMax: 64 << 10, PieceBytesMax: 2 << 10, BacklogBytesMax: 256 << 10})
+	l := c.leader()
+	for _, m := range c.members {
+		if m != l {
+			w.Link(l.node.ID(), m.node.ID()).BytesPerSecond = bytesPerSecond
+		}
+	}
+	c.Pause = 500 * time.Microsecond
+	epoch, before := l.group.Status().Epoch, c.Released()
+	pass(t, w, 20*time.Second)
+	if s := l.group.Status(); s.Role != stream.Leader || s.Epoch != epoch {
+		t.Errorf("epoch %d, %v, after epoch %d", s.Epoch, s.Role, epoch)
+	}
+	if c.Released() == before {
+		t.Error("nothing was released")
+	}
+}
+
 // released waits until another leader than the one that is gone has released something.
 func (c *Cluster) succeeds(t *testing.T, gone *member) time.Duration {
 	t.Helper()
