@@ -68,6 +68,11 @@ type File interface {
 	// Reserve is Preallocate without writing what it adds, where the system can do so: it
 	// costs next to nothing, and the first sync of what is written there costs more.
 	Reserve(sizeBytes int64) error
+	// Direct has writes go past the system's memory from now on, where the system can do
+	// so: for much that is not read soon it is less than half of the work. It takes writes
+	// at multiples of 4 KiB, of so many bytes, from memory that begins at one; the
+	// first one that is not so, and a read, end it.
+	Direct()
 	// Truncate cuts or extends the file (with zeros) to sizeBytes.
 	Truncate(sizeBytes int64) error
 	// Size returns the file's length in bytes.

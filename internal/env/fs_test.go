@@ -265,3 +265,58 @@ func TestRealClock(t *testing.T) {
 	default:
 	}
 }
+
+// A file that is written past the system's memory holds the same, however it is written
+// and read.
+func TestDirect(t *testing.T) {
+	eachFS(t, func(t *testing.T, f env.FS, dir string) {
+		name := filepath.Join(dir, "a")
+		h, err := f.Create(name)
+		must(t, err)
+		must(t, h.Reserve(1<<20))
+		h.Direct()
+		want := make([]byte, 1<<20)
+		buf := make([]byte, 256<<10) // that large, it is where a page begins
+		write := func(at, bytes, shift int) {
+			t.Helper()
+			p := buf[shift:][:bytes]
+			for i := range p {
+				p[i] = byte(at>>12 + i + 1)
+			}
+			n, err := h.WriteAt(p, int64(at))
+			must(t, err)
+			if n != bytes {
+				t.Fatalf("%d of %d bytes were written", n, bytes)
+			}
+			copy(want[at:], p)
+		}
+		check := func(what string) {
+			t.Helper()
+			must(t, h.Sync())
+			if !bytes.Equal(content(t, f, name), want) {
+				t.Fatalf("%s: it holds something else", what)
+			}
+		}
+		write(0, 4<<10, 0)
+		write(4<<10, 128<<10, 0)
+		check("whole blocks")
+		write(64<<10, 100, 0)
+		check("a part of a block")
+		h.Direct()
+		write(8<<10+1, 4<<10, 0)
+		check("at another place")
+		h.Direct()
+		write(16<<10, 4<<10, 1)
+		check("from another place")
+		h.Direct()
+		write(20<<10, 4<<10, 0)
+		got := make([]byte, 100)
+		_, err = h.ReadAt(got, 20<<10+1)
+		must(t, err)
+		if !bytes.Equal(got, want[20<<10+1:][:100]) {
+			t.Fatal("it reads something else")
+		}
+		check("read")
+		must(t, h.Close())
+	})
+}

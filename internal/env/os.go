@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"unsafe"
 
 	"github.com/godwitdb/godwit/internal/dberr"
 )
@@ -123,6 +125,59 @@ type osFile struct {
 	*os.File
 	fd uintptr // of File, taken once because asking costs an allocation
 	fs *osFS
+	// direct is whether the system is told to go past its memory.
+	direct atomic.Bool
+}
+
+// ReadAt implements File.
+func (f *osFile) ReadAt(p []byte, at int64) (int, error) {
+	if err := f.indirect(); err != nil {
+		return 0, err
+	}
+	return f.File.ReadAt(p, at)
+}
+
+// WriteAt implements File.
+func (f *osFile) WriteAt(p []byte, at int64) (int, error) {
+	if !aligned(p, at) {
+		if err := f.indirect(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := f.File.WriteAt(p, at)
+	if err == nil || !f.direct.Load() || !errors.Is(err, syscall.EINVAL) {
+		return n, err
+	}
+	// This file's blocks are larger, or its system finds out only now that it cannot.
+	if err := f.indirect(); err != nil {
+		return n, err
+	}
+	more, err := f.File.WriteAt(p[n:], at+int64(n))
+	return n + more, err
+}
+
+// directBytes is the least unit of a direct write.
+const directBytes = 4 << 10
+
+// aligned tells whether a write can be direct.
+func aligned(p []byte, at int64) bool {
+	place := uintptr(unsafe.Pointer(unsafe.SliceData(p)))
+	return (uint64(place)|uint64(len(p))|uint64(at))%directBytes == 0
+}
+
+// Direct implements File.
+func (f *osFile) Direct() { f.direct.Store(f.setDirect(true) == nil) }
+
+// indirect takes back Direct.
+func (f *osFile) indirect() error {
+	if !f.direct.Load() {
+		return nil
+	}
+	if err := f.setDirect(false); err != nil {
+		return &os.PathError{Op: "set flags", Path: f.Name(), Err: err}
+	}
+	f.direct.Store(false)
+	return nil
 }
 
 func (f *osFile) Size() (int64, error) {

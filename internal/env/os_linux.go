@@ -28,3 +28,17 @@ func (f *osFile) reserve(sizeBytes int64) error {
 func (f *osFile) Evict() error {
 	return retry(func() error { return unix.Fadvise(int(f.fd), 0, 0, unix.FADV_DONTNEED) })
 }
+
+// setDirect has reads and writes go past the system's memory, or not.
+func (f *osFile) setDirect(on bool) error {
+	flags, err := unix.FcntlInt(f.fd, unix.F_GETFL, 0)
+	if err != nil {
+		return err
+	}
+	flags &^= unix.O_DIRECT
+	if on {
+		flags |= unix.O_DIRECT
+	}
+	_, err = unix.FcntlInt(f.fd, unix.F_SETFL, flags)
+	return err
+}

@@ -35,8 +35,9 @@ type openedFolder struct {
 	base     groupBase
 }
 
-// openFolder opens the folder of a replica, which it makes if there is none.
-func openFolder(d Disk, rand env.Rand) (_ *openedFolder, err error) {
+// openFolder opens the folder of a replica, which it makes if there is none. lazy says that
+// nobody waits for its log.
+func openFolder(d Disk, lazy bool, rand env.Rand) (_ *openedFolder, err error) {
 	held, err := folder.Hold(d.FS, d.Dir)
 	if err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func openFolder(d Disk, rand env.Rand) (_ *openedFolder, err error) {
 		return nil, err
 	}
 	f.tape, f.contents, err = wal.OpenTape(wal.TapeOptions{FS: d.FS, Rand: rand, Dir: f.Path(folder.Log), Reach: f.Path(folder.Reach), ID: f.id.Cluster,
-		SegmentBytes: d.SegmentBytes, Reserved: d.Reserved})
+		SegmentBytes: d.SegmentBytes, Lazy: lazy})
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func testDisk(fs *faultfs.FS, node quorum.NodeID) Disk {
 
 // reopen opens a folder, looks at its checkpoint and closes it.
 func reopen(d Disk) (*openedFolder, error) {
-	f, err := openFolder(d, rand.New(rand.NewPCG(3, 4)))
+	f, err := openFolder(d, false, rand.New(rand.NewPCG(3, 4)))
 	if err != nil {
 		return nil, err
 	}

@@ -24,8 +24,6 @@ type Disk struct {
 	Identity Identity
 	// SegmentBytes is the size of the log's segments; 0 stands for the tape's default.
 	SegmentBytes int64
-	// Reserved segments are not filled with zeros before they are used (wal.TapeOptions).
-	Reserved bool
 }
 
 // Open makes a node a replica with the state that its folder has, which is made if
@@ -50,7 +48,7 @@ func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica,
 	}
 	rand := hostRand{quorum.RuntimeOf(ctx).Host()}
 	f, err := quorum.Blocking(ctx, quorum.KindDisk, "shard open", func() (*openedFolder, error) {
-		return openFolder(d, rand)
+		return openFolder(d, o.Group.Durability == stream.Memory, rand)
 	}).Wait(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("shard: open %s: %w", d.Dir, err)

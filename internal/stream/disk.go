@@ -31,6 +31,13 @@ type BallotFile interface {
 const (
 	// witnessAfter is after how long without a write the last one gets its witness.
 	witnessAfter = 200 * time.Millisecond
+	// Rounds that nobody waits for are written when they are lazyBytes, or lazyWait has
+	// passed, and synced when they are lazySyncBytes, or lazySyncAfter has passed: what a
+	// write and a sync cost, whatever is in it, is shared by more of them.
+	lazyBytes     = 1 << 20
+	lazyWait      = 20 * time.Millisecond
+	lazySyncBytes = 16 << 20
+	lazySyncAfter = 200 * time.Millisecond
 	// fullPause is how long a full disk is left alone before the next attempt.
 	fullPause = 100 * time.Millisecond
 )
@@ -39,10 +46,17 @@ const (
 type disk struct {
 	tape    Tape
 	ballots BallotFile
+	// With lazyMax above 0 nobody waits for rounds (Memory): they may wait to become as many
+	// bytes, and durable moves when they are written. All else is synced before all the same.
+	lazyMax uint64
 	pending batch
 	bytes   uint64 // of the rounds in pending
 	put     *quorum.Watermark
 	durable *quorum.Watermark
+	hurry   *quorum.Watermark // moves when what is pending should wait no longer
+	// unsynced is how many bytes were written since synced, the time of the last sync.
+	unsynced uint64
+	synced   time.Duration
 	// written is the last of the rounds that can be read from the tape; cut is up to
 	// where those being written are still the log's.
 	written, cut wal.RoundNumber
@@ -58,16 +72,28 @@ type batch struct {
 	reset   *wal.Base
 	rounds  []wal.Round
 	discard wal.RoundNumber
+	sync    bool // all rounds so far
 }
 
 func newDisk(ctx context.Context, t Tape, b BallotFile, last wal.RoundNumber) *disk {
-	d := &disk{tape: t, ballots: b, written: last, turn: quorum.NewWatermark(ctx, "stream turn", 0),
+	d := &disk{tape: t, ballots: b, written: last, turn: quorum.NewWatermark(ctx, "stream turn", 0), hurry: quorum.NewWatermark(ctx, "stream hurry", 0),
 		put: quorum.NewWatermark(ctx, "stream put", 0), durable: quorum.NewWatermark(ctx, "stream durable", 0)}
 	d.durable.Behind(quorum.KindDisk, 1, 1)
 	return d
 }
 
-func (d *disk) kick() { d.put.Advance(d.put.Value() + 1) }
+func (d *disk) kick() {
+	d.put.Advance(d.put.Value() + 1)
+	if d.urgent() {
+		d.hurry.Advance(d.put.Value())
+	}
+}
+
+// urgent tells whether what is pending should be written at once.
+func (d *disk) urgent() bool {
+	p := &d.pending
+	return p.sync || p.ballot != nil || p.reset != nil || p.discard > 0 || d.bytes >= d.lazyMax
+}
 
 func (d *disk) save(b wal.Ballot) {
 	d.pending.ballot = &b
@@ -105,7 +131,11 @@ func (d *disk) discard(before wal.RoundNumber) {
 }
 
 // sync waits until all that has been put is on the disk.
-func (d *disk) sync(ctx context.Context) error { return d.durable.Wait(ctx, d.put.Value()) }
+func (d *disk) sync(ctx context.Context) error {
+	d.pending.sync = true
+	d.kick()
+	return d.durable.Wait(ctx, d.put.Value())
+}
 
 // run writes what is put until ctx ends or the disk fails. After each job it calls done.
 func (d *disk) run(ctx context.Context, done func()) error {
@@ -113,11 +143,10 @@ func (d *disk) run(ctx context.Context, done func()) error {
 	for {
 		err := d.await(ctx, witnessed)
 		if errors.Is(err, quorum.ErrTimeout) {
-			err = quorum.Wait(ctx, quorum.Disk(ctx, "stream witness", d.tape.Witness))
-			witnessed = true
+			err = quorum.Wait(ctx, quorum.Disk(ctx, "stream witness", d.witness))
+			witnessed, d.unsynced = true, 0
 		} else if err == nil {
-			upTo, b := d.put.Value(), d.pending
-			d.pending, d.bytes, d.cut = batch{}, 0, math.MaxUint64
+			upTo, b := d.put.Value(), d.take(ctx)
 			if err = d.write(ctx, &b); err == nil {
 				if n := len(b.rounds); n > 0 {
 					d.written = max(d.written, min(d.cut, b.rounds[n-1].Number))
@@ -137,10 +166,39 @@ func (d *disk) run(ctx context.Context, done func()) error {
 // await waits for something to write, and not for long if the last write has no witness.
 func (d *disk) await(ctx context.Context, witnessed bool) error {
 	more := d.put.Reached(d.durable.Value() + 1)
+	var err error
 	if witnessed {
-		return quorum.Wait(ctx, more)
+		err = quorum.Wait(ctx, more)
+	} else {
+		err = quorum.WaitFor(ctx, more, witnessAfter)
 	}
-	return quorum.WaitFor(ctx, more, witnessAfter)
+	if err != nil || d.urgent() {
+		return err
+	}
+	if err = quorum.WaitFor(ctx, d.hurry.Reached(d.put.Value()+1), lazyWait); errors.Is(err, quorum.ErrTimeout) {
+		err = nil
+	}
+	return err
+}
+
+// take takes what is pending.
+func (d *disk) take(ctx context.Context) batch {
+	b, now := d.pending, quorum.RuntimeOf(ctx).Elapsed()
+	d.unsynced += d.bytes
+	b.sync = b.sync || d.lazyMax == 0 || d.unsynced >= lazySyncBytes || now-d.synced >= lazySyncAfter
+	if b.sync {
+		d.unsynced, d.synced = 0, now
+	}
+	d.pending, d.bytes, d.cut = batch{}, 0, math.MaxUint64
+	return b
+}
+
+// witness syncs what was written and takes down that it is.
+func (d *disk) witness() error {
+	if err := d.tape.Sync(); err != nil {
+		return err
+	}
+	return d.tape.Witness()
 }
 
 // write writes a batch. On a full disk it tries again and again: there may be room
@@ -184,6 +242,8 @@ func (d *disk) job(b *batch) error {
 		if err := d.tape.Append(b.rounds); err != nil {
 			return err
 		}
+	}
+	if b.sync {
 		if err := d.tape.Sync(); err != nil {
 			return err
 		}

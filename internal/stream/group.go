@@ -105,6 +105,9 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 		return nil, err
 	}
 	g.disk = newDisk(ctx, t, b, g.log.last())
+	if g.options.Durability == Memory {
+		g.disk.lazyMax = min(lazyBytes, g.options.BacklogBytesMax/4)
+	}
 	if g.epoch > o.Ballot.Epoch || o.Ballot.Whole {
 		g.saveBallot() // what waits for promised is not acknowledged before
 	}

@@ -97,7 +97,7 @@ func (tf *tapeFiles) prepare(n SegmentNumber, bytes int64) (p *preparedSegment, 
 		spare = spareName(dir, tf.nextSpare)
 		tf.nextSpare++
 		fill := makeSpare
-		if tf.opt.Reserved {
+		if tf.opt.Lazy {
 			fill = reserveSpare
 		}
 		err = fill(fsys, spare, max(bytes, tf.opt.SegmentBytes))
@@ -121,6 +121,9 @@ func (tf *tapeFiles) prepare(n SegmentNumber, bytes int64) (p *preparedSegment, 
 	}
 	if err != nil {
 		return nil, errors.Join(err, p.file.Close())
+	}
+	if tf.opt.Lazy {
+		p.file.Direct()
 	}
 	return p, nil
 }

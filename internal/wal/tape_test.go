@@ -301,13 +301,13 @@ func TestTapeFails(t *testing.T) {
 	}
 }
 
-// TestTapeOnReservedSegments writes into files that were not filled with zeros, and finds
-// the rounds again.
-func TestTapeOnReservedSegments(t *testing.T) {
+// TestLazyTape writes into files that were not filled with zeros, past the system's memory,
+// and finds the rounds again.
+func TestLazyTape(t *testing.T) {
 	f := env.OS()
 	o := tapeOptions(f)
 	dir := t.TempDir()
-	o.Dir, o.Reach, o.Reserved = filepath.Join(dir, "log"), filepath.Join(dir, "reach"), true
+	o.Dir, o.Reach, o.Lazy = filepath.Join(dir, "log"), filepath.Join(dir, "reach"), true
 	must(t, CreateReach(f, o.Reach, o.ID, Reach{}))
 	tape, _, err := OpenTape(o)
 	must(t, err)

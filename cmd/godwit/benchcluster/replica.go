@@ -71,7 +71,7 @@ func startReplica(ctx context.Context, s *Setup, l net.Listener, logf func(strin
 	err = r.rt.Run(ctx, "start", func(ctx context.Context) error {
 		r.endpoint = quorum.NewEndpoint(r.rt, r.network, quorum.Options{Cluster: quorum.ClusterID(s.database()), FrameBytesMax: frameBytesMax, OutboxBytesMax: outboxBytesMax}, nil)
 		var err error
-		disk := shard.Disk{FS: &r.disk, Dir: s.Dir, Identity: shard.Identity{Cluster: s.database(), Node: s.ID}, Reserved: s.Durability == durableInMemory}
+		disk := shard.Disk{FS: &r.disk, Dir: s.Dir, Identity: shard.Identity{Cluster: s.database(), Node: s.ID}}
 		if r.Replica, err = shard.Open(ctx, r.endpoint, disk, r.options(s, logf)); err != nil {
 			return err
 		}

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/env/faultfs"
 	"github.com/godwitdb/godwit/internal/sim"
 	"github.com/godwitdb/godwit/internal/stream"
 	"github.com/godwitdb/godwit/internal/wal"
@@ -406,5 +408,38 @@ func TestRetire(t *testing.T) {
 	}
 	if err := c.Settle(10 * time.Second); err != nil {
 		t.Error(err)
+	}
+}
+
+// Nobody waits for the disk with Memory: many rounds are one write, and more than that one
+// sync, beside those of new segments. All are there in the end.
+func TestLazyDisk(t *testing.T) {
+	for _, d := range []stream.Durability{stream.Disk, stream.Memory} {
+		w, c := started(t, stream.Options{Durability: d})
+		l := c.leader()
+		count := func() (rounds, writes, syncs int) {
+			f := l.node.Files()
+			return int(l.group.Status().Last), f.Count(faultfs.OpWrite), f.Count(faultfs.OpSync)
+		}
+		rounds, writes, syncs := count()
+		pass(t, w, 2*time.Second)
+		r, wr, s := count()
+		rounds, writes, syncs = r-rounds, wr-writes, s-syncs
+		if lazy := d == stream.Memory; rounds < 200 || lazy != (writes < rounds/2) || lazy != (syncs < rounds/2) {
+			t.Errorf("durability %d: %d rounds, %d writes, %d syncs", d, rounds, writes, syncs)
+		}
+		if err := c.Settle(time.Second); err != nil {
+			t.Error(err)
+		}
+		pass(t, w, time.Second) // it has synced the rest
+		last := l.group.Status().Last
+		l.node.Crash(true)
+		disk, err := openDisk(l.node.Files(), rand.New(rand.NewPCG(1, 2)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read, err := disk.tape.Read(last, 1); err != nil || len(read) != 1 {
+			t.Errorf("durability %d: the disk does not have the last round, %d: %v", d, last, err)
+		}
 	}
 }
