@@ -51,19 +51,20 @@ func (a *applier) take(rounds []wal.Round) error {
 		}
 		a.next++
 		a.last = max(a.last, r.Last)
-		payload := r.Payload
+		var batches []wal.Batch
+		var err error
 		switch r.Kind {
 		case wal.RoundPart:
-			a.parts = append(a.parts, payload)
+			a.parts = append(a.parts, r.Payload)
 			continue
 		case wal.RoundLastPart:
-			payload = slices.Concat(append(a.parts, payload)...)
+			batches, err = wal.SplitPayload(slices.Concat(append(a.parts, r.Payload)...))
 			a.parts = nil
 		case wal.RoundData:
+			batches, err = r.Batches()
 		default:
 			continue
 		}
-		batches, err := wal.SplitPayload(payload)
 		if err != nil {
 			return fmt.Errorf("shard: round %d: %w", r.Number, err)
 		}
@@ -160,10 +161,10 @@ func (a *applier) replayStream(s int, upTo hlc.Timestamp) error {
 
 func (a *applier) replayBatch(p *occ.Replayer, b *wal.Batch, upTo hlc.Timestamp) error {
 	var (
-		w     wal.Write
-		table *occ.Table
-		many  [occ.ReplayGroup]occ.Replayed
-		n     int
+		w      wal.Write
+		tables [16]*occ.Table // that were written to lately, by the end of their numbers
+		many   [occ.ReplayGroup]occ.Replayed
+		n      int
 	)
 	r := b.Read()
 	for r.Next() {
@@ -175,11 +176,14 @@ func (a *applier) replayBatch(p *occ.Replayer, b *wal.Batch, upTo hlc.Timestamp)
 			continue
 		}
 		for r.NextWrite(&w) {
-			if id := occ.TableID(w.Table); table == nil || table.ID() != id {
+			id := occ.TableID(w.Table)
+			table := tables[id.Number()%uint32(len(tables))]
+			if table == nil || table.ID() != id {
 				var err error
 				if table, err = a.engine.AddTable(id); err != nil {
 					return err
 				}
+				tables[id.Number()%uint32(len(tables))] = table
 			}
 			many[n] = occ.Replayed{Table: table, Key: w.Key, Value: w.Value, Delete: w.Kind == wal.KindDelete, TS: ts}
 			if n++; n == len(many) {

@@ -68,7 +68,7 @@ func (m *run) sound(epochMax wal.Epoch) bool {
 			return false
 		}
 		if r.Kind == wal.RoundData {
-			if _, err := wal.SplitPayload(r.Payload); err != nil {
+			if _, err := r.Batches(); err != nil {
 				return false
 			}
 		}

@@ -53,6 +53,20 @@ type Round struct {
 	// Payload is what SplitPayload takes apart in RoundData, or a part of that, and what
 	// the group says otherwise. nil if a round of data has no records.
 	Payload []byte
+	// batches is what SplitPayload has made of it, nil if nobody has asked.
+	batches []Batch
+}
+
+// Batches is SplitPayload of a round of data, done once: copies of a round that was
+// verified have the result, which nobody changes.
+func (r *Round) Batches() ([]Batch, error) {
+	if r.batches == nil {
+		var err error
+		if r.batches, err = SplitPayload(r.Payload); err != nil {
+			return nil, err
+		}
+	}
+	return r.batches, nil
 }
 
 // Base is what a log goes on behind: the round that would be before its first one.
