@@ -95,11 +95,13 @@ const roundsMax = 1 << 14
 // gather makes rounds of what workers append and hands them to the group, until it does
 // not take them any more. What waits for its round while an earlier one is not durable
 // makes a larger round; but not for longer than RoundWait. Large rounds are not made more
-// often than that: what a round costs, whatever is in it, is shared by more transactions.
+// often than pace says: what a round costs, whatever is in it, is shared by more transactions.
 func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queue[wal.Round]) error {
 	var last wal.Round // that was handed over
+	began := r.rt.Elapsed()
 	for {
-		seen, began := r.pending.Value(), r.rt.Elapsed()
+		seen, before := r.pending.Value(), began
+		began = r.rt.Elapsed()
 		whole := r.gatherer.Gather()
 		bytes := int64(len(whole.Payload))
 		most := r.pieceBytesMax
@@ -130,7 +132,7 @@ func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queu
 				return err
 			}
 		}
-		if wait := r.pace(bytes) - (r.rt.Elapsed() - began); wait > 0 && !r.gatherer.Open() && r.gatherer.PendingBytes() < r.options.RoundBytes {
+		if wait := r.pace(bytes, began-before) - (r.rt.Elapsed() - began); wait > 0 && !r.gatherer.Open() && r.gatherer.PendingBytes() < r.options.RoundBytes {
 			if err := quorum.Sleep(ctx, wait); err != nil {
 				return err
 			}
@@ -157,11 +159,21 @@ func (r *Replica) handOver(ctx context.Context, round wal.Round) (wal.RoundNumbe
 	}
 }
 
-// pace returns how long after a round of so many bytes the next one is made at least: a
-// share of RoundWait. Below a rate of PaceBytes in RoundWait rounds get small, and
-// the shorter the wait, the smaller; above it they are made every RoundWait.
-func (r *Replica) pace(bytes int64) time.Duration {
-	return time.Duration(float64(r.options.RoundWait) * min(1, float64(bytes)/float64(r.options.PaceBytes)))
+// paceSlow is at how many times the rate of PaceBytes in RoundWait the waits begin to grow
+// again.
+const paceSlow = 4
+
+// pace returns how long after a round the next one is made at least, if it took so long to
+// become so many bytes. Below a rate of PaceBytes in RoundWait it is a share of RoundWait:
+// rounds get small, and the shorter the wait, the smaller. Above, it is RoundWait; and from
+// paceSlow times that rate on, where processors are busy, up to twice as long.
+func (r *Replica) pace(bytes int64, took time.Duration) time.Duration {
+	wait := r.options.RoundWait
+	rate := float64(bytes) / float64(r.options.PaceBytes)
+	if took > wait {
+		rate *= float64(wait) / float64(took)
+	}
+	return time.Duration(float64(wait) * (min(1, rate) + min(1, max(0, rate/paceSlow-1))))
 }
 
 // pause waits for an event, but no longer than d.

@@ -59,7 +59,8 @@ type Options struct {
 	// Version is the program's, for checkpoints.
 	Version string
 	// PaceBytes is how much has to be in a round for the next one to be made no earlier
-	// than RoundWait after it. Default: 8 KiB.
+	// than RoundWait after it; with eight times as much in that time it is twice RoundWait.
+	// Default: 8 KiB.
 	PaceBytes int64
 	// StepBytesMax bounds the rounds that are replayed in one step. Default: 4 MiB.
 	StepBytesMax int
