@@ -22,13 +22,23 @@ const OpTimeout = 2 * time.Second
 type Clients struct {
 	world   *sim.World
 	history history.History
+	// underWay is what each client has asked for and not heard of yet.
+	underWay map[history.ClientID]*request
 	// Latencies are those of successful requests.
 	Latencies []time.Duration
 	stopped   bool
 }
 
+// request is one of a client, and what is noted of it.
+type request struct {
+	*Request
+	txn history.Txn
+}
+
 // NewClients returns the clients of a cluster; as yet there are none.
-func NewClients(w *sim.World) *Clients { return &Clients{world: w} }
+func NewClients(w *sim.World) *Clients {
+	return &Clients{world: w, underWay: map[history.ClientID]*request{}}
+}
 
 // Ask sends one request to the cluster, under a deadline of OpTimeout. An error, or a
 // Response that is not Done, is a request that may have been carried out, unless
@@ -50,19 +60,23 @@ func (c *Clients) Add(clients, keys int, pause time.Duration, ask func() Ask) {
 			ask := ask()
 			n.Runtime().Go("client", func(ctx context.Context) error {
 				for seq := uint64(1); !c.stopped; seq++ {
-					r := &Request{Client: uint64(client), Seq: seq, Key: uint64(rng.IntN(keys)), Write: rng.IntN(2) == 0, Value: uint64(client)<<32 | seq}
-					txn := history.Txn{Client: client, Invoke: history.Time(c.world.Now())}
+					r := &request{
+						&Request{Client: uint64(client), Seq: seq, Key: uint64(rng.IntN(keys)), Write: rng.IntN(2) == 0, Value: uint64(client)<<32 | seq},
+						history.Txn{Client: client, Invoke: history.Time(c.world.Now())},
+					}
+					c.underWay[client] = r
 					op, cancel := quorum.WithTimeout(ctx, OpTimeout)
-					resp, definite, err := ask(op, e, r)
+					resp, definite, err := ask(op, e, r.Request)
 					cancel()
 					if ctx.Err() != nil {
 						return ctx.Err()
 					}
-					txn.Complete = history.Time(c.world.Now())
+					r.txn.Complete = history.Time(c.world.Now())
 					done := err == nil && resp.Done
-					c.note(&txn, r, resp, done, definite)
+					delete(c.underWay, client)
+					c.history.Txns = r.note(c.history.Txns, resp, done, definite)
 					if done {
-						c.Latencies = append(c.Latencies, time.Duration(txn.Complete-txn.Invoke))
+						c.Latencies = append(c.Latencies, time.Duration(r.txn.Complete-r.txn.Invoke))
 					}
 					if err := quorum.Sleep(ctx, time.Duration(rng.ExpFloat64()*float64(pause))); err != nil {
 						return err
@@ -76,8 +90,9 @@ func (c *Clients) Add(clients, keys int, pause time.Duration, ask func() Ask) {
 	machine.Start()
 }
 
-// note adds a request to the history.
-func (c *Clients) note(txn *history.Txn, r *Request, resp *Response, done, definite bool) {
+// note adds a request to a history.
+func (r *request) note(txns []history.Txn, resp *Response, done, definite bool) []history.Txn {
+	txn := r.txn
 	txn.Outcome = history.Unknown
 	if done {
 		txn.Outcome = history.OK
@@ -87,7 +102,7 @@ func (c *Clients) note(txn *history.Txn, r *Request, resp *Response, done, defin
 	op := history.Op{Kind: history.OpWrite, Key: history.Key(r.Key), Value: history.Value(r.Value)}
 	if !r.Write {
 		if !done {
-			return // a read that was not answered says nothing
+			return txns // a read that was not answered says nothing
 		}
 		op = history.Op{Kind: history.OpRead, Key: history.Key(r.Key), Found: resp.Found}
 		if resp.Found {
@@ -95,7 +110,7 @@ func (c *Clients) note(txn *history.Txn, r *Request, resp *Response, done, defin
 		}
 	}
 	txn.Ops = []history.Op{op}
-	c.history.Txns = append(c.history.Txns, *txn)
+	return append(txns, txn)
 }
 
 // Definite tells whether an error says that a request was not carried out.

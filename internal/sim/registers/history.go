@@ -2,13 +2,20 @@ package registers
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/godwitdb/godwit/internal/history"
 )
 
-// Check demands that what the clients saw is linearizable.
+// Check demands that what the clients saw is linearizable. What they have not heard of
+// yet may have been carried out.
 func (c *Clients) Check() error {
-	h := decided(c.history.Txns)
+	txns := slices.Clone(c.history.Txns)
+	for _, client := range slices.Sorted(maps.Keys(c.underWay)) {
+		txns = c.underWay[client].note(txns, nil, false, false)
+	}
+	h := decided(txns)
 	result, err := history.CheckLinearizable(h, history.LinearOptions{})
 	if err != nil {
 		return err
