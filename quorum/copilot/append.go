@@ -94,31 +94,36 @@ func (p *pilot) exchange(ctx context.Context, x *peer) {
 		short, cancel := quorum.WithTimeout(ctx, n.options.ElectionTimeout/2)
 		defer cancel()
 		resp, err := n.methods.append.Call(short, n.endpoint, x.id, req)
-		if !p.leads() {
-			return nil // what is said of its epoch is not about the logs that there are now
-		}
-		now := n.rt.Elapsed()
-		x.silent = now
-		x.latency += (now - sent - x.latency) / latencyWeight
+		x.silent = n.rt.Elapsed()
+		x.latency += (x.silent - sent - x.latency) / latencyWeight
 		if err != nil {
 			x.synced = false
 			return quorum.Sleep(ctx, n.options.Heartbeat/2)
 		}
-		if resp.promised > n.opened {
-			n.options.Logf("epoch %x: n%d is in epoch %x", n.opened, x.id, resp.promised)
-			n.heard = now
-			n.retire() // this task too ends here
-			return nil
-		}
-		x.executed = resp.executed
-		whole, reached := req.from[1-p.j] > 0, resp.last[p.j]
-		x.synced = resp.opened == n.opened && reached+1 >= req.from[p.j] && (x.synced || whole)
-		x.match = max(x.match, min(reached, p.log.last()))
-		x.next = max(x.next, x.match+1)
-		n.advanceFront(resp.front)
-		p.decide()
+		p.answered(x, req, resp)
 		return nil
 	})
+}
+
+// answered takes a peer's answer to a request.
+func (p *pilot) answered(x *peer, req *state, resp *appendResp) {
+	n := p.n
+	if !p.leads() {
+		return // what is said of its epoch is not about the logs that there are now
+	}
+	if resp.promised > n.opened {
+		n.options.Logf("epoch %x: n%d is in epoch %x", n.opened, x.id, resp.promised)
+		n.heard = n.rt.Elapsed()
+		n.retire() // the task that has the answer too
+		return
+	}
+	x.executed = resp.executed
+	whole, reached := req.from[1-p.j] > 0, resp.last[p.j]
+	x.synced = resp.opened == n.opened && reached+1 >= req.from[p.j] && (x.synced || whole)
+	x.match = max(x.match, min(reached, p.log.last()))
+	x.next = max(x.next, x.match+1)
+	n.advanceFront(resp.front)
+	p.decide()
 }
 
 // request makes the next request for a peer: entries of the pilot's log that it

@@ -65,6 +65,31 @@ func TestRetiredPilotCommitsNothing(t *testing.T) {
 	}
 }
 
+// An answer that comes just before a pilot is retired, and is looked at behind that, is no
+// vote either.
+func TestRetiredPilotCountsNoAnswer(t *testing.T) {
+	for _, retire := range []bool{false, true} {
+		asPilot(t, func(_, _ context.Context, p *pilot) {
+			n := p.n
+			p.enter([]Command{{1, 1, nil}})
+			p.peers[0].match = 1
+			req := p.request(p.peers[1])
+			resp := &appendResp{promised: 1, opened: 1, last: pair{1, 0}}
+			if retire {
+				s := n.since(n.executed)
+				s.epoch, s.pilots = 2<<32|3, [logs]quorum.NodeID{3, 2}
+				if resp.promised, resp.opened = s.epoch, s.epoch; !n.take(s) {
+					t.Error("the next epoch is not taken")
+				}
+			}
+			p.answered(p.peers[1], req, resp)
+			if got := p.log.commit; got > 0 == retire {
+				t.Errorf("retired: %v, committed up to %d", retire, got)
+			}
+		})
+	}
+}
+
 // A command that comes just before a pilot is retired is not proposed: there may be
 // another pilot who writes that log.
 func TestRetiredPilotProposesNothing(t *testing.T) {

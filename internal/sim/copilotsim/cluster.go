@@ -23,6 +23,11 @@ type Cluster struct {
 	Network quorum.Options
 	Tracer  quorum.Tracer // of the members; nil for none
 
+	// retryAfter is how long a client waits for the pilots before it looks for others.
+	retryAfter time.Duration
+	// rest is how long a cluster runs after the last fault before it is looked at.
+	rest time.Duration
+
 	world   *sim.World
 	all     []env.NodeID
 	members map[env.NodeID]*member
@@ -42,7 +47,7 @@ type member struct {
 
 // NewCluster returns a cluster that Start starts.
 func NewCluster(w *sim.World, members int, o copilot.Options) *Cluster {
-	c := &Cluster{Clients: registers.NewClients(w), Copilot: o, world: w, members: map[env.NodeID]*member{},
+	c := &Cluster{Clients: registers.NewClients(w), Copilot: o, retryAfter: 300 * time.Millisecond, rest: 2 * time.Second, world: w, members: map[env.NodeID]*member{},
 		pilots: map[uint64][2]env.NodeID{}, log: registers.NewLog(w)}
 	c.log.Once = true
 	w.Show = registers.Show
@@ -169,13 +174,10 @@ func (c *Cluster) AddClients(clients, keys int, pause time.Duration) {
 
 func (c *Cluster) any() env.NodeID { return c.all[c.world.Rand().IntN(len(c.all))] }
 
-// retryAfter is how long a client waits for the pilots before it looks for others.
-const retryAfter = 300 * time.Millisecond
-
 // ask sends a request to those that seem to be pilots. It returns nothing if they
 // do not answer, and notes who may be pilots instead.
 func (c *Cluster) ask(ctx context.Context, e *quorum.Endpoint, pilots *[2]env.NodeID, r *registers.Request) (*registers.Response, error) {
-	try, cancel := quorum.WithTimeout(ctx, retryAfter)
+	try, cancel := quorum.WithTimeout(ctx, c.retryAfter)
 	defer cancel()
 	asked := pilots[:]
 	if asked[0] == asked[1] {

@@ -16,26 +16,14 @@ func Scenarios() []sim.Scenario {
 	}
 }
 
-// Hunt is Faults with more of what takes pilots away while their entries are on their
-// way, in shorter runs, and in half of them the power fails everywhere at once.
-func Hunt(w *sim.World) error {
-	mix := w.DrawFaults()
-	mix.Every = time.Duration(30+w.Draw("every").IntN(200)) * time.Millisecond
-	mix.Aim = 0.7
-	mix.Isolate, mix.PowerLoss = mix.Isolate+1, mix.PowerLoss+1
-	mix.Brief = time.Duration(50+w.Draw("brief").IntN(500)) * time.Millisecond
-	mix.Link.DelayMean = time.Duration(1+w.Draw("delay").IntN(10)) * time.Millisecond
-	mix.Disk.SyncDelay = time.Duration(1+w.Draw("sync").IntN(30)) * time.Millisecond
-	return faults(w, mix, w.Choose("seconds", 1, 5), w.Choose("blackouts", 0, 1) == 1)
-}
-
 // Faults is a cluster under a mix of faults.
 func Faults(w *sim.World) error {
-	return faults(w, w.DrawFaults(), w.Choose("seconds", 1, 20), false)
+	return faults(w, w.DrawFaults(), w.Choose("seconds", 1, 20), func(*Cluster, time.Duration) {})
 }
 
-// faults runs a cluster under a mix of faults for a time, and judges it.
-func faults(w *sim.World, mix sim.Faults, seconds int, blackouts bool) error {
+// faults runs a cluster under a mix of faults for a time, and judges it. prepare is called
+// before the cluster starts, with that time.
+func faults(w *sim.World, mix sim.Faults, seconds int, prepare func(c *Cluster, d time.Duration)) error {
 	d := time.Duration(seconds) * time.Second
 	c := NewCluster(w, 3+2*w.Choose("five members", 0, 1), copilot.Options{
 		ElectionTimeout: time.Duration(w.Choose("election timeout in ms", 100, 500)) * time.Millisecond,
@@ -46,18 +34,16 @@ func faults(w *sim.World, mix sim.Faults, seconds int, blackouts bool) error {
 		SnapshotEntries: 8 << w.Choose("snapshots are rare", 0, 5),
 	})
 	c.Network = quorum.Options{OutboxMessagesMax: 64 << w.Choose("outbox", 0, 4), OutboxBytesMax: 1 << 20}
+	prepare(c, d)
 	c.Start()
 	c.AddClients(w.Choose("clients", 1, 7), w.Choose("keys", 1, 4), time.Duration(w.Choose("pause in ms", 1, 60))*time.Millisecond)
 	w.Prey = c.prey
 	calm := w.Chaos(mix)
-	if blackouts {
-		c.blackout(d)
-	}
 	if err := w.Run(d); err != nil {
 		return err
 	}
 	calm()
-	if err := w.Run(2 * time.Second); err != nil {
+	if err := w.Run(c.rest); err != nil {
 		return err
 	}
 	if err := c.Settle(time.Minute); err != nil {
