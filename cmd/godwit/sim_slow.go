@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,10 +48,10 @@ func newSlowCommand() *cobra.Command {
 		Short: "Measure what one slow node costs a cluster",
 		Long: `Run three members of a protocol with each node slow in each way in turn, and compare
 throughput and latency with those of the same cluster when all are well. Each round
-runs every case once, with a cluster of its own. What is printed are medians over the
-rounds of what was compared within a round, in brackets the interval that has the true
-one in it with a chance of 95 %, and whether that shows that throughput falls by 3 %
-at most and p99 rises by 8 % at most.
+runs every case once, with a cluster of its own. What is printed is of all rounds
+together, in brackets the interval that has the true change in it with a chance of 95 %,
+and whether that shows that throughput falls by 3 % at most and p99 rises by 8 % at
+most.
 
 Without --sockets the cluster is simulated. With it, the members are processes with
 real sockets and files. What one has is compared with the time before and the time
@@ -314,38 +313,23 @@ func printSlow(out io.Writer, cases []*slowCase, sockets bool) {
 	fmt.Fprintf(out, "%-15s %-10s %5s %10s %9s %9s %9s   %-24s %-10s %-26s %s\n", "slow node", "fault", "pairs", "requests/s", "p50", "p99", "max",
 		"throughput", "within 3 %", "p99", "within 8 %")
 	for _, c := range cases {
-		median := func(what func(realslow.Pair) float64) float64 { return changeOf(c.runs, what).Median }
-		ms := func(what func(realslow.Pair) time.Duration) string {
-			return fmt.Sprintf("%.2fms", median(func(p realslow.Pair) float64 { return what(p).Seconds() * 1000 }))
+		var healthy, faulty []sim.Speed
+		var processors, leader float64
+		failed := 0
+		for _, p := range c.runs {
+			healthy, faulty = append(healthy, p.Healthy.Speed), append(faulty, p.Faulty.Speed)
+			processors += p.Healthy.Processors / float64(len(c.runs))
+			leader += p.Healthy.Leader / float64(len(c.runs))
+			failed += p.Faulty.Failed
 		}
-		throughput := changeOf(c.runs, func(p realslow.Pair) float64 { return p.Faulty.PerSecond / p.Healthy.PerSecond })
-		p99 := changeOf(c.runs, func(p realslow.Pair) float64 {
-			if p.Faulty.P99 == 0 {
-				return math.Inf(1) // nobody had an answer
-			}
-			return float64(p.Faulty.P99) / float64(p.Healthy.P99)
-		})
+		all := sim.Together(faulty...)
+		ms := func(d time.Duration) string { return fmt.Sprintf("%.2fms", d.Seconds()*1000) }
+		throughput, p99 := sim.Compare(healthy, faulty)
 		fmt.Fprintf(out, "%-15s %-10s %5d %10.0f %9s %9s %9s   %-24v %-10s %-26v %-10s", c.node, c.fault, len(c.runs),
-			median(func(p realslow.Pair) float64 { return p.Faulty.PerSecond }),
-			ms(func(p realslow.Pair) time.Duration { return p.Faulty.P50 }),
-			ms(func(p realslow.Pair) time.Duration { return p.Faulty.P99 }),
-			ms(func(p realslow.Pair) time.Duration { return p.Faulty.Max }),
-			throughput, throughput.AtLeast(throughputLeast), p99, p99.AtMost(p99Most))
+			all.PerSecond, ms(all.P50), ms(all.P99), ms(all.Max), throughput, throughput.AtLeast(throughputLeast), p99, p99.AtMost(p99Most))
 		if sockets {
-			fmt.Fprintf(out, "  %2.0f %% of the machine in use, leader %.2f of a processor, %.0f failed",
-				100*median(func(p realslow.Pair) float64 { return p.Healthy.Processors }),
-				median(func(p realslow.Pair) float64 { return p.Healthy.Leader }),
-				median(func(p realslow.Pair) float64 { return float64(p.Faulty.Failed) }))
+			fmt.Fprintf(out, "  %2.0f %% of the machine in use, leader %.2f of a processor, %d failed", 100*processors, leader, failed)
 		}
 		fmt.Fprintln(out)
 	}
-}
-
-// changeOf returns the distribution of a figure of pairs.
-func changeOf(runs []realslow.Pair, what func(realslow.Pair) float64) sim.Change {
-	var all []float64
-	for _, r := range runs {
-		all = append(all, what(r))
-	}
-	return sim.NewChange(all)
 }

@@ -4,73 +4,109 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
-// The interval has the true median in it in about 95 of 100 experiments, never much
-// fewer, whatever the ratios are like.
-func TestChangeCoversTheMedian(t *testing.T) {
+// drawPairs draws the halves of pairs, whose requests share the luck of their half. Those
+// of the second half take slower times as long, and their clients wait for them.
+func drawPairs(rng *rand.Rand, pairs int, slower float64) (healthy, faulty []Speed) {
+	half := func(factor float64) Speed {
+		luck := math.Exp(0.1 * rng.NormFloat64())
+		var latencies []time.Duration
+		for range 400 {
+			latencies = append(latencies, time.Duration(factor*luck*rng.ExpFloat64()*float64(time.Millisecond)))
+		}
+		return NewSpeed(latencies, time.Duration(factor*luck*float64(time.Second)))
+	}
+	for range pairs {
+		healthy, faulty = append(healthy, half(1)), append(faulty, half(slower))
+	}
+	return healthy, faulty
+}
+
+// The intervals have the true factors in them in about 95 of 100 experiments.
+func TestCompareCoversTheTruth(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	const experiments = 4000
-	for name, draw := range map[string]func() float64{
-		"symmetric":  func() float64 { return math.Exp(0.08 * rng.NormFloat64()) },
-		"long tails": func() float64 { return math.Exp(0.08 * rng.NormFloat64() / math.Sqrt(rng.ExpFloat64())) },
-		"skewed":     func() float64 { return rng.ExpFloat64() / math.Ln2 },
-	} {
-		for _, pairs := range []int{6, 9, 48} {
-			covered := 0
-			for range experiments {
-				ratios := make([]float64, pairs)
-				for i := range ratios {
-					ratios[i] = draw()
-				}
-				if c := NewChange(ratios); c.Low <= 1 && 1 <= c.High {
-					covered++
-				}
-			}
-			if share := float64(covered) / experiments; share < 0.94 || share > 0.985 {
-				t.Errorf("%s, %d pairs: %.3f of the intervals have the median", name, pairs, share)
-			}
+	const experiments, slower = 200, 1.25
+	var throughputs, tails int
+	for range experiments {
+		healthy, faulty := drawPairs(rng, 24, slower)
+		throughput, p99 := Compare(healthy, faulty)
+		if throughput.Low <= 1/slower && 1/slower <= throughput.High {
+			throughputs++
+		}
+		if p99.Low <= slower && slower <= p99.High {
+			tails++
+		}
+	}
+	for name, covered := range map[string]int{"throughput": throughputs, "p99": tails} {
+		if share := float64(covered) / experiments; share < 0.9 || share > 0.99 {
+			t.Errorf("%s: %.3f of the intervals have the truth", name, share)
 		}
 	}
 }
 
-func TestChangeVerdicts(t *testing.T) {
-	same := func(n int, ratio float64) (r []float64) {
-		for i := range n {
-			r = append(r, ratio+0.001*float64(i%3))
+func TestCompareVerdicts(t *testing.T) {
+	same := func(pairs int, slower float64) (healthy, faulty []Speed) {
+		for range pairs {
+			healthy = append(healthy, NewSpeed([]time.Duration{time.Second}, time.Second))
+			s := NewSpeed([]time.Duration{time.Duration(slower * float64(time.Second))}, time.Duration(slower*float64(time.Second)))
+			faulty = append(faulty, s)
 		}
-		return r
+		return healthy, faulty
 	}
 	for _, c := range []struct {
-		ratios        []float64
-		least3, most8 string
 		name          string
+		pairs         int
+		slower        float64
+		least3, most8 string
 	}{
-		{same(6, 1), "yes", "yes", "none"},
-		{same(5, 1), "not shown", "not shown", "none, but too few pairs"},
-		{same(12, 0.9), "no", "yes", "a tenth less"},
-		{same(12, 1.2), "yes", "no", "a fifth more"},
-		{append(same(6, 0.9), same(6, 1.2)...), "not shown", "not shown", "anything"},
-		{nil, "not shown", "not shown", "no pairs"},
-		{make([]float64, 6), "no", "yes", "nothing is left"},
-		{[]float64{math.Inf(1), math.Inf(1), math.Inf(1), math.Inf(1), math.Inf(1), math.Inf(1)}, "yes", "no", "without an end"},
+		{"none", 6, 1, "yes", "yes"},
+		{"none, but too few pairs", 5, 1, "not shown", "not shown"},
+		{"a tenth quicker", 6, 0.9, "yes", "yes"},
+		{"a twentieth slower", 6, 1.05, "no", "yes"},
+		{"a fifth slower", 6, 1.2, "no", "no"},
+		{"no pairs", 0, 1, "not shown", "not shown"},
 	} {
-		change := NewChange(c.ratios)
-		if got := change.AtLeast(0.97); got != c.least3 {
-			t.Errorf("%s: %v at least 0.97: %s", c.name, change, got)
+		throughput, p99 := Compare(same(c.pairs, c.slower))
+		if got := throughput.AtLeast(0.97); got != c.least3 {
+			t.Errorf("%s: throughput %v at least 0.97: %s", c.name, throughput, got)
 		}
-		if got := change.AtMost(1.08); got != c.most8 {
-			t.Errorf("%s: %v at most 1.08: %s", c.name, change, got)
+		if got := p99.AtMost(1.08); got != c.most8 {
+			t.Errorf("%s: p99 %v at most 1.08: %s", c.name, p99, got)
 		}
+	}
+	healthy, _ := same(6, 1)
+	throughput, p99 := Compare(healthy, make([]Speed, 6))
+	if throughput.AtLeast(0.97) != "no" || p99.AtMost(1.08) != "no" {
+		t.Errorf("nobody had an answer: %v, %v", throughput, p99)
+	}
+}
+
+// Halves of different sizes count by their requests, not each alike.
+func TestCompareIsOfAllRequests(t *testing.T) {
+	few, many := make([]time.Duration, 10), make([]time.Duration, 990)
+	for i := range few {
+		few[i] = time.Second
+	}
+	for i := range many {
+		many[i] = time.Millisecond
+	}
+	halves := []Speed{NewSpeed(few, time.Second), NewSpeed(many, time.Second)}
+	if s := Together(halves...); s.PerSecond != 500 || s.P99 != time.Second || s.P50 != time.Millisecond {
+		t.Errorf("%v", s)
+	}
+	perSecond, p99 := newPool(halves).measure([]int{1, 2})
+	if perSecond != 1990.0/3 || p99 != 0.001 {
+		t.Errorf("%v per second, p99 %v", perSecond, p99)
 	}
 }
 
 func TestChangeIsReadable(t *testing.T) {
-	six := []float64{0.95, 0.96, 0.97, 0.99, 1.01, 1.02}
-	if got := NewChange(six).String(); got != "-2.0 % (-5.0, +2.0)" {
+	if got := (Change{0.95, 0.98, 1.02}).String(); got != "-2.0 % (-5.0, +2.0)" {
 		t.Error(got)
 	}
-	if got := NewChange(six[1:]).String(); got != "-1.0 % (too few)" {
+	if got := (Change{0, 0.99, math.Inf(1)}).String(); got != "-1.0 % (too few)" {
 		t.Error(got)
 	}
 }
