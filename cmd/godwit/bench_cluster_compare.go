@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/godwitdb/godwit/bench"
+	"github.com/godwitdb/godwit/bench/plot"
 	"github.com/godwitdb/godwit/cmd/godwit/benchcluster"
 
 	"github.com/spf13/cobra"
@@ -25,6 +27,7 @@ type compareOptions struct {
 	clusterOptions
 	rounds  int
 	against string
+	picture string
 }
 
 // newClusterCompareCommand compares two clusters.
@@ -56,6 +59,7 @@ other one:
 	o.flags(cmd)
 	cmd.Flags().IntVar(&o.rounds, "rounds", 5, "how often both are run")
 	cmd.Flags().StringVar(&o.against, "against", againstAlone, "the other cluster: alone, syncrepl, singlestream, healthy or loopback")
+	cmd.Flags().StringVar(&o.picture, "plot", "", "draw the round of the median ratio: files of this name with .svg and .png; not for --against alone")
 	return cmd
 }
 
@@ -68,6 +72,9 @@ func (o *compareOptions) validate(cmd *cobra.Command) error {
 	}
 	switch o.against {
 	case againstAlone:
+		if o.picture != "" {
+			return usageError(errors.New("--plot is not for --against alone"))
+		}
 	case againstHealthy:
 		if o.links.fault == "" {
 			return usageError(errors.New("--against healthy needs --fault"))
@@ -123,12 +130,15 @@ func (o *compareOptions) compare(ctx context.Context, cmd *cobra.Command) error 
 	}
 	defer cleanup()
 	var all comparison
+	draw := func() error { return nil }
 	again := func() error { return emptyFolder(c.Dir) }
 	if o.against == againstAlone {
 		all, err = benchcluster.Compare(ctx, o.rival(c), c, o.rounds, again)
 	} else {
-		all, err = benchcluster.RunContest(ctx, benchcluster.Contender{Name: o.subject(), Config: c},
+		var contest *benchcluster.Contest
+		contest, err = benchcluster.RunContest(ctx, benchcluster.Contender{Name: o.subject(), Config: c},
 			benchcluster.Contender{Name: o.against, Config: o.rival(c)}, o.rounds, again)
+		all, draw = contest, func() error { return o.draw(contest) }
 	}
 	if err != nil {
 		return err
@@ -137,7 +147,16 @@ func (o *compareOptions) compare(ctx context.Context, cmd *cobra.Command) error 
 	if o.json != "" {
 		err = errors.Join(err, benchcluster.WriteJSON(o.json, all))
 	}
-	return err
+	return errors.Join(err, draw())
+}
+
+// draw draws a contest, if that is wanted.
+func (o *compareOptions) draw(c *benchcluster.Contest) error {
+	if o.picture == "" {
+		return nil
+	}
+	m := c.Middle()
+	return plot.Compare([]*bench.Result{m.Subject.Leader, m.Rival.Leader}, []string{c.Subject, c.Rival}, o.picture)
 }
 
 // emptyFolder removes what is in a folder.

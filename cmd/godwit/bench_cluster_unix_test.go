@@ -77,14 +77,18 @@ func TestBenchClusterCompares(t *testing.T) {
 }
 
 func TestBenchClusterComparesSideBySide(t *testing.T) {
+	base := filepath.Join(t.TempDir(), "plot")
 	for against, args := range map[string][]string{
 		"syncrepl": {"--sessions", "4"}, "healthy": {"--fault", "slow-link", "--fault-delay", "1ms"}, "loopback": {"--round-trip", "2ms"},
 	} {
 		args = append([]string{"bench", "cluster", "compare", "--against", against, "--workload", "ycsb++", "--records", "2000", "--memory", "256", "--rounds", "1",
-			"--duration", "100ms", "--warmup", "0s", "--election-timeout", "2s", "--rate", "5000", "--durability", "memory"}, args...)
+			"--duration", "100ms", "--warmup", "0s", "--election-timeout", "2s", "--rate", "5000", "--durability", "memory", "--plot", base}, args...)
 		code, out, errs := execute(t, args...)
 		if code != exitOK || !strings.Contains(out, " / "+against) {
 			t.Errorf("against %s: exit code %d\n%s%s", against, code, out, errs)
+		}
+		if err := os.Rename(base+".svg", base+against+".svg"); err != nil {
+			t.Error(err)
 		}
 	}
 }
@@ -103,6 +107,7 @@ func TestBenchClusterRefuses(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"--rounds", "0"}, {"--against", "raft"}, {"--against", ""}, {"--against", "healthy"}, {"--against", "loopback"}, {"--against", "syncrepl", "--engine", "syncrepl"},
+		{"--plot", "x"},
 	} {
 		if code, out, _ := execute(t, append([]string{"bench", "cluster", "compare"}, args...)...); code != exitUsage {
 			t.Errorf("compare %v: exit code %d\n%s", args, code, out)

@@ -1,9 +1,11 @@
 package benchcluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,6 +61,12 @@ func RunContest(ctx context.Context, subject, rival Contender, rounds int, betwe
 		}
 	}
 	return c, nil
+}
+
+// Middle returns the round whose ratio is the median, or next to it.
+func (c *Contest) Middle() Match {
+	sorted := slices.SortedFunc(slices.Values(c.Rounds), func(a, b Match) int { return cmp.Compare(a.Ratio(), b.Ratio()) })
+	return sorted[(len(sorted)-1)/2]
 }
 
 // Write prints the contest for people.

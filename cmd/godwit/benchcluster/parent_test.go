@@ -116,6 +116,9 @@ func TestContest(t *testing.T) {
 		return Match{&Result{Leader: &bench.Result{ReleasedPerSecond: subject}}, &Result{Leader: &bench.Result{ReleasedPerSecond: rival}}}
 	}
 	c := Contest{Subject: "a", Rival: "b", Rounds: []Match{match(300, 100), match(100, 100), match(50, 0.5), match(400, 200)}}
+	if m := c.Middle(); m.Ratio() != 2 {
+		t.Errorf("the middle ratio is %v", m.Ratio())
+	}
 	var b strings.Builder
 	if err := c.Write(&b); err != nil || !strings.Contains(b.String(), "a / b                                2.5 (1 to 50)") {
 		t.Errorf("%v\n%s", err, b.String())
