@@ -82,6 +82,35 @@ func TestCallsOverFailovers(t *testing.T) {
 	})
 }
 
+// TestRejectedByOneAlone: what a replica concludes that does not know yet that the others follow
+// it no more is no answer, though nothing is written: another leader may have changed what it
+// has read.
+func TestRejectedByOneAlone(t *testing.T) {
+	c := newCluster(t, ServerOptions{})
+	client := newCaller(t, c.addrs, quorum.Options{})
+	var leader quorum.NodeID
+	client.do(func(ctx context.Context) error {
+		_, err := client.NewSession(ctx).Update(ctx, "add", []byte("x"))
+		leader, _ = client.Leader()
+		return err
+	})
+	var others sync.WaitGroup
+	for id, n := range c.nodes {
+		if id != leader {
+			others.Go(n.stop)
+		}
+	}
+	others.Wait()
+	err := client.within(300*time.Millisecond, func(ctx context.Context) error { // it leads for a second
+		_, err := client.NewSession(ctx).Update(ctx, "refuse", nil)
+		return err
+	})
+	var rejected *RejectedError
+	if err == nil || errors.As(err, &rejected) {
+		t.Errorf("one replica alone has answered: %v", err)
+	}
+}
+
 func TestWhatIsRejected(t *testing.T) {
 	c := newCluster(t, ServerOptions{})
 	client := newCaller(t, c.addrs, quorum.Options{})

@@ -64,9 +64,19 @@ func (s *Server) call(ctx context.Context, _ quorum.NodeID, q *request) (*respon
 	defer func() { s.running-- }()
 	switch q.manner {
 	case update:
-		return s.execute(ctx, func(ctx context.Context) (shard.Executed, []byte, error) {
-			return s.replica.ExecuteOnce(ctx, q.once, func(tx *occ.Tx) ([]byte, error) { return f(tx, q.argument) })
+		written := false
+		r, err := s.execute(ctx, func(ctx context.Context) (x shard.Executed, answer []byte, err error) {
+			x, answer, err = s.replica.ExecuteOnce(ctx, q.once, func(tx *occ.Tx) ([]byte, error) { return f(tx, q.argument) })
+			written = err == nil && x.Wrote
+			return x, answer, err
 		})
+		if err == nil && !written {
+			// No round of the log says that this replica led when it has concluded that.
+			if err := s.replica.Read(ctx); err != nil {
+				return refusal(err)
+			}
+		}
+		return r, err
 	case view:
 		if err := s.replica.Read(ctx); err != nil {
 			return refusal(err)
