@@ -34,12 +34,13 @@ func newChaosCommand() *cobra.Command {
 them over the network. Then one thing after the other happens:
 
   kill      SIGKILL of a replica, the leader every other time at least
-  several   of two at once, so that there is no majority
+  several   two replicas at once, each killed, stopped or cut off: there is no majority
   pause     SIGSTOP, and SIGCONT
   cut       the links of a replica with the others, which also break every other time
   slow      a disk whose syncs take 30 ms longer, or links of 20 ms each way
   full      a disk on which no file can grow; the replica is started again if it ends
-  replace   SIGKILL and a deleted folder; the replica is removed and joins as a new one
+  replace   SIGKILL and a deleted folder; the replica is removed and joins as a new one,
+            every other time after a start with the empty folder, with which it must not count
 
 A cycle is over when something is released again, and when all replicas have what was
 released before its end. After every --chapter cycles, what the clients have seen is
@@ -74,7 +75,7 @@ The folders are kept if something is wrong, with the history. Nothing here needs
 	f.IntVar(&o.Clients, "clients", 16, "clients, each with one transaction at a time")
 	f.IntVar(&o.Threads, "threads", 2, "workers of each replica")
 	f.Int64Var(&o.MemoryMiB, "memory", 256, "limit of each replica's data in MiB")
-	f.Int64Var(&o.CheckpointBytes, "checkpoint-bytes", 2<<20, "how much log there is when a replica makes a checkpoint")
+	f.Int64Var(&o.CheckpointBytes, "checkpoint-bytes", 256<<10, "how much log there is when a replica makes a checkpoint")
 	f.StringVar(&o.durability, "durability", "disk", "disk: released when a majority has synced; memory: when a majority has received (without several)")
 	f.DurationVar(&o.ElectionTimeout, "election-timeout", 500*time.Millisecond, "how long a silent leader is waited for at most")
 	f.StringVar(&o.Dir, "dir", "", "where the replicas have their folders; default a temporary folder, which is removed if all is well")

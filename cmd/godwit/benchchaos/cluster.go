@@ -144,7 +144,7 @@ func (m *member) ask(ctx context.Context, o benchnode.Order, limit time.Duration
 		}
 		return r, nil
 	case <-gone:
-		return benchnode.Report{}, fmt.Errorf("node %d has ended: %s\n%s", m.id, m.whyEnded(), m.Said())
+		return benchnode.Report{}, fmt.Errorf("node %d: %w: %s", m.id, errGone, m.whyEnded())
 	case <-ctx.Done():
 		return benchnode.Report{}, context.Cause(ctx)
 	case <-timer.C:
@@ -173,8 +173,11 @@ func (m *member) status(ctx context.Context) (*benchnode.Status, error) {
 	return r.Status, err
 }
 
-// comesAbout waits until something is so. Its error while it is not goes into that of the
-// wait.
+// errGone: a process has ended.
+var errGone = errors.New("the process has ended")
+
+// comesAbout waits until something is so, or cannot be any more because a process has ended.
+// Its error while it is not goes into that of the wait.
 func comesAbout(ctx context.Context, what string, is func() error) error {
 	deadline := time.Now().Add(comeAboutMax)
 	for {
@@ -184,6 +187,8 @@ func comesAbout(ctx context.Context, what string, is func() error) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case errors.Is(err, errGone):
+			return fmt.Errorf("waited until %s: %w", what, err)
 		case time.Now().After(deadline):
 			return fmt.Errorf("waited %v until %s: %w", comeAboutMax, what, err)
 		}

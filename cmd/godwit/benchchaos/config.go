@@ -13,12 +13,12 @@ type Kind string
 // The kinds.
 const (
 	Kill    Kind = "kill"    // SIGKILL, and a start with the files that are left
-	Several Kind = "several" // two of them at once
+	Several Kind = "several" // two at once: killed, paused or cut off
 	Pause   Kind = "pause"   // SIGSTOP, and SIGCONT
 	Cut     Kind = "cut"     // the links with the other replicas
 	Slow    Kind = "slow"    // its disk, or its links
 	Full    Kind = "full"    // its disk
-	Replace Kind = "replace" // killed, its folder deleted; removed, and added as new
+	Replace Kind = "replace" // killed, its folder deleted; removed, and added as a new one
 )
 
 // Kinds returns all of them.

@@ -27,7 +27,12 @@ func Run(ctx context.Context, config Config) (*Result, error) {
 	if err != nil {
 		return r, c.said(err)
 	}
+	began := time.Now()
 	err = r.run(ctx, c, x)
+	r.Seconds = time.Since(began).Seconds()
+	if err != nil {
+		r.Unfinished = err.Error()
+	}
 	r.Clients = x.total
 	x.close()
 	if err != nil || len(r.Wrong) > 0 {
@@ -66,7 +71,6 @@ func (r *Result) run(ctx context.Context, c *cluster, x *clients) error {
 	}
 	wrong, err := k.end(ctx)
 	r.Wrong = append(r.Wrong, wrong...)
-	r.Seconds = time.Since(began).Seconds()
 	return err
 }
 
@@ -80,7 +84,7 @@ func (r *Result) cycle(ctx context.Context, c *cluster, x *clients, n int, kind 
 		return err
 	}
 	var above wal.Epoch
-	if f.deposes {
+	if f.deposes && f.majority { // else the same one may go on, in the same epoch
 		if above, err = x.epoch(ctx); err != nil {
 			return err
 		}

@@ -50,19 +50,10 @@ func (c *cluster) draw(ctx context.Context, k Kind, rng *rand.Rand) (*fault, err
 	f := &fault{what: fmt.Sprintf("%s of node %d, %s", k, m.id, role), majority: true, deposes: m == leads,
 		end: func(ctx context.Context) error { return c.restart(ctx, m) }}
 	switch k {
-	case Kill:
-		f.begin = func(context.Context) error { m.Kill(); return nil }
+	case Kill, Pause, Cut:
+		c.away(f, k, m, rng)
 	case Several:
-		other := c.members[(int(m.id)+rng.IntN(len(c.members)-1))%len(c.members)]
-		f.what = fmt.Sprintf("kill of nodes %d and %d, %d leads", m.id, other.id, leads.id)
-		f.majority, f.deposes = false, m == leads || other == leads
-		f.begin = func(context.Context) error { m.Kill(); other.Kill(); return nil }
-		f.end = func(ctx context.Context) error { return errors.Join(c.restart(ctx, m), c.restart(ctx, other)) }
-	case Pause:
-		f.begin = func(context.Context) error { return m.Pause() }
-		f.end = func(context.Context) error { return m.Resume() }
-	case Cut:
-		c.cut(f, m, rng)
+		c.several(f, m, leads, rng)
 	case Slow:
 		f.deposes = false
 		c.slow(f, m, rng)
@@ -72,7 +63,11 @@ func (c *cluster) draw(ctx context.Context, k Kind, rng *rand.Rand) (*fault, err
 		f.end = func(ctx context.Context) error { return c.unfill(ctx, m) }
 	case Replace:
 		f.begin = func(context.Context) error { m.Kill(); return nil }
-		f.end = func(ctx context.Context) error { return c.replace(ctx, m) }
+		early := rng.IntN(2) == 0
+		if early {
+			f.what += ", which is there before it is removed"
+		}
+		f.end = func(ctx context.Context) error { return c.replace(ctx, m, early) }
 	}
 	return f, nil
 }
@@ -90,6 +85,34 @@ func (c *cluster) links(m *member, l shape.Link) {
 			c.shaper.Set(other.id, m.id, l)
 		}
 	}
+}
+
+// away takes a member away.
+func (c *cluster) away(f *fault, k Kind, m *member, rng *rand.Rand) {
+	switch k {
+	case Pause:
+		f.begin = func(context.Context) error { return m.Pause() }
+		f.end = func(context.Context) error { return m.Resume() }
+	case Cut:
+		c.cut(f, m, rng)
+	default:
+		f.begin = func(context.Context) error { m.Kill(); return nil }
+		f.end = func(ctx context.Context) error { return c.restart(ctx, m) }
+	}
+}
+
+// several takes two members away, each in its way.
+func (c *cluster) several(f *fault, m, leads *member, rng *rand.Rand) {
+	other := c.members[(int(m.id)+rng.IntN(len(c.members)-1))%len(c.members)]
+	ways := []Kind{Kill, Kill, Pause, Cut}
+	var two [2]fault
+	k, l := ways[rng.IntN(len(ways))], ways[rng.IntN(len(ways))]
+	c.away(&two[0], k, m, rng)
+	c.away(&two[1], l, other, rng)
+	f.what = fmt.Sprintf("%s of node %d and %s of node %d, %d leads", k, m.id, l, other.id, leads.id)
+	f.majority, f.deposes = false, m == leads || other == leads
+	f.begin = func(ctx context.Context) error { return errors.Join(two[0].begin(ctx), two[1].begin(ctx)) }
+	f.end = func(ctx context.Context) error { return errors.Join(two[0].end(ctx), two[1].end(ctx)) }
 }
 
 // cut cuts a member's links: nothing gets through, or they break, too.
@@ -135,20 +158,32 @@ func (c *cluster) unfill(ctx context.Context, m *member) error {
 	return err
 }
 
-// replace deletes the folder of a member that was killed, and has it join as a new node.
-func (c *cluster) replace(ctx context.Context, m *member) error {
+// replace deletes the folder of a member that was killed, and has it join as a new node. If
+// it starts early, with the empty folder and in the belief that the group is new, it must not
+// count as the member that it was.
+func (c *cluster) replace(ctx context.Context, m *member, early bool) error {
 	if err := m.Wait(); err == nil {
 		return fmt.Errorf("node %d was killed, and has ended in peace", m.id)
 	}
 	if err := m.empty(); err != nil {
 		return err
 	}
+	if early {
+		if err := c.restart(ctx, m); err != nil {
+			return err
+		}
+		if err := rest(ctx, fullTime/4); err != nil {
+			return err
+		}
+	}
 	if err := c.change(ctx, "removed", benchnode.Change{Remove: m.id}, func(s *benchnode.Status) bool { return !slices.Contains(s.Members.Voters, m.id) }); err != nil {
 		return err
 	}
-	m.setup.Voters = nil
-	if err := c.restart(ctx, m); err != nil {
-		return err
+	if !early {
+		m.setup.Voters = nil
+		if err := c.restart(ctx, m); err != nil {
+			return err
+		}
 	}
 	if err := c.change(ctx, "added", benchnode.Change{Add: m.id}, func(s *benchnode.Status) bool { return slices.Contains(s.Members.Learners, m.id) }); err != nil {
 		return err

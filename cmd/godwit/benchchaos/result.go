@@ -24,7 +24,9 @@ type Result struct {
 	Clients         Totals        `json:"transactions"`
 	Faults          []*Faults     `json:"faults"`
 	Wrong           []string      `json:"wrong,omitempty"`
-	Machine         bench.Machine `json:"machine"`
+	// Unfinished says why the run has ended before its time.
+	Unfinished string        `json:"unfinished,omitempty"`
+	Machine    bench.Machine `json:"machine"`
 }
 
 // Faults are all of one kind, of the leader or of others.
@@ -80,7 +82,7 @@ func (r *Result) Write(w io.Writer) error {
 			bench.FormatDuration(quantile(f.Released, 0.5)), bench.FormatDuration(quantile(f.Released, 0.99)),
 			bench.FormatDuration(quantile(f.Recovered, 0.5)), bench.FormatDuration(quantile(f.Recovered, 0.99)))
 	}
-	if len(r.Wrong) == 0 {
+	if len(r.Wrong) == 0 && r.Unfinished == "" {
 		b.WriteString("nothing lost, no anomaly, all replicas equal\n")
 	}
 	_, err := io.WriteString(w, b.String())
