@@ -124,3 +124,32 @@ func TestForgottenIsFound(t *testing.T) {
 	}
 	mutant.Find(t, "../../../..", "TestForgetfulVictim", forgotten())
 }
+
+// elected are mistakes of elections that chance hardly ever shows.
+func elected() []mutant.Mutant {
+	return []mutant.Mutant{
+		{Name: "a vote is told before it is on the disk", File: electionGo, Seed: 4, Edits: []string{
+			"		g.expectLeader()\n		if err := g.disk.durable.Wait(ctx, g.promised); err != nil {", "		g.expectLeader()\n		if err := ctx.Err(); err != nil {",
+		}},
+		{Name: "a candidate's own disk lacks the epoch", File: electionGo, Seed: 159, Edits: []string{
+			"		err = g.disk.durable.Wait(ctx, g.promised)\n", "		err = ctx.Err()\n",
+		}},
+		{Name: "the members of long ago elect", File: leadGo, Seed: 12, Edits: []string{
+			"	return votes >= m.quorum() && g.votes()\n", "	return votes >= 0\n",
+		}},
+	}
+}
+
+// TestElectedVictim is TestVictim for elections.
+func TestElectedVictim(t *testing.T) {
+	elections := streamsim.Scenarios()[3]
+	defer sim.RareCollections()()
+	mutant.Victim(t, 1, 1000, func(seed uint64) error { return sim.Replay(elections, seed, nil).Err })
+}
+
+func TestElectedIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the protocol anew for each mutant")
+	}
+	mutant.Find(t, "../../../..", "TestElectedVictim", elected())
+}
