@@ -43,6 +43,8 @@ type config struct {
 	Expect map[int]expectation
 	// BackupDir is a folder for backups, if there are to be any.
 	BackupDir string
+	// Replica is who a replica is.
+	Replica *replicaConfig
 }
 
 // message is a line from a child to its parent.
@@ -97,10 +99,11 @@ func (r *reporter) wrong(format string, args ...any) {
 
 // roles are what a child can do. Its result is the exit code.
 var roles = map[string]func(config, *reporter) error{
-	"load":  load,
-	"hold":  hold,
-	"fill":  fill,
-	"churn": churn,
+	"load":   load,
+	"hold":   hold,
+	"fill":   fill,
+	"churn":  churn,
+	"member": member,
 }
 
 // childMain runs the role that a config names.

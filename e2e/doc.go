@@ -1,5 +1,6 @@
-// Package e2e tests databases in real processes that are really killed, on real
-// disks that are really full. It has tests only.
+// Package e2e tests databases and replicas in real processes that are really killed, on real
+// disks that are really full, and meet folders and nodes that they must refuse. It has tests
+// only.
 //
 // A test starts its own binary again as the process under test (child), which
 // says on its standard output what it begins and what was acknowledged to it.
