@@ -34,7 +34,8 @@ func newChaosCommand() *cobra.Command {
 them over the network. Then one thing after the other happens:
 
   kill      SIGKILL of a replica, the leader every other time at least
-  several   two replicas at once, each killed, stopped or cut off: there is no majority
+  several   two replicas at once, each killed, stopped or cut off, or both without room:
+            there is no majority
   pause     SIGSTOP, and SIGCONT
   cut       the links of a replica with the others, which also break every other time
   slow      a disk whose syncs take 30 ms longer, or links of 20 ms each way

@@ -13,7 +13,7 @@ type Kind string
 // The kinds.
 const (
 	Kill    Kind = "kill"    // SIGKILL, and a start with the files that are left
-	Several Kind = "several" // two at once: killed, paused or cut off
+	Several Kind = "several" // two at once: killed, paused, cut off or full
 	Pause   Kind = "pause"   // SIGSTOP, and SIGCONT
 	Cut     Kind = "cut"     // the links with the other replicas
 	Slow    Kind = "slow"    // its disk, or its links

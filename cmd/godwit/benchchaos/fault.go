@@ -52,15 +52,14 @@ func (c *cluster) draw(ctx context.Context, k Kind, rng *rand.Rand) (*fault, err
 	switch k {
 	case Kill, Pause, Cut:
 		c.away(f, k, m, rng)
+	case Full:
+		f.deposes = false // it goes on: the others have room
+		c.away(f, k, m, rng)
 	case Several:
 		c.several(f, m, leads, rng)
 	case Slow:
 		f.deposes = false
 		c.slow(f, m, rng)
-	case Full:
-		f.deposes, f.least = false, fullTime // it may go on a while, in the room that it has
-		f.begin = func(ctx context.Context) error { return m.setDisk(ctx, benchnode.DiskOrder{Full: true}) }
-		f.end = func(ctx context.Context) error { return c.unfill(ctx, m) }
 	case Replace:
 		f.begin = func(context.Context) error { m.Kill(); return nil }
 		early := rng.IntN(2) == 0
@@ -95,6 +94,10 @@ func (c *cluster) away(f *fault, k Kind, m *member, rng *rand.Rand) {
 		f.end = func(context.Context) error { return m.Resume() }
 	case Cut:
 		c.cut(f, m, rng)
+	case Full:
+		f.least = fullTime
+		f.begin = func(ctx context.Context) error { return m.setDisk(ctx, benchnode.DiskOrder{Full: true}) }
+		f.end = func(ctx context.Context) error { return c.unfill(ctx, m) }
 	default:
 		f.begin = func(context.Context) error { m.Kill(); return nil }
 		f.end = func(ctx context.Context) error { return c.restart(ctx, m) }
@@ -107,10 +110,13 @@ func (c *cluster) several(f *fault, m, leads *member, rng *rand.Rand) {
 	ways := []Kind{Kill, Kill, Pause, Cut}
 	var two [2]fault
 	k, l := ways[rng.IntN(len(ways))], ways[rng.IntN(len(ways))]
+	if rng.IntN(4) == 0 {
+		k, l = Full, Full
+	}
 	c.away(&two[0], k, m, rng)
 	c.away(&two[1], l, other, rng)
 	f.what = fmt.Sprintf("%s of node %d and %s of node %d, %d leads", k, m.id, l, other.id, leads.id)
-	f.majority, f.deposes = false, m == leads || other == leads
+	f.majority, f.deposes, f.least = false, m == leads || other == leads, two[0].least
 	f.begin = func(ctx context.Context) error { return errors.Join(two[0].begin(ctx), two[1].begin(ctx)) }
 	f.end = func(ctx context.Context) error { return errors.Join(two[0].end(ctx), two[1].end(ctx)) }
 }
