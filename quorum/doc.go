@@ -1,9 +1,14 @@
 // Package quorum lets replication protocols be written as what they are: tell
 // everybody, wait for enough of them, go on.
 //
-//	votes := prepare.Broadcast(ctx, endpoint, peers, func(quorum.NodeID) *Prepare { return &Prepare{Ballot: b} })
+//	votes := prepare.Broadcast(ctx, endpoint, members, func(to quorum.NodeID) *Prepare {
+//		if to == self {
+//			return nil // its vote is that of its own disk
+//		}
+//		return &Prepare{Ballot: b}
+//	})
 //	votes.AddEvent(self, &Promise{}, quorum.Disk(ctx, "promise", save))
-//	fast := votes.Need(3*len(peers)/4+1, agrees)
+//	fast := votes.Need(3*len(members)/4+1, agrees)
 //	slow := votes.Majority(agrees)
 //	if _, err := quorum.Select(ctx, fast, slow); err != nil {
 //		return err

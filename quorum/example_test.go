@@ -43,6 +43,24 @@ func ExampleVotes() {
 	// <nil>
 }
 
+// The own disk is one voter of three. Nobody waits for the third one.
+func ExampleVotes_AddEvent() {
+	r, stop := quorum.Start(1)
+	defer stop()
+	err := r.Run(context.Background(), "example", func(ctx context.Context) error {
+		votes := quorum.NewVotes[string](ctx, "kept", []quorum.NodeID{1, 2, 3})
+		votes.AddEvent(1, "kept", quorum.Disk(ctx, "keep", func() error { return nil }))
+		fmt.Println("a voter:", votes.Add(2, "kept", nil))
+		fmt.Println("no voter:", votes.Add(4, "kept", nil))
+		return quorum.WaitFor(ctx, votes.Majority(nil), time.Minute)
+	})
+	fmt.Println(err)
+	// Output:
+	// a voter: true
+	// no voter: false
+	// <nil>
+}
+
 // A task that waits for either of two things, with a deadline on all of it.
 func ExampleOr() {
 	r, stop := quorum.Start(1)
