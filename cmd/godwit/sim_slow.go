@@ -286,9 +286,12 @@ func compareSlow(ctx context.Context, out io.Writer, o slowOptions) error {
 	for round := range o.rounds {
 		pairs, err := sweep.round(ctx, round)
 		if ctx.Err() != nil {
-			return failed(context.Cause(ctx))
+			err = context.Cause(ctx)
 		}
 		if err != nil {
+			if round > 0 {
+				printSlow(out, sweep.cases, o.sockets) // what there is
+			}
 			return failed(err)
 		}
 		for i, c := range sweep.cases {

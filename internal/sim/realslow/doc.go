@@ -11,7 +11,7 @@
 // neighbouring moments. So the halves of a Pair are short, on one cluster, and the
 // one with the fault has one part of the other before it and one behind: what
 // changes steadily is in both. Pairs without a fault tell how much of a difference is
-// none, and many pairs, what is chance (sim.Change).
+// none, and many pairs, what is chance (sim.Compare).
 //
 // A node is slow in the ways that a simulated one can be: its share of a processor
 // is cut, its syncs take long, what it sends and is sent is late, it is stopped by
