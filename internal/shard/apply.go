@@ -61,7 +61,8 @@ func (a *applier) take(rounds []wal.Round) error {
 			batches, err = wal.SplitPayload(slices.Concat(append(a.parts, r.Payload)...))
 			a.parts = nil
 		case wal.RoundData:
-			batches, err = r.Batches()
+			own := *r // the group's log has these rounds too, and others read them
+			batches, err = own.Batches()
 		default:
 			continue
 		}

@@ -3,6 +3,7 @@ package shard
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -81,6 +82,7 @@ func TestParts(t *testing.T) {
 			for i := range rounds {
 				rounds[i].Number, rounds[i].Epoch = wal.RoundNumber(i+1), max(1, rounds[i].Epoch)
 			}
+			given := slices.Clone(rounds)
 			for s := range slices.Chunk(rounds, step) {
 				if err := apply.take(s); err != nil {
 					t.Fatalf("%s, %d rounds a step: %v", c.name, step, err)
@@ -88,6 +90,9 @@ func TestParts(t *testing.T) {
 			}
 			if err := apply.finish(apply.applied); err != nil {
 				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(rounds, given) {
+				t.Errorf("%s, %d rounds a step: the rounds of the log were changed", c.name, step)
 			}
 			if got := valueOf(t, engine, "k"); !bytes.Equal(got, c.want) {
 				t.Errorf("%s, %d rounds a step: the value has %d bytes, not %d", c.name, step, len(got), len(c.want))
