@@ -13,12 +13,16 @@ import (
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/folder"
 	"github.com/godwitdb/godwit/internal/image"
+	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/wal"
 )
 
 // Backup writes all data as of now to w. Transactions go on meanwhile. Restore
 // makes a data folder of it.
 func (db *DB) Backup(ctx context.Context, w io.Writer) error {
+	if db.replica != nil {
+		return db.replica.backup(ctx, w)
+	}
 	snap, tables, err := db.snapshotAll(ctx)
 	if err != nil {
 		return err
@@ -31,7 +35,29 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) error {
 			return err
 		}
 	}
-	pace := db.newPacer()
+	return db.writeBackup(ctx, w, id, snap, tables, newPacer(db.engine))
+}
+
+// backup is Backup of a replica: of what is released.
+func (r *replica) backup(ctx context.Context, w io.Writer) error {
+	snap, n, err := r.snapshot(ctx, 0)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	tables, err := r.tablesIn(ctx, n, snap, nil)
+	if err != nil {
+		return err
+	}
+	catalog, err := n.Engine().AddTable(catalogID())
+	if err != nil {
+		return err
+	}
+	tables = append([]*Table{newTable(catalogName, catalog)}, tables...)
+	return r.db.writeBackup(ctx, w, checkpoint.DatabaseID(r.db.opts.Cluster.ID), snap, tables, newPacer(n.Engine()))
+}
+
+func (db *DB) writeBackup(ctx context.Context, w io.Writer, id checkpoint.DatabaseID, snap *occ.Snapshot, tables []*Table, pace *checkpoint.Pacer) error {
 	out, err := checkpoint.NewWriter(w, checkpoint.Header{Database: id, Timestamp: snap.Timestamp(), Kind: checkpoint.BackupStream},
 		image.Describe(images(tables)), func(_, _ int64) error { return db.pause(ctx, pace) })
 	if err != nil {

@@ -82,7 +82,7 @@ func (db *DB) readCatalog() (next uint32, known map[occ.TableID]bool, err error)
 			if in, bad = db.engine.AddTable(id); bad != nil {
 				return false
 			}
-			db.catalog.mu.byName[string(key)] = &Table{name: string(key), in: in}
+			db.catalog.mu.byName[string(key)] = newTable(string(key), in)
 			return true
 		})
 		return errors.Join(err, bad)
@@ -117,12 +117,15 @@ func (db *DB) CreateTable(ctx context.Context, name string, kind TableKind) (*Ta
 	case kind != Ordered && kind != Hashed:
 		return nil, fmt.Errorf("godwit: table kind %d is neither Ordered nor Hashed", kind)
 	}
+	if db.replica != nil {
+		return db.replica.create(ctx, name, kind)
+	}
 	t, err := db.createTable(ctx, name, kind)
 	if t == nil {
 		return nil, err
 	}
 	// For ErrExists too: it says that the table is there.
-	if werr := db.waitReleased(ctx, t.created, err == nil); werr != nil {
+	if werr := db.waitReleased(ctx, &executed{ts: t.created, wrote: err == nil}); werr != nil {
 		return nil, werr
 	}
 	if err != nil {
@@ -146,23 +149,10 @@ func (db *DB) createTable(ctx context.Context, name string, kind TableKind) (*Ta
 		return nil, fmt.Errorf("%w: there are %d tables already", ErrTooLarge, tablesMax)
 	}
 	var id occ.TableID
-	entry := &Table{name: "catalog", in: db.catalog.table}
-	ts, _, err := db.update(ctx, func(tx *Tx) error {
-		number := uint32(catalogNumber + 1)
-		switch next, err := tx.Get(entry, catalogNextKey); {
-		case err == nil:
-			number = binary.LittleEndian.Uint32(next)
-		case !errors.Is(err, ErrNotFound):
-			return err
-		}
-		id = occ.MakeTableID(number, kind == Ordered)
-		if id.Number() != number {
-			return fmt.Errorf("%w: all table numbers are used up", ErrTooLarge)
-		}
-		if err := tx.Put(entry, catalogNextKey, binary.LittleEndian.AppendUint32(nil, number+1)); err != nil {
-			return err
-		}
-		return tx.Insert(entry, []byte(name), binary.LittleEndian.AppendUint32(nil, uint32(id)))
+	catalog := newTable(catalogName, db.catalog.table)
+	o, err := db.update(ctx, func(tx *Tx) (err error) {
+		id, err = insertTable(tx, catalog, name, kind)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -172,19 +162,39 @@ func (db *DB) createTable(ctx context.Context, name string, kind TableKind) (*Ta
 		_, rerr := db.removeCatalogEntry(context.WithoutCancel(ctx), name)
 		return nil, errors.Join(err, rerr)
 	}
-	t := &Table{name: name, created: ts, in: in}
+	t := newTable(name, in)
+	t.created = o.ts
 	db.catalog.mu.Lock()
 	defer db.catalog.mu.Unlock()
 	db.catalog.mu.byName[name] = t
 	return t, nil
 }
 
+// insertTable puts a new table into the catalog.
+func insertTable(tx *Tx, catalog *Table, name string, kind TableKind) (occ.TableID, error) {
+	number := uint32(catalogNumber + 1)
+	switch next, err := tx.Get(catalog, catalogNextKey); {
+	case err == nil:
+		number = binary.LittleEndian.Uint32(next)
+	case !errors.Is(err, ErrNotFound):
+		return 0, err
+	}
+	id := occ.MakeTableID(number, kind == Ordered)
+	if id.Number() != number {
+		return 0, fmt.Errorf("%w: all table numbers are used up", ErrTooLarge)
+	}
+	if err := tx.Put(catalog, catalogNextKey, binary.LittleEndian.AppendUint32(nil, number+1)); err != nil {
+		return 0, err
+	}
+	return id, tx.Insert(catalog, []byte(name), binary.LittleEndian.AppendUint32(nil, uint32(id)))
+}
+
 // removeCatalogEntry executes the removal and returns its timestamp.
 func (db *DB) removeCatalogEntry(ctx context.Context, name string) (hlc.Timestamp, error) {
-	ts, _, err := db.update(ctx, func(tx *Tx) error {
+	o, err := db.update(ctx, func(tx *Tx) error {
 		return tx.in.Delete(db.catalog.table, []byte(name))
 	})
-	return ts, err
+	return o.ts, err
 }
 
 // find returns a table, nil if there is none of that name, and how many there are.
@@ -195,8 +205,12 @@ func (c *catalog) find(name string) (*Table, int) {
 }
 
 // Table returns a table, ErrNoTable if there is none of that name whose creation is
-// released.
+// released. On a replica it waits for a moment for what it has of the catalog, and
+// returns ErrUnavailable if that does not come.
 func (db *DB) Table(name string) (*Table, error) {
+	if db.replica != nil {
+		return db.replica.table(name)
+	}
 	if t, _ := db.catalog.find(name); t != nil && t.created <= db.released() {
 		return t, nil
 	}
@@ -205,6 +219,9 @@ func (db *DB) Table(name string) (*Table, error) {
 
 // Tables returns all tables whose creation is released, in the order of their names.
 func (db *DB) Tables() []*Table {
+	if db.replica != nil {
+		return db.replica.all()
+	}
 	released := db.released()
 	return slices.DeleteFunc(db.catalog.all(), func(t *Table) bool { return t.created > released })
 }
@@ -219,13 +236,17 @@ func (c *catalog) all() []*Table {
 // DropTable removes a table with all that is in it, and returns when that is
 // released. Transactions that use the table and have not committed fail with
 // ErrNoTable; snapshots that are open keep seeing it. Its memory is freed in the
-// background. ErrNoTable if there is none of that name.
+// background. ErrNoTable if there is none of that name. Replicas do not drop tables yet
+// (errors.ErrUnsupported).
 func (db *DB) DropTable(ctx context.Context, name string) error {
+	if db.replica != nil {
+		return fmt.Errorf("godwit: drop table %q: %w: a replicated database keeps its tables; delete what is in them", name, errors.ErrUnsupported)
+	}
 	ts, err := db.dropTable(ctx, name)
 	if err != nil {
 		return err
 	}
-	return db.waitReleased(ctx, ts, true)
+	return db.waitReleased(ctx, &executed{ts: ts, wrote: true})
 }
 
 // dropTable executes the removal of a table.
@@ -238,15 +259,15 @@ func (db *DB) dropTable(ctx context.Context, name string) (hlc.Timestamp, error)
 	if t == nil {
 		return 0, fmt.Errorf("%w: %q", ErrNoTable, name)
 	}
-	db.engine.CloseTable(t.in)
+	db.engine.CloseTable(t.inner())
 	ts, err := db.removeCatalogEntry(ctx, name)
 	if err != nil {
-		db.engine.ReopenTable(t.in)
+		db.engine.ReopenTable(t.inner())
 		return 0, err
 	}
 	db.catalog.mu.Lock()
 	delete(db.catalog.mu.byName, name)
 	db.catalog.mu.Unlock()
-	db.engine.DropTable(t.in, ts)
+	db.engine.DropTable(t.inner(), ts)
 	return ts, nil
 }

@@ -37,6 +37,9 @@ const (
 // not needed any more, and returns when that is durable. Transactions go on
 // meanwhile. It happens by itself as the log grows (Options.CheckpointBytes).
 func (db *DB) Checkpoint(ctx context.Context) error {
+	if db.replica != nil {
+		return db.task(ctx, "checkpoint", func(ctx context.Context, n *openReplica) error { return n.Checkpoint(ctx) })
+	}
 	if db.store == nil {
 		return errors.New("godwit: a database with DurabilityNone has no checkpoints")
 	}
@@ -181,7 +184,7 @@ func (db *DB) snapshotAll(ctx context.Context) (*occ.Snapshot, []*Table, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	return snap, append([]*Table{{name: catalogName, in: db.catalog.table}}, db.catalog.all()...), nil
+	return snap, append([]*Table{newTable(catalogName, db.catalog.table)}, db.catalog.all()...), nil
 }
 
 // catalogName is the catalog's name in checkpoints. No user's table can have it,
@@ -191,21 +194,29 @@ const catalogName = "\x00catalog"
 func images(tables []*Table) []image.Table {
 	out := make([]image.Table, len(tables))
 	for i, t := range tables {
-		out[i] = image.Table{Name: t.name, In: t.in}
+		out[i] = image.Table{Name: t.name, In: t.in.Load()}
 	}
 	return out
 }
 
 // writeCheckpoint writes and publishes the snapshot.
 func (db *DB) writeCheckpoint(ctx context.Context, snap *occ.Snapshot, tables []*Table) (*checkpoint.Manifest, error) {
-	pace := db.newPacer()
+	pace := newPacer(db.engine)
 	shown := images(tables)
+	var attachment string
+	if db.attach != nil {
+		var err error
+		if attachment, err = db.attach(snap.Timestamp()); err != nil {
+			return nil, err
+		}
+	}
 	last := int64(0) // bytes are counted anew for each part
 	b, err := checkpoint.Begin(db.store.FS, db.store.checkpointDir(), checkpoint.Options{
-		Database:  db.store.id,
-		Timestamp: snap.Timestamp(),
-		Tables:    image.Describe(shown),
-		Godwit:    version(),
+		Database:   db.store.id,
+		Timestamp:  snap.Timestamp(),
+		Tables:     image.Describe(shown),
+		Godwit:     version(),
+		Attachment: attachment,
 		AfterBlock: func(bytes, _ int64) error {
 			if bytes < last {
 				last = 0
@@ -229,8 +240,8 @@ func (db *DB) writeCheckpoint(ctx context.Context, snap *occ.Snapshot, tables []
 }
 
 // newPacer returns what slows a walk through all data down while transactions run.
-func (db *DB) newPacer() *checkpoint.Pacer {
-	return checkpoint.NewPacer(env.RealClock(), func() uint64 { return db.engine.Stats().Commits })
+func newPacer(e *occ.Engine) *checkpoint.Pacer {
+	return checkpoint.NewPacer(env.RealClock(), func() uint64 { return e.Stats().Commits })
 }
 
 // pause is called after every block. ErrClosed: Close was called.

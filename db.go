@@ -42,6 +42,7 @@ type DB struct {
 	gate    speculate.Course // what is on the disk; its points are timestamps
 	log     *wal.Log         // nil with DurabilityNone
 	store   *store           // nil with DurabilityNone
+	replica *replica         // not nil in one that is replicated; the others are nil then
 	catalog catalog
 
 	checkpointing  gatekeeper // one checkpoint at a time
@@ -58,6 +59,9 @@ type DB struct {
 	// superfluous.
 	replayedBytes int64
 	settledBytes  atomic.Int64
+
+	// attach, if not nil, gives checkpoints their attachment.
+	attach func(hlc.Timestamp) (string, error)
 
 	recoveryTook time.Duration
 	opened       time.Time // when recovery had ended
@@ -76,7 +80,8 @@ type DB struct {
 //
 // ErrLocked: the folder is open already. ErrHalfRestored: a restore to it was not
 // finished. ErrCorrupt: stored data is damaged; the CorruptionError names file and
-// offset, and nothing was changed.
+// offset, and nothing was changed. ErrForeignFolder: the folder is of another node or
+// cluster, or an embedded database's if it is a replica that is opened, or the other way.
 func Open(dir string, opts *Options) (*DB, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
@@ -89,7 +94,11 @@ func Open(dir string, opts *Options) (*DB, error) {
 		return nil, errors.New("godwit: no folder given")
 	}
 	db := newDB(dir, o)
-	if err := db.open(); err != nil {
+	open := db.open
+	if o.Cluster != nil {
+		open = db.openReplicated
+	}
+	if err := open(); err != nil {
 		return nil, fmt.Errorf("godwit: open %s: %w", dir, err)
 	}
 	return db, nil
@@ -191,26 +200,37 @@ func (db *DB) maintain() {
 // database is left. Sessions, snapshots and transactions fail with ErrClosed
 // from the moment it is called, and so do checkpoints and backups that run. It must
 // not be called from the function of a transaction, which it would wait for.
+//
+// On a replica that leads, the outcome of transactions that are not released yet is unknown
+// then. Transfer the lead before, and nobody has to wait for an election.
 func (db *DB) Close() error {
 	db.closing.Do(func() {
-		close(db.closed)
-		db.engine.Close()
-		db.tasks.Wait()
-		// Whoever is in there still works on the folder or on memory.
-		db.checkpointing.await()
-		db.catalog.changes.await()
-		var errs []error
-		if db.log != nil {
-			errs = append(errs, db.log.Close())
-		}
-		db.gate.Fail(ErrClosed)
-		errs = append(errs, db.arena.Close())
+		db.closeOK = db.end()
 		if db.store != nil {
-			errs = append(errs, db.store.Close())
+			db.closeOK = errors.Join(db.closeOK, db.store.Close())
 		}
-		db.closeOK = errors.Join(errs...)
 	})
 	return db.closeOK
+}
+
+// end is Close but for the folder, which is still held.
+func (db *DB) end() error {
+	close(db.closed)
+	if db.replica != nil {
+		db.tasks.Wait()
+		return db.replica.closeErr
+	}
+	db.engine.Close()
+	db.tasks.Wait()
+	// Whoever is in there still works on the folder or on memory.
+	db.checkpointing.await()
+	db.catalog.changes.await()
+	var err error
+	if db.log != nil {
+		err = db.log.Close()
+	}
+	db.gate.Fail(ErrClosed)
+	return errors.Join(err, db.arena.Close())
 }
 
 // closers undoes the steps of an opening that failed.

@@ -52,6 +52,30 @@
 // View runs a function on the newest state. A Snapshot stays as it is for as
 // long as it is open, blocks nobody, and is never in conflict.
 //
+// # Replicas
+//
+// With Options.Cluster the database is one of several replicas on different nodes, which
+// elect one of them to lead. The leader executes, as fast as alone, and a transaction is
+// released when a majority of the replicas has it: on disk, or with DurabilityMemory in memory.
+// Everything above holds, and in addition:
+//
+//   - Update, View, CreateTable and sessions work on the leader. On other nodes they fail with
+//     ErrNotLeader, and the NotLeaderError says which node to ask. So they do when the leader is
+//     deposed before the transaction was released; nothing of it has happened then, and it can be
+//     run again on the next one.
+//   - View is linearizable: it makes sure that this node still leads, and writes nothing for that.
+//   - Snapshot works on every replica, at a timestamp that it tells. SnapshotAtLeast waits until
+//     the replica has what the caller has written or seen elsewhere.
+//   - When a majority is gone, nothing is released: Update and View wait until it is back or their
+//     context ends. ErrUnavailable then says that nothing has happened, ErrOutcomeUnknown that it
+//     may have.
+//   - A replica that was away for longer than the others keep the log fetches a checkpoint from
+//     one of them. Snapshots and sessions that are open on it end with ErrClosed; tables are good.
+//   - DropTable does not work yet.
+//
+// Status tells who leads, Transfer hands the lead over for maintenance, AddMember and RemoveMember
+// change the group while it works.
+//
 // # Limits
 //
 // Keys are 0 to 4,096 bytes, values 0 to 64 MiB, any bytes. A transaction writes up to

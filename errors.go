@@ -54,6 +54,13 @@ var (
 	// ErrSessionBusy: a Session was used from a function that it runs. The
 	// transaction of that function is not affected.
 	ErrSessionBusy = errors.New("godwit: the session is running a transaction, and has one at a time")
+	// ErrNotLeader: this replica does not lead, or has lost the lead before the transaction
+	// was durable on a majority. Nothing of it has happened; the NotLeaderError says
+	// which node to ask, as far as that is known.
+	ErrNotLeader = errors.New("godwit: this node does not lead")
+	// ErrUnavailable: a majority of the replicas does not answer, so that nobody knows what
+	// the newest state is. Nothing has happened. It goes on by itself when they are back.
+	ErrUnavailable = errors.New("godwit: a majority of the replicas does not answer; try again")
 	// ErrOutcomeUnknown: the transaction executed, but it is not known whether
 	// it is durable, because the context ended or the log failed first. It may
 	// or may not be there after a crash.

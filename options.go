@@ -29,9 +29,14 @@ const (
 	// DurabilityNone writes nothing: the data is gone with the process. The
 	// folder given to Open must be empty ("").
 	DurabilityNone
+	// DurabilityMemory, for replicas only, releases a transaction when a majority of them
+	// has received it; their disks follow. It survives the loss of fewer than half of the
+	// replicas; of more at one time, it does not. With the default, DurabilityDisk, it is when a majority
+	// has synced it to disk. All replicas have the same.
+	DurabilityMemory
 )
 
-// String returns the name used on command lines: disk, background or none.
+// String returns the name used on command lines: disk, background, none or memory.
 func (d Durability) String() string {
 	switch d {
 	case DurabilityDisk:
@@ -40,6 +45,8 @@ func (d Durability) String() string {
 		return "background"
 	case DurabilityNone:
 		return "none"
+	case DurabilityMemory:
+		return "memory"
 	}
 	return fmt.Sprintf("Durability(%d)", int(d))
 }
@@ -73,6 +80,9 @@ const (
 
 // Options configure a database. The zero value of each field means its default.
 type Options struct {
+	// Cluster makes the database a replica, one of several on different nodes. Default: an
+	// embedded database, which is alone.
+	Cluster *Cluster
 	// Durability says when a transaction is released. Default DurabilityDisk.
 	Durability Durability
 	// SyncInterval is how often the log is synced with DurabilityBackground,
@@ -115,8 +125,18 @@ func (o *Options) Validate() error {
 	}
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("godwit: Options."+format, args...)) }
-	if o.Durability < DurabilityDisk || o.Durability > DurabilityNone {
+	if o.Durability < DurabilityDisk || o.Durability > DurabilityMemory {
 		bad("Durability is %d, which is none of the constants", int(o.Durability))
+	}
+	if o.Cluster != nil {
+		if err := o.Cluster.validate(); err != nil {
+			bad("%w", err)
+		}
+		if o.Durability == DurabilityBackground || o.Durability == DurabilityNone {
+			bad("Durability is %v, a replicated database has disk or memory", o.Durability)
+		}
+	} else if o.Durability == DurabilityMemory {
+		bad("Durability is memory, which is for replicas: set Options.Cluster")
 	}
 	if o.SyncInterval != 0 && (o.SyncInterval < minSyncInterval || o.SyncInterval > maxSyncInterval) {
 		bad("SyncInterval is %v, allowed are %v to %v", o.SyncInterval, minSyncInterval, maxSyncInterval)

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/speculate"
 )
 
@@ -15,16 +14,16 @@ import (
 // be lost in a crash, until it is released.
 type Pending struct {
 	db    *DB
-	ts    hlc.Timestamp
+	o     executed
 	start time.Time
 	once  sync.Once
 	done  chan struct{}
 	err   atomic.Pointer[error] // set before done is closed
 }
 
-func newPending(db *DB, ts hlc.Timestamp, start time.Time) *Pending {
-	p := &Pending{db: db, ts: ts, start: start}
-	if db.opts.Metrics != nil && db.opts.Durability == DurabilityDisk {
+func newPending(db *DB, o executed, start time.Time) *Pending {
+	p := &Pending{db: db, o: o, start: start}
+	if db.opts.Metrics != nil && p.waits() {
 		p.Done() // the latency is to be measured also if nobody waits
 	} else {
 		db.measureReleased(start)
@@ -32,12 +31,18 @@ func newPending(db *DB, ts hlc.Timestamp, start time.Time) *Pending {
 	return p
 }
 
+// waits tells whether the release comes behind the execution.
+func (p *Pending) waits() bool { return p.o.on != nil || p.db.opts.Durability == DurabilityDisk }
+
 // Timestamp returns the transaction's place in the serial order.
-func (p *Pending) Timestamp() Timestamp { return Timestamp(p.ts) }
+func (p *Pending) Timestamp() Timestamp { return Timestamp(p.o.ts) }
 
 // Released tells whether the transaction is released.
 func (p *Pending) Released() bool {
-	return p.ts <= p.db.released()
+	if p.o.on != nil {
+		return p.o.ts <= p.o.x.Lead().Released()
+	}
+	return p.o.ts <= p.db.released()
 }
 
 // Done returns a channel that is closed when the transaction is released or
@@ -45,11 +50,11 @@ func (p *Pending) Released() bool {
 func (p *Pending) Done() <-chan struct{} {
 	p.once.Do(func() {
 		p.done = make(chan struct{})
-		if p.db.opts.Durability != DurabilityDisk {
+		if !p.waits() {
 			close(p.done)
 			return
 		}
-		p.db.gate.Notify(speculate.Point(p.ts), func(err error) {
+		p.notify(func(err error) {
 			if err != nil {
 				p.err.Store(&err)
 			} else if p.db.opts.Metrics != nil {
@@ -61,8 +66,17 @@ func (p *Pending) Done() <-chan struct{} {
 	return p.done
 }
 
+func (p *Pending) notify(tell func(error)) {
+	if p.o.on != nil {
+		p.o.x.Lead().Notify(p.o.ts, tell)
+		return
+	}
+	p.db.gate.Notify(speculate.Point(p.o.ts), tell)
+}
+
 // Wait returns nil when the transaction is released, or ErrOutcomeUnknown
-// when ctx ends or the log fails first.
+// when ctx ends or the log fails first. ErrNotLeader: this replica was deposed before it
+// was, and nothing of it has happened.
 func (p *Pending) Wait(ctx context.Context) error {
 	if p.Released() {
 		return nil
@@ -70,6 +84,9 @@ func (p *Pending) Wait(ctx context.Context) error {
 	select {
 	case <-p.Done():
 		if err := p.err.Load(); err != nil {
+			if p.o.on != nil {
+				return p.db.replica.lost(&p.o, *err)
+			}
 			return fmt.Errorf("%w: %w", ErrOutcomeUnknown, *err)
 		}
 		return nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/env/faultfs"
 	"github.com/godwitdb/godwit/internal/image"
+	"github.com/godwitdb/godwit/internal/occ"
 )
 
 // The tests in the files proof_*_test.go are about what the whole database
@@ -126,21 +127,25 @@ func dump(db *DB) (content, error) {
 	defer snap.Close()
 	c := content{}
 	for _, table := range tables[1:] { // the first is the catalog
-		rows := map[string]string{}
-		c[table.name] = rows
-		err := image.WalkTable(context.Background(), snap, table.in, func(key, value []byte) error {
-			k := string(key)
-			if old, twice := rows[k]; twice && old != string(value) {
-				return fmt.Errorf("table %s: %q is there twice, as %.40q and %.40q", table.name, k, old, value)
-			}
-			rows[k] = string(value)
-			return nil
-		})
-		if err != nil {
+		if c[table.name], err = rowsOf(snap, table); err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
+}
+
+// rowsOf returns what a snapshot has of a table.
+func rowsOf(snap *occ.Snapshot, table *Table) (map[string]string, error) {
+	rows := map[string]string{}
+	err := image.WalkTable(context.Background(), snap, table.inner(), func(key, value []byte) error {
+		k := string(key)
+		if old, twice := rows[k]; twice && old != string(value) {
+			return fmt.Errorf("table %s: %q is there twice, as %.40q and %.40q", table.name, k, old, value)
+		}
+		rows[k] = string(value)
+		return nil
+	})
+	return rows, err
 }
 
 func mustDump(t testing.TB, db *DB) content {

@@ -21,7 +21,8 @@ type Session struct {
 	next    uint           // whose turn it is
 	running bool           // a transaction, which has the bound
 	closed  bool
-	spins   uint64 // conflicts so far
+	spins   uint64          // conflicts so far
+	replica *replicaSession // nil in an embedded database
 }
 
 // sessionTxs is how many transactions of a session one after the other have a Tx of
@@ -35,7 +36,14 @@ const sessionTxs = 1024
 type Timestamp uint64
 
 // NewSession returns a session on the next worker in turn. Close must follow.
+//
+// On a replica it executes for as long as that leads without a break, then fails with
+// ErrNotLeader, and what is above Released then is dropped. What its View reads may be older than
+// what another leader has released meanwhile, which DB.View finds out.
 func (db *DB) NewSession() (*Session, error) {
+	if db.replica != nil {
+		return db.replica.newSession(int(db.sessions.Add(1) - 1))
+	}
 	bound, err := db.engine.NewBound(int(db.sessions.Add(1) - 1))
 	if err != nil {
 		return nil, err
@@ -53,6 +61,11 @@ func (s *Session) Update(fn func(*Tx) error) (Timestamp, error) {
 		return 0, err
 	}
 	defer s.end()
+	if r := s.replica; r != nil {
+		r.fn = fn
+		x, err := r.in.Update(r.call)
+		return r.result(s.db.replica, x, err)
+	}
 	if s.db.log != nil {
 		if err := s.db.log.Throttle(context.Background()); err != nil {
 			return 0, err
@@ -73,6 +86,11 @@ func (s *Session) View(fn func(*Tx) error) (Timestamp, error) {
 		return 0, err
 	}
 	defer s.end()
+	if r := s.replica; r != nil {
+		r.fn = fn
+		x, err := r.in.View(r.call)
+		return r.result(s.db.replica, x, err)
+	}
 	tx, err := s.bound.BeginView()
 	if err != nil {
 		return 0, err
@@ -102,25 +120,49 @@ func (s *Session) begin() error {
 func (s *Session) end() {
 	s.running = false
 	if s.closed {
-		s.bound.Drop()
+		s.drop()
 	}
+}
+
+// drop gives back what a session takes.
+func (s *Session) drop() {
+	if s.replica != nil {
+		s.replica.in.Close()
+		return
+	}
+	s.bound.Drop()
+}
+
+// nextTx returns the Tx whose turn it is, for a transaction.
+func (s *Session) nextTx(in *occ.Tx) *Tx {
+	own := &s.txs[s.next%sessionTxs]
+	s.next++
+	own.in = in
+	return own
 }
 
 func (s *Session) run(tx *occ.Tx, fn func(*Tx) error, attemptsMax int) (Timestamp, error) {
 	defer tx.Finish()
-	own := &s.txs[s.next%sessionTxs]
-	s.next++
-	own.in = tx
-	ts, err := runRetrying(own, fn, attemptsMax)
+	ts, err := runRetrying(s.nextTx(tx), fn, attemptsMax)
 	s.spins += uint64(tx.Conflicts())
 	return Timestamp(ts), err
 }
 
 // Released returns the timestamp up to which everything is released.
-func (s *Session) Released() Timestamp { return Timestamp(s.db.released()) }
+func (s *Session) Released() Timestamp {
+	if s.replica != nil {
+		return Timestamp(s.replica.lead.Released())
+	}
+	return Timestamp(s.db.released())
+}
 
 // Conflicts returns how many attempts of the session had to be run again.
-func (s *Session) Conflicts() uint64 { return s.spins }
+func (s *Session) Conflicts() uint64 {
+	if s.replica != nil {
+		return s.replica.in.Conflicts()
+	}
+	return s.spins
+}
 
 // Close ends the session. Called from a function that the session runs, it lets that
 // transaction go on to its end.
@@ -130,6 +172,6 @@ func (s *Session) Close() {
 	}
 	s.closed = true
 	if !s.running {
-		s.bound.Drop()
+		s.drop()
 	}
 }

@@ -3,6 +3,7 @@ package godwit
 import (
 	"context"
 
+	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
 )
 
@@ -16,9 +17,25 @@ type Snapshot struct {
 
 // Snapshot returns a snapshot that sees all transactions that have returned
 // before. Close must follow.
-func (db *DB) Snapshot(ctx context.Context) (*Snapshot, error) {
+//
+// On a replica that does not lead it is of what this one has, which is a little less: see
+// SnapshotAtLeast.
+func (db *DB) Snapshot(ctx context.Context) (*Snapshot, error) { return db.SnapshotAtLeast(ctx, 0) }
+
+// SnapshotAtLeast is Snapshot, on any replica, and waits until that has everything at or
+// below a timestamp: that of a transaction which is to be seen (Pending.Timestamp), or of
+// an earlier snapshot on another replica, to not go back in time. In an embedded database
+// everything is there at once.
+func (db *DB) SnapshotAtLeast(ctx context.Context, at Timestamp) (*Snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if db.replica != nil {
+		in, _, err := db.replica.snapshot(ctx, hlc.Timestamp(at))
+		if err != nil {
+			return nil, err
+		}
+		return &Snapshot{db, in}, nil
 	}
 	in, err := db.engine.OpenSnapshot()
 	if err != nil {
@@ -34,7 +51,10 @@ func (s *Snapshot) View(ctx context.Context, fn func(*Tx) error) error {
 		return err
 	}
 	ts, err := viewSnapshot(ctx, s.in, fn)
-	if werr := s.db.waitReleased(ctx, ts, false); werr != nil {
+	if s.db.replica != nil {
+		return err // what it shows is released
+	}
+	if werr := s.db.waitReleased(ctx, &executed{ts: ts}); werr != nil {
 		return werr
 	}
 	return err

@@ -1,6 +1,11 @@
 package godwit
 
-import "time"
+import (
+	"time"
+
+	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/occ"
+)
 
 // Stats describe a database at one moment. Counts are since it was opened.
 type Stats struct {
@@ -32,9 +37,9 @@ type Stats struct {
 	// part of that which waits for running transactions to end.
 	MemoryLimitBytes, MemoryUsedBytes, MemoryLiveBytes, MemoryRetiredBytes int64
 
-	// Log describes the log; it is zero with DurabilityNone.
+	// Log describes the log; it is zero with DurabilityNone, and of a replica.
 	Log LogStats
-	// Checkpoint describes the newest checkpoint.
+	// Checkpoint describes the newest checkpoint; it is zero of a replica.
 	Checkpoint CheckpointStats
 }
 
@@ -62,29 +67,36 @@ type CheckpointStats struct {
 
 // Stats returns the current figures.
 func (db *DB) Stats() Stats {
-	e := db.engine.Stats()
+	if db.replica != nil {
+		return db.replica.stats()
+	}
+	s := statsOf(db.engine, db.arena)
+	s.Executed, s.Released, s.Waiting = Timestamp(db.clock.Last()), Timestamp(db.released()), db.gate.Waiting()
+	if db.log != nil {
+		s.Log = db.logStats()
+		s.Checkpoint = db.checkpointStats()
+	}
+	return s
+}
+
+// statsOf returns the figures of an engine and its memory.
+func statsOf(engine *occ.Engine, a *arena.Arena) Stats {
+	e := engine.Stats()
 	s := Stats{
 		Committed:          e.Commits,
 		Conflicts:          e.Conflicts,
 		Favoured:           e.Favoured,
-		Executed:           Timestamp(db.clock.Last()),
-		Released:           Timestamp(db.released()),
-		Waiting:            db.gate.Waiting(),
 		Records:            e.Records,
 		DeletedRecords:     e.Deleted,
 		OldVersions:        e.Versions,
 		Snapshots:          e.Snapshots,
-		MemoryLimitBytes:   db.arena.LimitBytes(),
-		MemoryUsedBytes:    db.arena.UsedBytes(),
-		MemoryLiveBytes:    db.arena.LiveBytes(),
+		MemoryLimitBytes:   a.LimitBytes(),
+		MemoryUsedBytes:    a.UsedBytes(),
+		MemoryLiveBytes:    a.LiveBytes(),
 		MemoryRetiredBytes: e.Retired,
 	}
 	if e.Snapshots > 0 {
 		s.OldestSnapshot = time.Since(e.OldestSnapshot.Time())
-	}
-	if db.log != nil {
-		s.Log = db.logStats()
-		s.Checkpoint = db.checkpointStats()
 	}
 	return s
 }

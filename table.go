@@ -1,6 +1,8 @@
 package godwit
 
 import (
+	"sync/atomic"
+
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
 )
@@ -36,7 +38,14 @@ type Table struct {
 	// created is the timestamp of the transaction that created the table, 0 if it was
 	// there when the database was opened.
 	created hlc.Timestamp
-	in      *occ.Table
+	// in changes when a replica is opened again.
+	in atomic.Pointer[occ.Table]
+}
+
+func newTable(name string, in *occ.Table) *Table {
+	t := &Table{name: name}
+	t.in.Store(in)
+	return t
 }
 
 // Name returns the table's name.
@@ -44,7 +53,7 @@ func (t *Table) Name() string { return t.name }
 
 // Kind returns how the table finds its keys.
 func (t *Table) Kind() TableKind {
-	if t.in.Ordered() {
+	if t.in.Load().Ordered() {
 		return Ordered
 	}
 	return Hashed
@@ -54,5 +63,5 @@ func (t *Table) inner() *occ.Table {
 	if t == nil {
 		return nil
 	}
-	return t.in
+	return t.in.Load()
 }

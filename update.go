@@ -24,10 +24,12 @@ const viewAttemptsMax = 3
 //
 // ErrOutcomeUnknown: the transaction executed, but ctx ended or the log failed
 // before it was released.
+//
+// ErrNotLeader: the database is a replica that does not lead. Nothing has happened.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	start := db.now()
-	ts, wrote, err := db.update(ctx, fn)
-	if werr := db.waitReleased(ctx, ts, wrote); werr != nil {
+	o, err := db.update(ctx, fn)
+	if werr := db.waitReleased(ctx, &o); werr != nil {
 		return werr
 	}
 	db.measureReleased(start)
@@ -36,9 +38,14 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 
 // View runs fn as one transaction that only reads, on the newest state, and
 // returns when what it has read is released. fn may run several times.
+//
+// On a replica it asks the others whether this one still leads, so that it sees
+// everything that any of them had released before; nothing is written for that.
+// ErrNotLeader: this replica does not lead; Snapshot reads on any. ErrUnavailable: a majority did
+// not answer before ctx ended.
 func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
-	ts, err := db.view(ctx, fn)
-	if werr := db.waitReleased(ctx, ts, false); werr != nil {
+	o, err := db.view(ctx, fn)
+	if werr := db.waitReleased(ctx, &o); werr != nil {
 		return werr
 	}
 	return err
@@ -49,51 +56,62 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 // happened.
 func (db *DB) UpdateAsync(ctx context.Context, fn func(*Tx) error) (*Pending, error) {
 	start := db.now()
-	ts, wrote, err := db.update(ctx, fn)
+	o, err := db.update(ctx, fn)
 	if err != nil {
 		// What fn concluded may rest on what is not released yet.
-		if werr := db.waitReleased(ctx, ts, wrote); werr != nil {
+		if werr := db.waitReleased(ctx, &o); werr != nil {
 			return nil, werr
 		}
 		return nil, err
 	}
-	return newPending(db, ts, start), nil
+	if o.on != nil && !o.wrote { // of no other use than to ask the other replicas now
+		if err := db.replica.certain(ctx, &o); err != nil {
+			return nil, err
+		}
+	}
+	return newPending(db, o, start), nil
 }
 
-// update executes fn. It returns the timestamp whose release lets the results
-// out, for an error of fn too, and whether the transaction has written.
-func (db *DB) update(ctx context.Context, fn func(*Tx) error) (hlc.Timestamp, bool, error) {
+// update executes fn. It returns what lets the results out, for an error of fn too.
+func (db *DB) update(ctx context.Context, fn func(*Tx) error) (executed, error) {
 	if err := ctx.Err(); err != nil {
-		return 0, false, err
+		return executed{}, err
+	}
+	if db.replica != nil {
+		return db.replica.update(ctx, fn)
 	}
 	if err := db.throttle(ctx); err != nil {
-		return 0, false, err
+		return executed{}, err
 	}
 	tx, err := db.engine.Begin(ctx)
 	if err != nil {
-		return 0, false, err
+		return executed{}, err
 	}
 	defer tx.End()
 	ts, err := runRetrying(&Tx{tx}, fn, 0)
-	return ts, tx.Wrote(), err
+	return executed{ts: ts, wrote: tx.Wrote()}, err
 }
 
-func (db *DB) view(ctx context.Context, fn func(*Tx) error) (hlc.Timestamp, error) {
+func (db *DB) view(ctx context.Context, fn func(*Tx) error) (executed, error) {
 	if err := ctx.Err(); err != nil {
-		return 0, err
+		return executed{}, err
+	}
+	if db.replica != nil {
+		return db.replica.view(ctx, fn)
 	}
 	tx, err := db.engine.BeginView(ctx)
 	if err != nil {
-		return 0, err
+		return executed{}, err
 	}
 	ts, err := func() (hlc.Timestamp, error) {
 		defer tx.End()
 		return runRetrying(&Tx{tx}, fn, viewAttemptsMax)
 	}()
 	if err != occ.ErrConflict { //nolint:errorlint // the sentinel itself
-		return ts, err
+		return executed{ts: ts}, err
 	}
-	return db.viewNewSnapshot(ctx, fn)
+	ts, err = db.viewNewSnapshot(ctx, fn)
+	return executed{ts: ts}, err
 }
 
 // viewNewSnapshot runs fn on a snapshot of its own, so that nothing can overtake it.
@@ -156,13 +174,16 @@ func runOnce(tx *Tx, fn func(*Tx) error) (ts hlc.Timestamp, err error) {
 	return in.Commit()
 }
 
-// waitReleased returns when everything at or below ts is released.
-func (db *DB) waitReleased(ctx context.Context, ts hlc.Timestamp, wrote bool) error {
-	if ts == 0 || db.opts.Durability != DurabilityDisk {
+// waitReleased returns when the results of a transaction can be shown.
+func (db *DB) waitReleased(ctx context.Context, o *executed) error {
+	if o.on != nil {
+		return db.replica.certain(ctx, o)
+	}
+	if o.ts == 0 || db.opts.Durability != DurabilityDisk {
 		return nil
 	}
-	err := db.gate.Wait(ctx, speculate.Point(ts))
-	if err != nil && wrote {
+	err := db.gate.Wait(ctx, speculate.Point(o.ts))
+	if err != nil && o.wrote {
 		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}
 	return err

@@ -61,6 +61,9 @@ func ListenTCP(host Host, addrs map[NodeID]string, addr string) (*TCP, error) {
 	return NewTCP(host, addrs, listener), nil
 }
 
+// SetAddr says where another node is found from now on. It is called on the loop.
+func (t *TCP) SetAddr(id NodeID, addr string) { t.addrs[id] = addr }
+
 // Addr returns where the node is found, and nothing if it only calls.
 func (t *TCP) Addr() string {
 	if t.listener == nil {

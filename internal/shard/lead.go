@@ -28,6 +28,9 @@ func (l *Leadership) Done() <-chan struct{} { return l.over }
 // Released returns the timestamp up to which everything that was executed is certain.
 func (l *Leadership) Released() hlc.Timestamp { return max(l.From, hlc.Timestamp(l.course.Frontier())) }
 
+// Waiting returns how many wait for a release.
+func (l *Leadership) Waiting() int { return l.course.Waiting() }
+
 // Wait returns nil when what was executed, or read, at ts is certain, and ErrDropped when
 // it is gone for good. With ErrStopped and ctx's error it is not known.
 func (l *Leadership) Wait(ctx context.Context, ts hlc.Timestamp) error {

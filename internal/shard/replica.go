@@ -201,6 +201,9 @@ func (r *Replica) release(ts hlc.Timestamp) {
 // goroutine may call it.
 func (r *Replica) Released() hlc.Timestamp { return hlc.Timestamp(r.released.Load()) }
 
+// Executed returns the largest timestamp that was given or seen. Any goroutine may call it.
+func (r *Replica) Executed() hlc.Timestamp { return r.clock.Last() }
+
 // Engine returns the engine. Any goroutine may use it.
 func (r *Replica) Engine() *occ.Engine { return r.engine }
 

@@ -1,0 +1,154 @@
+package godwit
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// NodeID names a node of a cluster, from 1.
+type NodeID = quorum.NodeID
+
+// ClusterID names a cluster: nodes talk to those of their own only, and a folder is of
+// one cluster.
+type ClusterID = quorum.ClusterID
+
+// NewClusterID returns a random id for a new cluster.
+func NewClusterID() ClusterID {
+	var id ClusterID
+	_, _ = rand.Read(id[:]) // it always succeeds
+	return id
+}
+
+// Cluster makes a database a replica of a group, whose other replicas are on other nodes.
+// One of them leads: it executes, and a transaction is released when a majority has it.
+// The others follow.
+//
+// The zero value of each field that is not required means its default.
+type Cluster struct {
+	// ID is what all nodes of the cluster have in common. Required. With the id of an embedded
+	// database (DB.ID) its folder becomes that of the first node: the only member of a new
+	// group, whatever Peers says, and of no use as an embedded database afterwards. The other nodes
+	// Join, and are added.
+	ID ClusterID
+	// Node is this node. Required.
+	Node NodeID
+	// Peers are the addresses (host:port) of the nodes, this one among them, which
+	// listens at its own. Required. It may name nodes that are to become members later;
+	// SetPeer adds some to a database that is open.
+	Peers map[NodeID]string
+	// Join says that this node is new in a group that exists. Without it, a node with an
+	// empty folder takes all Peers for the first members of a new group, which begins when
+	// they are all up. Set it as well
+	// for a node that has lost its folder: it must be removed from the group before it
+	// is added again (RemoveMember, AddMember). It means nothing if there is a replica in the folder.
+	Join bool
+	// Listener is used instead of listening at this node's address. Open takes it over.
+	Listener net.Listener
+	// TLS encrypts the connections, and has both sides prove who they are. Default: none;
+	// then whoever reaches the addresses can read and forge everything.
+	TLS *ClusterTLS
+	// ElectionTimeout is how long a follower hears nothing from the leader at most before it
+	// wants to lead. The same for all nodes, from 20 ms, default 500 ms. A crash of the
+	// leader's process is noticed earlier.
+	ElectionTimeout time.Duration
+	// Preferred, if not 0, is the node that leads when it can.
+	Preferred NodeID
+}
+
+// ClusterTLS is how nodes prove who they are: both sides show a certificate that the
+// other's authorities have signed and that bears the node's name.
+type ClusterTLS struct {
+	// Server and Client are for connections that were accepted and dialled. Server demands
+	// certificates (ClientAuth is tls.RequireAndVerifyClientCert). Version 1.3 is used,
+	// whatever they say.
+	Server, Client *tls.Config
+	// Name returns the name of a node that its certificate bears, a DNS name or an IP
+	// address. Default: node-1 for node 1.
+	Name func(NodeID) string
+}
+
+const minElectionTimeout = 20 * time.Millisecond
+
+// validate returns what is wrong with it.
+func (c *Cluster) validate() error {
+	switch addr, ok := c.Peers[c.Node]; {
+	case c.ID == ClusterID{}:
+		return errors.New("Cluster.ID is missing; NewClusterID makes one for a new cluster")
+	case c.Node == 0:
+		return errors.New("Cluster.Node is missing; nodes are named from 1")
+	case c.Peers[0] != "":
+		return errors.New("Cluster.Peers has a node 0; nodes are named from 1")
+	case !ok:
+		return fmt.Errorf("Cluster.Peers has no address of node %d, which is this one", c.Node)
+	case addr == "" && c.Listener == nil:
+		return fmt.Errorf("Cluster.Peers has an empty address for node %d, which is this one", c.Node)
+	case c.ElectionTimeout != 0 && c.ElectionTimeout < minElectionTimeout:
+		return fmt.Errorf("Cluster.ElectionTimeout is %v, the least allowed is %v", c.ElectionTimeout, minElectionTimeout)
+	case c.TLS != nil && (c.TLS.Server == nil || c.TLS.Client == nil):
+		return errors.New("Cluster.TLS needs Server and Client")
+	case c.TLS != nil && c.TLS.Server.GetConfigForClient == nil && c.TLS.Server.ClientAuth != tls.RequireAndVerifyClientCert:
+		return errors.New("Cluster.TLS.Server.ClientAuth has to be tls.RequireAndVerifyClientCert: nodes prove who they are")
+	}
+	return nil
+}
+
+// founders returns the first members of a new group, none for a node that joins one.
+func (c *Cluster) founders() []NodeID {
+	if c.Join {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(c.Peers))
+}
+
+func (c *Cluster) tls(logger *slog.Logger) env.TLS {
+	return env.TLS{Server: c.TLS.Server, Client: c.TLS.Client, Name: c.TLS.Name, OnFailure: func(addr net.Addr, err error) {
+		logger.Warn("a connection was refused", "from", addr, "error", err)
+	}}
+}
+
+// NotLeaderError says who leads instead of this node. It matches ErrNotLeader.
+type NotLeaderError struct {
+	Leader NodeID // 0 if none is known
+	Addr   string // its address, "" if that is not known
+}
+
+// Error implements error.
+func (e *NotLeaderError) Error() string {
+	if e.Leader == 0 {
+		return "godwit: this node does not lead, and none is known that does; try again"
+	}
+	return fmt.Sprintf("godwit: this node does not lead; ask node %d at %s", e.Leader, e.Addr)
+}
+
+// Is makes it match ErrNotLeader.
+func (e *NotLeaderError) Is(target error) bool { return target == ErrNotLeader }
+
+// ClusterStatus is what a replica knows of its group.
+type ClusterStatus struct {
+	Node    NodeID
+	Leader  NodeID // 0 if none is known
+	Leading bool   // this replica executes
+	// Epoch counts leaderships: it is larger in each.
+	Epoch uint64
+	// Recovering: the replica has restarted, and votes when it has caught up
+	// (DurabilityMemory).
+	Recovering bool
+	// OtherFolder: the group knows this node with another folder, so it does not count. Remove it
+	// and add it again (RemoveMember, AddMember).
+	OtherFolder bool
+	// Released is up to where this replica has everything that is released. It grows with
+	// the leader's, a little behind.
+	Released Timestamp
+	// Members vote; Learners follow, and do not count for majorities.
+	Members, Learners []NodeID
+}
