@@ -118,8 +118,9 @@ func (c *Client) NewSession(ctx context.Context) *Session {
 
 // Update runs a procedure as a transaction, once, and returns its answer when that is
 // released. It tries until ctx ends. The error is a RejectedError or matches
-// ErrOutcomeUnknown or ctx's error; in the last case nothing was done. What runs out of
-// time is known by an error that says why it was not answered, if that is known.
+// ErrOutcomeUnknown or ctx's error; in the last case nothing was done, and the error also
+// says why it was not answered, if that is known. shard.ErrSuperseded says that somebody
+// else has a session of that name.
 func (s *Session) Update(ctx context.Context, name string, argument []byte) (Answer, error) {
 	if s.waiting {
 		return Answer{}, ErrOneAtATime
@@ -178,9 +179,8 @@ func (c *Client) ask(ctx context.Context, q *request) (Answer, error) {
 }
 
 var (
-	errNotLeader  = errors.New("the replica does not lead any more")
-	errBusy       = errors.New("the replica has too much to do, or its disk is full")
-	errSuperseded = errors.New("a later request of the session was carried out")
+	errNotLeader = errors.New("the replica does not lead any more")
+	errBusy      = errors.New("the replica has too much to do, or its disk is full")
 )
 
 // judge tells whether a response is the last word, and what it says.
@@ -195,7 +195,7 @@ func (r *response) judge(q *request) (done bool, err error) {
 	case busy:
 		return false, errBusy
 	case superseded:
-		return true, errSuperseded
+		return true, shard.ErrSuperseded
 	}
 	return false, fmt.Errorf("a response of status %d", r.status)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/shard"
 	"github.com/godwitdb/godwit/quorum"
 )
 
@@ -243,5 +244,34 @@ func TestBoundsAreOfEachReplica(t *testing.T) {
 			}
 		}
 		return nil
+	})
+}
+
+// TestCopies: a copy of a session's last request gets the first answer, and one of an earlier
+// request nothing.
+func TestCopies(t *testing.T) {
+	c := newCluster(t, ServerOptions{})
+	client := newCaller(t, c.addrs, quorum.Options{})
+	client.do(func(ctx context.Context) error {
+		s := client.NewSession(ctx)
+		for range 2 {
+			if _, err := s.Update(ctx, "add", []byte("x")); err != nil {
+				return err
+			}
+		}
+		second, first := *s, *s
+		second.last.Number, first.last.Number = 1, 0
+		a, err := second.Update(ctx, "add", []byte("x"))
+		if err != nil || binary.BigEndian.Uint64(a.Bytes) != 2 {
+			t.Errorf("a copy of the second request: %v %v", a.Bytes, err)
+		}
+		if _, err := first.Update(ctx, "add", []byte("x")); !errors.Is(err, shard.ErrSuperseded) || errors.Is(err, ErrOutcomeUnknown) {
+			t.Errorf("a copy of the first request: %v", err)
+		}
+		a, err = client.View(ctx, "read", []byte("x"))
+		if err == nil && binary.BigEndian.Uint64(a.Bytes) != 2 {
+			t.Errorf("two requests and two copies have counted to %v", a.Bytes)
+		}
+		return err
 	})
 }
