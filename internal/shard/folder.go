@@ -61,7 +61,7 @@ func openFolder(d Disk, lazy bool, rand env.Rand) (_ *openedFolder, err error) {
 		return nil, err
 	}
 	f.tape, f.contents, err = wal.OpenTape(wal.TapeOptions{FS: d.FS, Rand: rand, Dir: f.Path(folder.Log), Reach: f.Path(folder.Reach), ID: f.id.Cluster,
-		SegmentBytes: d.SegmentBytes, Lazy: lazy})
+		SegmentBytes: d.SegmentBytes, Lazy: lazy, Damaged: true})
 	if err != nil {
 		return nil, err
 	}
@@ -104,11 +104,8 @@ func (f *openedFolder) found(id folder.Identity, rand env.Rand) error {
 // a checkpoint and the log's new beginning behind it.
 func (f *openedFolder) reconcile() error {
 	base := f.base.Base
-	switch {
-	case f.contents.Base.Number > base.Number:
-		return dberr.Corrupt(f.Path(folder.Checkpoint), 0, "the log begins behind round %d, the checkpoint ends at round %d", f.contents.Base.Number, base.Number)
-	case f.has(base):
-		return nil
+	if f.contents.Base.Number > base.Number || f.contents.Lost != nil || f.has(base) {
+		return nil // of what is damaged the group takes care
 	}
 	if err := f.tape.Reset(base); err != nil {
 		return err
@@ -117,14 +114,14 @@ func (f *openedFolder) reconcile() error {
 	return nil
 }
 
-// has tells whether the log has the round that the checkpoint ends at.
+// has tells whether the log has the round that the checkpoint ends at, as far as can be read.
 func (f *openedFolder) has(base wal.Base) bool {
 	c := f.contents
 	if base.Number == c.Base.Number {
 		return base.Epoch == c.Base.Epoch
 	}
 	i := int(base.Number - c.Base.Number - 1)
-	return i < len(c.Rounds) && c.Rounds[i].Epoch == base.Epoch
+	return i < len(c.Rounds) && (c.Rounds[i].Epoch == base.Epoch || c.Rounds[i].Damage != nil)
 }
 
 // close gives the folder back.

@@ -55,7 +55,7 @@ func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica,
 	}
 	o.Group.Contents, o.Group.Ballot, o.Group.Folder = f.contents, f.ballot, f.ballots.Folder()
 	if f.manifest != nil {
-		o.Group.Durable, o.Group.Members = f.base.Number, f.base.Members
+		o.Group.Durable, o.Group.Members = f.base.Base, f.base.Members
 	}
 	r, err := newReplica(ctx, message, o)
 	if err != nil {

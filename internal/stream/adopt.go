@@ -93,7 +93,7 @@ func (g *Group) piece(ctx context.Context, from quorum.NodeID, req *fetchReq) (*
 // handleFetch gives a candidate a piece of the log. The voter has promised not to
 // change it in that epoch unless the candidate leads.
 func (g *Group) handleFetch(ctx context.Context, from quorum.NodeID, req *fetchReq) (*fetchResp, error) {
-	if req.epoch != g.epoch || g.vote != from {
+	if req.epoch != g.epoch || g.vote != from || g.found != nil {
 		return &fetchResp{appendResp: appendResp{epoch: g.epoch}}, nil
 	}
 	g.silence.hear(g.rt.Elapsed()) // there will be a leader

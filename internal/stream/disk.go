@@ -16,6 +16,7 @@ import (
 // what is read.
 type Tape interface {
 	Append(rounds []wal.Round) error
+	Repair(rounds []wal.Round) error
 	Sync() error
 	Witness() error
 	Read(from wal.RoundNumber, bytesMax int) ([]wal.Round, error)
@@ -69,6 +70,7 @@ type disk struct {
 // batch is what one job writes, in this order.
 type batch struct {
 	ballot  *wal.Ballot
+	repair  []wal.Round
 	reset   *wal.Base
 	rounds  []wal.Round
 	discard wal.RoundNumber
@@ -116,6 +118,12 @@ func (d *disk) drop(n wal.RoundNumber) {
 		d.pending.rounds = d.pending.rounds[:i]
 	}
 	d.cut, d.written = min(d.cut, n-1), min(d.written, n-1)
+}
+
+// repair writes rounds anew that are damaged on the tape.
+func (d *disk) repair(rounds []wal.Round) {
+	d.pending.repair = append(d.pending.repair, rounds...)
+	d.kick()
 }
 
 // reset puts an empty log behind base in place of all rounds.
@@ -201,21 +209,37 @@ func (d *disk) witness() error {
 	return d.tape.Witness()
 }
 
-// write writes a batch. On a full disk it tries again and again: there may be room
-// again, and until then the others do without this member.
-func (d *disk) write(ctx context.Context, b *batch) error {
-	if b.reset != nil || b.discard > 0 {
-		d.alone = true
-		defer func() { d.alone = false; d.turn.Advance(d.turn.Value() + 1) }()
-		for d.reads > 0 {
-			if err := d.turn.Wait(ctx, d.turn.Value()+1); err != nil {
-				return err
-			}
+// seize waits until nobody reads from the tape, and keeps others from it until release.
+func (d *disk) seize(ctx context.Context) (release func(), err error) {
+	d.alone = true
+	release = func() { d.alone = false; d.turn.Advance(d.turn.Value() + 1) }
+	for d.reads > 0 {
+		if err := d.turn.Wait(ctx, d.turn.Value()+1); err != nil {
+			release()
+			return nil, err
 		}
 	}
+	return release, nil
+}
+
+// write writes a batch.
+func (d *disk) write(ctx context.Context, b *batch) error {
+	if b.reset != nil || b.discard > 0 {
+		release, err := d.seize(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	return retried(ctx, "stream write", func() error { return d.job(b) })
+}
+
+// retried does a job on the disk. On a full disk it tries again and again: there may be room
+// again, and until then the others do without this member.
+func retried(ctx context.Context, what string, job func() error) error {
 	for {
 		// However long it takes: nobody but this task waits for the job alone.
-		err := quorum.Wait(ctx, quorum.Disk(ctx, "stream write", func() error { return d.job(b) }))
+		err := quorum.Wait(ctx, quorum.Disk(ctx, what, job))
 		if !errors.Is(err, dberr.ErrDiskFull) {
 			return err
 		}
@@ -229,6 +253,13 @@ func (d *disk) write(ctx context.Context, b *batch) error {
 func (d *disk) job(b *batch) error {
 	if b.ballot != nil {
 		if err := d.ballots.Put(*b.ballot); err != nil {
+			return err
+		}
+	}
+	if len(b.repair) > 0 {
+		// One that was replaced meanwhile is refused, and not needed.
+		err := errors.Join(d.tape.Repair(b.repair), d.tape.Sync())
+		if errors.Is(err, dberr.ErrLogFailed) || errors.Is(err, dberr.ErrDiskFull) {
 			return err
 		}
 	}

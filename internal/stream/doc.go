@@ -15,6 +15,7 @@
 //	window.go     how much is on its way to a follower
 //	follow.go     the other side
 //	recover.go    what a member does not do before it has got what it has lost
+//	repair.go     what is damaged on the disk, from others
 //	members.go    changes of membership, transfer of leadership
 //
 // # Rules

@@ -53,7 +53,7 @@ func (g *Group) roles(ctx context.Context) error {
 			return err
 		}
 		g.expectLeader()
-		if !g.votes() || g.recovering || g.retired {
+		if !g.votes() || g.recovering || g.retired || g.damaged != nil {
 			continue
 		}
 		transfer := g.asked
@@ -196,7 +196,7 @@ func (g *Group) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq
 	// Who hears from a leader does not help to depose it.
 	led := g.role == Leader || g.rt.Elapsed()-g.silence.heard < g.silence.limit()
 	taken := req.epoch == g.epoch && g.vote != from
-	if req.epoch < g.epoch || taken || led && !req.transfer || g.recovering || g.retired {
+	if req.epoch < g.epoch || taken || led && !req.transfer || g.recovering || g.retired || g.found != nil {
 		return &voteResp{epoch: g.epoch}, nil
 	}
 	if !req.pre {

@@ -18,6 +18,10 @@ func (g *Group) handleAppend(ctx context.Context, from quorum.NodeID, req *appen
 	if err := g.expect(req.folder); err != nil {
 		return nil, err
 	}
+	if g.found != nil {
+		g.claimant = claimant{from, req.epoch}
+		return nil, ErrDamaged
+	}
 	if !g.follows(from, req.epoch) {
 		return &appendResp{epoch: g.epoch}, nil
 	}

@@ -72,8 +72,15 @@ type Group struct {
 	// election is won when a follower has heard nothing for too long.
 	election *quorum.Timeout
 	failures int // campaigns since there was a leader
-	// recovering: the member does not vote, because it may have forgotten rounds.
-	recovering bool
+	// recovering: the member does not vote, because it may have forgotten rounds; lostRounds: its
+	// disk did.
+	recovering, lostRounds bool
+	// found is what is on the tape, nil when that is loaded. While something of it is
+	// damaged, claimant is who has said to lead since the member was started.
+	found    *wal.TapeContents
+	claimant claimant
+	damaged  error // a DamagedError, or several, of what is not repaired yet
+	healing  bool
 	// retired: it takes no part any more. whole: and its disk has all that it has acknowledged.
 	retired, whole bool
 	matched        position // the end of what is known to be in the log of its epoch's leader
@@ -99,20 +106,21 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 	if e := o.Contents.Base.Epoch; e > g.epoch {
 		g.epoch, g.vote = e, 0 // a snapshot came from an epoch that the member had not heard of
 	}
-	g.log = newLog(o.Contents.Base, o.Members.clone())
-	g.recovering = o.Durability == Memory && g.epoch > 0 && !o.Ballot.Whole && !o.GiveUpLost
-	if err := g.load(ctx, t); err != nil {
-		return nil, err
-	}
-	g.disk = newDisk(ctx, t, b, g.log.last())
+	g.found, g.options.Contents = behindDamage(o.Contents, o.Durable), nil
+	g.log = newLog(g.found.Base, o.Members.clone())
+	g.lostRounds = o.Ballot.Lost && !o.GiveUpLost
+	g.recovering = o.Durability == Memory && g.epoch > 0 && !o.Ballot.Whole && !o.GiveUpLost || g.lostRounds
+	g.disk = newDisk(ctx, t, b, 0)
 	if g.options.Durability == Memory {
 		g.disk.lazyMax = min(lazyBytes, g.options.BacklogBytesMax/4)
 	}
 	if g.epoch > o.Ballot.Epoch || o.Ballot.Whole {
 		g.saveBallot() // what waits for promised is not acknowledged before
 	}
-	g.commit = quorum.NewWatermark(ctx, "stream commit", uint64(o.Contents.Base.Number))
-	g.advance(min(o.Durable, g.log.last()))
+	g.commit = quorum.NewWatermark(ctx, "stream commit", uint64(g.found.Base.Number))
+	if err := g.load(ctx, t); err != nil {
+		return nil, err
+	}
 	g.behind = quorum.NewWatermark(ctx, "stream behind", 0)
 	g.elected = quorum.NewQueue[*Leadership](ctx, "stream elected", 1)
 	g.reign = newLeadership(ctx, 0)
@@ -128,32 +136,55 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 	return g, nil
 }
 
-// load notes what is on the tape.
+// load notes what is on the tape, unless some of that is damaged.
 func (g *Group) load(ctx context.Context, t Tape) error {
-	for i := range g.options.Contents.Rounds {
-		info := &g.options.Contents.Rounds[i]
-		if info.Damage != nil {
-			return fmt.Errorf("%w: %w", ErrCorrupt, info.Damage)
-		}
+	members, err := g.readMembers(ctx, t)
+	if err != nil || g.found.Lost != nil || g.nextHole(g.found.Base.Number+1) != nil {
+		return err
+	}
+	for i := range g.found.Rounds {
+		info := &g.found.Rounds[i]
 		if info.Number != g.log.last()+1 || info.Epoch < g.log.lastEpoch() || info.Epoch > g.epoch {
 			return fmt.Errorf("%w: round %d of epoch %d behind round %d of epoch %d, in epoch %d", ErrCorrupt, info.Number, info.Epoch, g.log.last(), g.log.lastEpoch(), g.epoch)
 		}
 		r := wal.Round{Number: info.Number, Epoch: info.Epoch, Kind: info.Kind, Watermark: info.Watermark}
 		if info.Kind == wal.RoundMembers {
-			read, err := quorum.Blocking(ctx, quorum.KindDisk, "stream load", func() ([]wal.Round, error) { return t.Read(info.Number, 1) }).Wait(ctx)
-			if err != nil {
-				return err
-			}
-			r = read[0]
+			r, members = members[0], members[1:]
 		}
 		g.log.note(&r, uint64(info.Bytes))
 	}
-	g.options.Contents = nil
+	g.found, g.disk.written = nil, g.log.last()
+	g.advance(min(g.options.Durable.Number, g.log.last()))
 	return nil
+}
+
+// readMembers reads the rounds that say who the members are. One that is damaged is
+// marked.
+func (g *Group) readMembers(ctx context.Context, t Tape) (members []wal.Round, err error) {
+	for i := range g.found.Rounds {
+		info := &g.found.Rounds[i]
+		if info.Kind != wal.RoundMembers || info.Damage != nil {
+			continue
+		}
+		read, err := quorum.Blocking(ctx, quorum.KindDisk, "stream load", func() ([]wal.Round, error) { return t.Read(info.Number, 1) }).Wait(ctx)
+		var damage *wal.DamagedError
+		switch {
+		case errors.As(err, &damage):
+			info.Damage = damage.Err
+		case err != nil:
+			return nil, err
+		default:
+			members = append(members, read[0])
+		}
+	}
+	return members, nil
 }
 
 // Run takes part until ctx ends or the disk fails, and returns why.
 func (g *Group) Run(ctx context.Context) error {
+	if err := g.mend(ctx, g.disk.tape, g.disk.ballots); err != nil {
+		return err
+	}
 	disk := quorum.Go(ctx, "stream disk", func(ctx context.Context) error {
 		return g.disk.run(ctx, func() { g.log.evict(g.options.TailBytesMax, g.disk.written) })
 	})
@@ -166,13 +197,16 @@ func (g *Group) Run(ctx context.Context) error {
 
 // Status is what a member thinks of itself.
 type Status struct {
-	Epoch        wal.Epoch
-	Role         Role
-	Leader       quorum.NodeID   // 0 if none is known
-	Recovering   bool            // does not vote yet
-	OtherFolder  bool            // ErrOtherFolder was the answer to a leader or a candidate
-	First, Last  wal.RoundNumber // of its log; it is empty if Last is below First
-	Commit       wal.RoundNumber
+	Epoch       wal.Epoch
+	Role        Role
+	Leader      quorum.NodeID   // 0 if none is known
+	Recovering  bool            // does not vote yet
+	OtherFolder bool            // ErrOtherFolder was the answer to a leader or a candidate
+	First, Last wal.RoundNumber // of its log; it is empty if Last is below First
+	Commit      wal.RoundNumber
+	// Damaged is a DamagedError, or several, if something of the log can not be read and no
+	// other member has given it yet.
+	Damaged      error
 	Members      Members
 	TailBytes    uint64 // of rounds in memory
 	BacklogBytes uint64 // of rounds that are not known to be durable
@@ -180,7 +214,7 @@ type Status struct {
 
 // Status returns the member's state.
 func (g *Group) Status() Status {
-	return Status{Epoch: g.epoch, Role: g.role, Leader: g.leader, Recovering: g.recovering, OtherFolder: g.otherFolder, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
+	return Status{Damaged: g.damaged, Epoch: g.epoch, Role: g.role, Leader: g.leader, Recovering: g.recovering || g.found != nil, OtherFolder: g.otherFolder, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
 		Members: g.members().clone(), TailBytes: g.log.tailLen, BacklogBytes: g.log.backlog(g.committed())}
 }
 
@@ -243,6 +277,13 @@ func (g *Group) Rounds(ctx context.Context, from wal.RoundNumber, bytesMax int) 
 		if from <= g.log.base.Number {
 			continue // the log was changed meanwhile
 		}
+		var damage *wal.DamagedError
+		if errors.As(err, &damage) {
+			err = g.heal(ctx, from, damage)
+			if err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -276,9 +317,14 @@ func (g *Group) Install(ctx context.Context, base wal.Base, m Members) error {
 	return g.disk.sync(ctx)
 }
 
+// ballot is what the member promises.
+func (g *Group) ballot() wal.Ballot {
+	return wal.Ballot{Epoch: g.epoch, Vote: uint32(g.vote), Whole: g.whole, Lost: g.lostRounds}
+}
+
 // saveBallot puts what the member promises.
 func (g *Group) saveBallot() {
-	g.disk.save(wal.Ballot{Epoch: g.epoch, Vote: uint32(g.vote), Whole: g.whole})
+	g.disk.save(g.ballot())
 	g.promised = g.disk.put.Value()
 }
 

@@ -193,6 +193,7 @@ type methods struct {
 	campaign quorum.Method[campaignReq, appendResp]
 	end      quorum.Method[campaignReq, appendResp]
 	hello    quorum.Method[helloReq, helloResp]
+	repair   quorum.Method[repairReq, fetchResp]
 }
 
 // serve names the methods, with their numbers on the wire, and handles them.
@@ -204,12 +205,14 @@ func (g *Group) serve() {
 		quorum.NewMethod[campaignReq, appendResp](14, "stream campaign"),
 		quorum.NewMethod[campaignReq, appendResp](15, "stream end"),
 		quorum.NewMethod[helloReq, helloResp](16, "stream hello"),
+		quorum.NewMethod[repairReq, fetchResp](17, "stream repair"),
 	}
 	g.methods.vote.Handle(g.endpoint, g.handleVote)
 	g.methods.append.Handle(g.endpoint, g.handleAppend)
 	g.methods.fetch.Handle(g.endpoint, g.handleFetch)
 	g.methods.campaign.Handle(g.endpoint, g.handleCampaign)
 	g.methods.end.Handle(g.endpoint, g.handleEnd)
+	g.methods.repair.Handle(g.endpoint, g.handleRepair)
 	g.methods.hello.Handle(g.endpoint, func(context.Context, quorum.NodeID, *helloReq) (*helloResp, error) {
 		return &helloResp{g.options.Folder}, nil
 	})

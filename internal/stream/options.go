@@ -27,8 +27,9 @@ type Options struct {
 	// Contents is what is on the tape, and Ballot what the member has promised.
 	Contents *wal.TapeContents
 	Ballot   wal.Ballot
-	// Durable is up to where the rounds are known to be durable: a checkpoint has them.
-	Durable wal.RoundNumber
+	// Durable is the round up to which all are known to be durable: a checkpoint has them.
+	// The zero Base stands for none.
+	Durable wal.Base
 	// Folder is where the member keeps all this (BallotFile.Folder).
 	Folder wal.FolderID
 	// Members are those where the tape begins: of a new group the first ones, without

@@ -23,6 +23,9 @@ import (
 func (g *Group) Retire(ctx context.Context) error {
 	g.retired = true
 	g.stepDown(g.epoch, 0)
+	if g.found != nil {
+		return nil // it has acknowledged nothing
+	}
 	if err := g.disk.sync(ctx); err != nil {
 		return err
 	}
@@ -62,6 +65,17 @@ func (g *Group) regain(ctx context.Context) error {
 	}
 	for g.epoch == epoch {
 		if g.matched.epoch == epoch && g.matched.number+1 >= resp.next {
+			if g.lostRounds {
+				// First the rounds, then that they are there.
+				if err := g.disk.sync(ctx); err != nil {
+					return err
+				}
+				g.lostRounds = false
+				g.saveBallot()
+				if err := g.disk.durable.Wait(ctx, g.promised); err != nil {
+					return err
+				}
+			}
 			g.recovering = false
 			g.options.Logf("epoch %d: votes again, has round %d", epoch, g.matched.number)
 			return nil

@@ -145,9 +145,7 @@ func (g *Group) exchange(ctx context.Context, p *peer) {
 			p.next, p.probing = max(p.next, resp.next), false
 			g.count()
 		} else {
-			if g.options.Durability == Memory {
-				p.match = min(p.match, max(resp.next, 1)-1) // it may have lost what it had
-			}
+			p.match = min(p.match, max(resp.next, 1)-1) // it may have lost what it had
 			p.next, p.probing, p.read = max(p.match+1, min(resp.next, g.log.last()+1)), true, nil
 		}
 		return nil

@@ -51,6 +51,9 @@ type Ballot struct {
 	// Whole: all rounds that the member has acknowledged are on its disk, and it does not
 	// acknowledge any more before it has put a ballot that does not say so.
 	Whole bool
+	// Lost: the member may have acknowledged rounds that it has lost for good, and does
+	// not have again yet.
+	Lost bool
 }
 
 // ballotSlot is a slot's content.
@@ -74,6 +77,9 @@ func (s *ballotSlot) put(b []byte, slot int64) {
 	if s.Whole {
 		b[72] = 1
 	}
+	if s.Lost {
+		b[73] = 1
+	}
 	sealBlock(b, ballotMagic, ballotVersion)
 }
 
@@ -92,7 +98,7 @@ func decodeBallotSlot(file string, slot int64, b []byte) (ballotSlot, error) {
 	s.Epoch = Epoch(le.Uint64(b[40:]))
 	s.Vote = le.Uint32(b[48:])
 	copy(s.folder[:], b[56:])
-	s.Whole = b[72] == 1
+	s.Whole, s.Lost = b[72] == 1, b[73] == 1
 	if got := le.Uint32(b[52:]); s.sequence == 0 || int64(got) != slot || s.folder == (FolderID{}) {
 		return s, dberr.Corrupt(file, slot*blockBytes, "a ballot of slot %d, write %d, folder %v", got, s.sequence, s.folder)
 	}

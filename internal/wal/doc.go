@@ -124,7 +124,8 @@
 //
 //	 0 magic u64 "GDWITBLT"   8 version u32     12 checksum u32 of the block, itself zero
 //	16 database id [16]      32 write u64       40 epoch u64
-//	48 vote u32              52 slot u32
+//	48 vote u32              52 slot u32        56 folder id [16]
+//	72 u8, 1: whole          73 u8, 1: lost
 //
 // What is not covered by a checksum is the padding behind a round and what lies
 // behind the log's end.

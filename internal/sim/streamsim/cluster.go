@@ -35,8 +35,10 @@ type Cluster struct {
 	stopped     bool       // no more transactions
 	lost        env.NodeID // whose disk was replaced, until it is a voter again; or 0
 	spared      bool       // from losing what they have in memory
-	retiring    bool       // one does, and loses its power soon
-	changing    int        // changes of membership or leader under way
+	damages     bool       // take what is on disks, too
+	hurts       int
+	retiring    bool // one does, and loses its power soon
+	changing    int  // changes of membership or leader under way
 	ids         uint64
 
 	leaders   map[wal.Epoch]env.NodeID

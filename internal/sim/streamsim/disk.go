@@ -31,8 +31,9 @@ type disk struct {
 	ballot   wal.Ballot
 }
 
-// openDisk reads a member's disk, or makes what is not there.
-func openDisk(f env.FS, rand env.Rand) (*disk, error) {
+// openDisk reads a member's disk, or makes what is not there. The checkpoint may be newer than
+// the log, if a crash has come between them.
+func openDisk(f env.FS, rand env.Rand, from *checkpoint) (*disk, error) {
 	if err := errors.Join(f.MkdirAll(folder), f.SyncDir(".")); err != nil {
 		return nil, err
 	}
@@ -47,8 +48,23 @@ func openDisk(f env.FS, rand env.Rand) (*disk, error) {
 	if d.ballots, d.ballot, err = wal.OpenBallot(f, ballot, id); err != nil {
 		return nil, err
 	}
-	d.tape, d.contents, err = wal.OpenTape(wal.TapeOptions{FS: f, Rand: rand, Dir: filepath.Join(folder, segmentDir), Reach: reach, ID: id, SegmentBytes: segmentBytes})
-	return d, err
+	d.tape, d.contents, err = wal.OpenTape(wal.TapeOptions{FS: f, Rand: rand, Dir: filepath.Join(folder, segmentDir), Reach: reach, ID: id, SegmentBytes: segmentBytes, Damaged: true})
+	if err != nil || from == nil || d.contents.Lost != nil || d.has(from.base()) {
+		return d, err
+	}
+	base := from.base()
+	d.contents = &wal.TapeContents{Base: base, Last: base.Last}
+	return d, d.tape.Reset(base)
+}
+
+// has tells whether the log has a round, as far as can be read.
+func (d *disk) has(base wal.Base) bool {
+	for _, r := range d.contents.Rounds {
+		if r.Number == base.Number {
+			return r.Epoch == base.Epoch || r.Damage != nil
+		}
+	}
+	return d.contents.Base.Number == base.Number && d.contents.Base.Epoch == base.Epoch
 }
 
 // create makes a file that is all there or not at all, if it is not there.

@@ -55,6 +55,9 @@ func (c *Cluster) forget() {
 			restart := func() {
 				c.retiring = false
 				n.Crash(true)
+				if c.damages {
+					c.hurt(n)
+				}
 				c.world.After(some(20*time.Millisecond), func() {
 					n.Start()
 					c.world.After(some(20*time.Millisecond), func() {
@@ -81,7 +84,7 @@ func (c *Cluster) forget() {
 // whole tells whether all members vote.
 func (c *Cluster) whole() bool {
 	for _, id := range c.all {
-		if m := c.members[id]; !m.works() || m.group.Status().Recovering {
+		if m := c.members[id]; !m.works() || m.group.Status().Recovering || m.group.Status().Damaged != nil {
 			return false
 		}
 	}

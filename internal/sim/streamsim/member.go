@@ -51,7 +51,8 @@ func (m *member) main(ctx context.Context) error {
 		m.cluster.world.Logf("n%d: "+format, append([]any{m.node.ID()}, args...)...)
 	}
 	files, host := m.node.FS(), m.node.Runtime().Host()
-	d, err := quorum.Blocking(ctx, quorum.KindDisk, "open", func() (*disk, error) { return openDisk(files, host) }).Wait(ctx)
+	from := m.cluster.checkpoints[m.node.ID()]
+	d, err := quorum.Blocking(ctx, quorum.KindDisk, "open", func() (*disk, error) { return openDisk(files, host, from) }).Wait(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,20 +60,14 @@ func (m *member) main(ctx context.Context) error {
 	if slices.Contains(m.cluster.first, m.node.ID()) {
 		o.Members.Voters = m.cluster.first
 	}
-	from := m.cluster.checkpoints[m.node.ID()]
 	if from != nil {
-		o.Members, o.Durable, m.state = from.members, from.number, from.clone()
+		o.Members, o.Durable, m.state = from.members, from.base(), from.clone()
 	}
 	g, err := stream.Start(ctx, m.endpoint, d.tape, d.ballots, o)
 	if err != nil {
 		return err
 	}
 	run := quorum.Go(ctx, "run", g.Run)
-	if from != nil { // a crash may have come between it and the log
-		if err := g.Install(ctx, from.base(), from.members); err != nil {
-			return err
-		}
-	}
 	m.group, m.folder = g, d.ballots.Folder()
 	m.endpoint.Listen()
 	quorum.Go(ctx, "catch up", m.catchUp)

@@ -18,6 +18,7 @@ func Scenarios() []sim.Scenario {
 		{Name: "streams-hunt", Doc: "the same with frequent faults, most of them for its leader", Run: Hunt},
 		{Name: "streams-memory", Doc: "the same without waiting for disks: one member at a time loses its power, and what it has not written", Run: Forgetful},
 		{Name: "streams-elect", Doc: "the same log while elections follow each other, and voters lose their votes or do not know who may vote", Run: Elections},
+		{Name: "streams-damage", Doc: "the same log with disks that lose a part of a log, one member's at a time", Run: Damaged},
 	}
 }
 

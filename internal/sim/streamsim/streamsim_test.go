@@ -6,13 +6,16 @@ import (
 	"errors"
 	"flag"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/sim"
 	"github.com/godwitdb/godwit/internal/stream"
 	"github.com/godwitdb/godwit/internal/wal"
@@ -434,12 +437,153 @@ func TestLazyDisk(t *testing.T) {
 		pass(t, w, time.Second) // it has synced the rest
 		last := l.group.Status().Last
 		l.node.Crash(true)
-		disk, err := openDisk(l.node.Files(), rand.New(rand.NewPCG(1, 2)))
+		disk, err := openDisk(l.node.Files(), rand.New(rand.NewPCG(1, 2)), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if read, err := disk.tape.Read(last, 1); err != nil || len(read) != 1 {
 			t.Errorf("durability %d: the disk does not have the last round, %d: %v", d, last, err)
 		}
+	}
+}
+
+// damagedBlock is where a round of a segment is: these are small, and each has a block.
+func damagedBlock(i int) int64 { return int64(i)*sector + 20 }
+
+// stopped returns a group of three that has some log and whose nodes are all down.
+func stopped(t *testing.T) (*sim.World, *Cluster) {
+	t.Helper()
+	w, c := started(t, stream.Options{})
+	c.CheckpointRounds = 1 << 20 // never
+	pass(t, w, 2*time.Second)
+	for _, n := range w.Nodes() {
+		n.Crash(false)
+	}
+	return w, c
+}
+
+// segment returns the name of a member's oldest segment, or the newest one.
+func segment(t *testing.T, n *sim.Node, newest bool) string {
+	t.Helper()
+	names, err := n.Files().List(filepath.Join(folder, segmentDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := 0
+	for i, name := range names {
+		b, err := n.Files().ReadFile(filepath.Join(folder, segmentDir, name))
+		if newest && err == nil && strings.HasSuffix(name, ".seg") && b[0] != 0 {
+			at = i
+		}
+	}
+	return filepath.Join(folder, segmentDir, names[at])
+}
+
+func flip(t *testing.T, n *sim.Node, name string, at int64) {
+	t.Helper()
+	if err := n.Files().FlipBit(name, at, 3); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Two members that are damaged in different places repair each other, though there is no
+// third one.
+func TestDamagedInDifferentPlaces(t *testing.T) {
+	w, c := stopped(t)
+	flip(t, w.Node(1), segment(t, w.Node(1), false), damagedBlock(3))
+	flip(t, w.Node(2), segment(t, w.Node(2), false), damagedBlock(6))
+	w.Node(1).Start()
+	w.Node(2).Start()
+	before := c.Released()
+	run(t, w, 10*time.Second, func() bool { return c.Released() > before })
+	w.Node(3).Start()
+	if err := c.Settle(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A majority that has lost the same rounds, or the ends of its logs, elects nobody and says
+// what is lost. Who has them brings back what can be brought back.
+func TestDamagedMajority(t *testing.T) {
+	for _, ends := range []bool{false, true} {
+		w, c := stopped(t)
+		for id := range quorum.NodeID(2) {
+			n := w.Node(1 + id)
+			if name := segment(t, n, ends); !ends {
+				flip(t, n, name, damagedBlock(4))
+			} else if err := n.Files().Remove(name); err != nil {
+				t.Fatal(err)
+			}
+			n.Start()
+		}
+		pass(t, w, 20*time.Second)
+		for id := range quorum.NodeID(2) {
+			s := c.members[1+id].group.Status()
+			var damage *stream.DamagedError
+			var place *dberr.CorruptionError
+			if !errors.As(s.Damaged, &damage) || !errors.As(s.Damaged, &place) || !errors.Is(s.Damaged, stream.ErrDamaged) {
+				t.Fatalf("%+v", s)
+			}
+			if damage.Node != 1+id || damage.From == 0 || (damage.To == 0) != ends || !strings.HasPrefix(place.File, folder) || damage.Others == nil ||
+				(damage.Before == hlc.Max) != ends || damage.After > damage.Before {
+				t.Errorf("%v, in %s", damage, place.File)
+			}
+		}
+		if l := c.leader(); l != nil {
+			t.Fatalf("n%d leads", l.node.ID())
+		}
+		w.Node(3).Start()
+		if !ends {
+			if err := c.Settle(10 * time.Second); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		pass(t, w, 20*time.Second)
+		if l := c.leader(); l != nil {
+			t.Fatalf("n%d leads, two of three have lost what they may have acknowledged", l.node.ID())
+		}
+	}
+}
+
+// A member that finds out while it works that it can not read a round has it from another.
+func TestDamagedWhileRunning(t *testing.T) {
+	var out bytes.Buffer
+	w := sim.New(1, &out)
+	defer w.Close()
+	c := NewCluster(w, 3, 3, stream.Options{TailBytesMax: 1 << 10})
+	c.CheckpointRounds = 1 << 20
+	c.Start()
+	run(t, w, 10*time.Second, func() bool { return c.Released() > 100 })
+	l := c.leader()
+	slow := w.Node(1 + l.node.ID()%3)
+	slow.Crash(false)
+	pass(t, w, time.Second)
+	name := segment(t, l.node, true)
+	for at := int64(1); at < segmentBytes/sector-1; at++ {
+		flip(t, l.node, name, damagedBlock(int(at))+70) // in the payload, or behind it
+	}
+	pass(t, w, time.Second)
+	slow.Start()
+	if err := c.Settle(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), " is repaired"); n == 0 {
+		t.Error("nothing was repaired")
+	}
+}
+
+// Nobody else has what the only member of a group has lost: it does not go on.
+func TestDamagedAlone(t *testing.T) {
+	w := sim.New(1, nil)
+	defer w.Close()
+	c := NewCluster(w, 1, 1, stream.Options{})
+	c.Start()
+	run(t, w, 10*time.Second, func() bool { return c.Released() > 100 })
+	w.Node(1).Crash(false)
+	flip(t, w.Node(1), segment(t, w.Node(1), false), damagedBlock(3))
+	w.Node(1).Start()
+	if err := w.Run(5 * time.Second); err == nil || !strings.Contains(err.Error(), "can not be read") {
+		t.Fatal(err)
 	}
 }

@@ -95,6 +95,18 @@ func forgotten() []mutant.Mutant {
 	}
 }
 
+// damaged are mistakes with what a disk has lost.
+func damaged() []mutant.Mutant {
+	return []mutant.Mutant{
+		{Name: "a member votes before its log is whole", File: electionGo, Seed: 0, Edits: []string{
+			"g.recovering || g.retired || g.found != nil {", "g.recovering || g.retired {",
+		}},
+		{Name: "a member that has begun anew votes before it has caught up", File: "internal/stream/repair.go", Seed: 0, Edits: []string{
+			"g.lostRounds, g.recovering = true, true", "g.lostRounds, g.recovering = true, false",
+		}},
+	}
+}
+
 // TestVictim fails at the first seed that finds something; with the protocol as
 // it is there is none.
 func TestVictim(t *testing.T) {
@@ -152,4 +164,18 @@ func TestElectedIsFound(t *testing.T) {
 		t.Skip("builds the protocol anew for each mutant")
 	}
 	mutant.Find(t, "../../../..", "TestElectedVictim", elected())
+}
+
+// TestDamagedVictim is TestVictim for members whose disks lose a part of a log.
+func TestDamagedVictim(t *testing.T) {
+	damage := streamsim.Scenarios()[4]
+	defer sim.RareCollections()()
+	mutant.Victim(t, 1, 1500, func(seed uint64) error { return sim.Replay(damage, seed, nil).Err })
+}
+
+func TestDamagedIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the protocol anew for each mutant")
+	}
+	mutant.Find(t, "../../../..", "TestDamagedVictim", damaged())
 }
