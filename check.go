@@ -26,12 +26,25 @@ type CheckReport struct {
 	LogTransactions int64
 	LogBytes        int64
 	// Clean tells whether the database was closed; after a crash it is not, which
-	// is no problem.
+	// is no problem. A replica's log does not say it.
 	Clean bool
+
+	// Replica is not nil if the folder is a replica's.
+	Replica *ReplicaReport
 
 	// Problems are all that is wrong, most of them CorruptionErrors, which name
 	// file and offset. Damage may hide more damage behind it.
 	Problems []error
+}
+
+// ReplicaReport is what Check has found about a replica.
+type ReplicaReport struct {
+	Node    uint32
+	Cluster [16]byte
+	Epoch   uint64 // that it has promised to take part in
+	Vote    uint32 // whom it has voted for in that epoch, 0 if for nobody
+	// Recovering: it has lost a part of its log and does not have all of that again yet.
+	Recovering bool
 }
 
 // Check verifies everything that is stored in the data folder dir, which must
@@ -60,7 +73,7 @@ func check(ctx context.Context, fsys env.FS, dir string) (_ *CheckReport, err er
 	s := &store{Folder: held}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	r := &CheckReport{}
-	switch err := s.identify(); {
+	switch err := s.identifyAny(r); {
 	case errors.Is(err, fs.ErrNotExist):
 		switch err := s.ExpectNew(); {
 		case err == nil:
@@ -97,13 +110,44 @@ func (s *store) check(ctx context.Context, r *CheckReport) error {
 	if c.Found && c.Manifest.Folder == "" {
 		from = hlc.Max // it cannot be read, so nobody knows how much of the log is needed
 	}
-	l, err := wal.Check(ctx, wal.CheckOptions{
-		FS: s.FS, Dir: s.logDir(), Reach: s.reach(), ID: wal.DatabaseID(s.id), From: from, FromFile: s.manifest(),
-	})
+	o := wal.CheckOptions{FS: s.FS, Dir: s.logDir(), Reach: s.reach(), ID: wal.DatabaseID(s.id), From: from, FromFile: s.manifest()}
+	verify := wal.Check
+	if r.Replica != nil {
+		verify = wal.CheckTape
+		if err := s.checkBallot(r); err != nil {
+			return err
+		}
+	}
+	l, err := verify(ctx, o)
 	if err != nil {
 		return err
 	}
 	r.LogSegments, r.LogTransactions, r.LogBytes, r.Clean = l.Segments, l.Records, l.Bytes, l.Clean
 	r.Problems = append(r.Problems, l.Problems...)
+	return nil
+}
+
+// identifyAny reads what the folder is, an embedded database's or a replica's.
+func (s *store) identifyAny(r *CheckReport) error {
+	id, err := s.Identify()
+	if err != nil {
+		return err
+	}
+	if s.id = id.ID; id.Node != 0 {
+		r.Replica = &ReplicaReport{Node: id.Node, Cluster: id.ID}
+	}
+	return nil
+}
+
+// checkBallot verifies what a replica has promised.
+func (s *store) checkBallot(r *CheckReport) error {
+	b, problem, err := wal.CheckBallot(s.FS, s.Path(folder.Ballot), wal.DatabaseID(s.id))
+	if err != nil {
+		return err
+	}
+	if problem != nil {
+		r.problem(problem)
+	}
+	r.Replica.Epoch, r.Replica.Vote, r.Replica.Recovering = uint64(b.Epoch), b.Vote, b.Lost
 	return nil
 }

@@ -3,6 +3,7 @@ package godwit
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
 	"github.com/godwitdb/godwit/internal/folder"
+	"github.com/godwitdb/godwit/internal/wal"
 )
 
 // filled makes a data folder with a checkpoint and a log behind it.
@@ -308,5 +310,38 @@ func TestCheckWithoutIdentity(t *testing.T) {
 		} else if !strings.Contains(err.Error(), folder.IdentityFile) {
 			t.Errorf("%s: Open says %v", what, err)
 		}
+	}
+}
+
+// A replica's folder is verified, too: what is damaged of its log and its ballot is named.
+func TestCheckOfAReplica(t *testing.T) {
+	dir, id := t.TempDir(), wal.DatabaseID{7}
+	f, err := folder.Hold(env.OS(), dir)
+	must(t, err)
+	must(t, wal.CreateReach(f.FS, f.Path(folder.Reach), id, wal.Reach{}))
+	must(t, wal.CreateBallot(f.FS, f.Path(folder.Ballot), id, rand.New(rand.NewPCG(1, 2))))
+	must(t, f.Name(folder.Identity{ID: id, Node: 3}))
+	tape, _, err := wal.OpenTape(wal.TapeOptions{FS: f.FS, Rand: rand.New(rand.NewPCG(3, 4)), Dir: f.Path(folder.Log), Reach: f.Path(folder.Reach), ID: id})
+	must(t, err)
+	for n := wal.RoundNumber(1); n <= 9; n++ {
+		must(t, tape.Append([]wal.Round{{Number: n, Epoch: wal.Epoch(n), Kind: wal.RoundOpen}}))
+	}
+	must(t, errors.Join(tape.Sync(), tape.Close(), f.Close()))
+	r, err := Check(t.Context(), dir)
+	must(t, err)
+	if len(r.Problems) != 0 || r.Replica == nil || r.Replica.Node != 3 || r.LogSegments != 1 {
+		t.Fatalf("%+v", r)
+	}
+	segment := filepath.Join(dir, folder.Log, "0000000000000001.seg")
+	for _, name := range []string{segment, filepath.Join(dir, folder.Ballot)} {
+		content, err := os.ReadFile(name)
+		must(t, err)
+		content[4*1024+40] ^= 1
+		must(t, os.WriteFile(name, content, 0o600))
+	}
+	r, err = Check(t.Context(), dir)
+	must(t, err)
+	if len(r.Problems) != 2 || !strings.Contains(errors.Join(r.Problems...).Error(), "rounds 1 to 1") {
+		t.Errorf("%v", r.Problems)
 	}
 }

@@ -16,8 +16,8 @@ func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check DIR",
 		Short: "Verify every byte of a data folder",
-		Long: `Reads everything that is stored in the data folder DIR, which must not be open,
-and reports all that is wrong with it. Nothing is changed, and nothing needs to
+		Long: `Reads everything that is stored in the data folder DIR, a database's or a
+replica's, which must not be open, and reports all that is wrong with it. Nothing is changed, and nothing needs to
 be writable; the folder cannot be opened meanwhile.
 
 Exit codes: 0 if nothing is wrong, 1 if something is, 2 if DIR cannot be
@@ -59,7 +59,17 @@ type checkJSON struct {
 	LogSegments       int           `json:"log_segments"`
 	LogTransactions   int64         `json:"log_transactions"`
 	LogBytes          int64         `json:"log_bytes"`
+	Replica           *replicaJSON  `json:"replica,omitempty"`
 	Problems          []problemJSON `json:"problems"`
+}
+
+// replicaJSON is there if the folder is a replica's.
+type replicaJSON struct {
+	Node       uint32 `json:"node"`
+	Cluster    string `json:"cluster"`
+	Epoch      uint64 `json:"epoch"`
+	Vote       uint32 `json:"vote"`
+	Recovering bool   `json:"recovering"`
 }
 
 // problemJSON is one problem. File and Offset are there if it is in one place.
@@ -81,6 +91,9 @@ func writeCheckJSON(w io.Writer, dir string, r *godwit.CheckReport) error {
 		LogTransactions:   r.LogTransactions,
 		LogBytes:          r.LogBytes,
 		Problems:          []problemJSON{},
+	}
+	if x := r.Replica; x != nil {
+		out.Replica = &replicaJSON{x.Node, fmt.Sprintf("%x", x.Cluster), x.Epoch, x.Vote, x.Recovering}
 	}
 	for _, err := range r.Problems {
 		p := problemJSON{Reason: err.Error()}
@@ -104,9 +117,15 @@ func writeCheckText(w io.Writer, dir string, r *godwit.CheckReport) error {
 		line("checkpoint  none")
 	}
 	line("log         %d transactions, %d bytes in %d segments", r.LogTransactions, r.LogBytes, r.LogSegments)
-	if r.Clean {
+	switch {
+	case r.Replica != nil:
+		line("replica     node %d of cluster %x, epoch %d, vote %d", r.Replica.Node, r.Replica.Cluster, r.Replica.Epoch, r.Replica.Vote)
+		if r.Replica.Recovering {
+			line("state       has lost a part of its log, and does not vote before it has caught up with a leader")
+		}
+	case r.Clean:
 		line("state       closed")
-	} else {
+	default:
 		line("state       not closed, will be recovered when it is opened")
 	}
 	for _, err := range r.Problems {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/godwitdb/godwit/internal/dberr"
@@ -259,5 +260,59 @@ func TestTapeLost(t *testing.T) {
 		must(t, left.Close())
 		again, found := openTape(t, f)
 		expectRounds(t, name, again, found, more)
+	}
+}
+
+// CheckTape counts what is there, and names all that is damaged, in payloads too, whatever
+// it is; it changes nothing.
+func TestCheckTape(t *testing.T) {
+	f, tape, want := rotTape(t)
+	must(t, tape.Close())
+	check := func(f *faultfs.FS) *CheckReport {
+		t.Helper()
+		before := f.Names()
+		r, err := CheckTape(t.Context(), CheckOptions{FS: f, Dir: testDir, Reach: testReach, ID: testID})
+		must(t, err)
+		if !slices.Equal(f.Names(), before) {
+			t.Fatalf("the files are %v, were %v", f.Names(), before)
+		}
+		return r
+	}
+	if r := check(f); len(r.Problems) != 0 || r.Rounds != 19 || r.Segments != 4 || r.Records == 0 {
+		t.Fatalf("%+v", r)
+	}
+	payload, header := tape.mu.table.entry(17), tape.mu.table.entry(3)
+	must(t, f.FlipBit(payload.segment.name, payload.offset+payload.bytes-1, 0))
+	must(t, f.FlipBit(header.segment.name, header.offset+30, 0))
+	r := check(f)
+	if len(r.Problems) != 2 || r.Rounds != 17 {
+		t.Fatalf("%+v", r)
+	}
+	for i, e := range []*tapeEntry{header, payload} {
+		if file, _ := damageOf(r.Problems[i]); file != e.segment.name || !strings.Contains(r.Problems[i].Error(), "rounds ") {
+			t.Errorf("%v", r.Problems[i])
+		}
+	}
+	must(t, f.Remove(tape.mu.segments[2].name))
+	if r := check(f); len(r.Problems) != 2 || r.Rounds >= 12 {
+		t.Errorf("%+v, want of %d rounds", r, len(want))
+	}
+}
+
+// CheckBallot tells of each copy that is damaged.
+func TestCheckBallot(t *testing.T) {
+	f, b := newBallot(t)
+	must(t, b.Put(Ballot{Epoch: 3, Vote: 2, Lost: true}))
+	for damaged := range 3 {
+		got, problem, err := CheckBallot(f, testBallot, testID)
+		must(t, err)
+		if (problem == nil) != (damaged == 0) || damaged < 2 && got != (Ballot{Epoch: 3, Vote: 2, Lost: true}) {
+			t.Errorf("%d slots damaged: %+v, %v", damaged, got, problem)
+		}
+		must(t, f.FlipBit(testBallot, int64(damaged%2)*blockBytes+40, 1))
+	}
+	must(t, f.Remove(testBallot))
+	if _, problem, err := CheckBallot(f, testBallot, testID); !errors.Is(problem, dberr.ErrCorrupt) || err != nil {
+		t.Errorf("missing: %v, %v", problem, err)
 	}
 }
