@@ -28,6 +28,7 @@ type cluster struct {
 	listeners map[quorum.NodeID]net.Listener
 	disks     map[quorum.NodeID]*faultfs.FS
 	options   Options
+	refill    bool
 }
 
 func newCluster(t *testing.T, members int) *cluster {
@@ -90,7 +91,7 @@ func (c *cluster) open(id quorum.NodeID) (*node, error) {
 		o := c.options
 		o.Arena = a
 		var err error
-		d := Disk{FS: c.disks[id], Dir: "replica", Identity: Identity{Cluster: wal.DatabaseID{1}, Node: id}, SegmentBytes: 1 << 20}
+		d := Disk{FS: c.disks[id], Dir: "replica", Identity: Identity{Cluster: wal.DatabaseID{1}, Node: id}, SegmentBytes: 1 << 20, Refill: c.refill}
 		if n.Replica, err = Open(ctx, n.endpoint, d, o); err != nil {
 			return err
 		}

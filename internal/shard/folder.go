@@ -9,6 +9,7 @@ import (
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/folder"
+	"github.com/godwitdb/godwit/internal/stream"
 	"github.com/godwitdb/godwit/internal/wal"
 	"github.com/godwitdb/godwit/quorum"
 )
@@ -37,7 +38,7 @@ type openedFolder struct {
 
 // openFolder opens the folder of a replica, which it makes if there is none. lazy says that
 // nobody waits for its log.
-func openFolder(d Disk, lazy bool, rand env.Rand) (_ *openedFolder, err error) {
+func openFolder(d Disk, o *stream.Options, rand env.Rand) (_ *openedFolder, err error) {
 	held, err := folder.Hold(d.FS, d.Dir)
 	if err != nil {
 		return nil, err
@@ -57,11 +58,16 @@ func openFolder(d Disk, lazy bool, rand env.Rand) (_ *openedFolder, err error) {
 		}
 		return nil, err
 	}
+	if d.Refill {
+		if err := f.giveUpCheckpoint(o.Members); err != nil {
+			return nil, err
+		}
+	}
 	if err := f.findCheckpoint(); err != nil {
 		return nil, err
 	}
 	f.tape, f.contents, err = wal.OpenTape(wal.TapeOptions{FS: d.FS, Rand: rand, Dir: f.Path(folder.Log), Reach: f.Path(folder.Reach), ID: f.id.Cluster,
-		SegmentBytes: d.SegmentBytes, Lazy: lazy, Damaged: true})
+		SegmentBytes: d.SegmentBytes, Lazy: o.Durability == stream.Memory, Damaged: true})
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,10 @@ type Disk struct {
 	Dir string
 	// Identity is whose folder it is.
 	Identity Identity
+	// Refill gives up a checkpoint that is damaged: the replica begins anew and gets
+	// another's. It is refused on the only member of a group. A checkpoint that is whole
+	// stays.
+	Refill bool
 	// SegmentBytes is the size of the log's segments; 0 stands for the tape's default.
 	SegmentBytes int64
 }
@@ -33,7 +37,8 @@ type Disk struct {
 //
 // dberr.ErrLocked: another process runs the replica. ErrForeignFolder: the folder is of
 // another cluster or node. dberr.ErrNewerFormat, dberr.ErrCorrupt: as they say. Nothing was
-// changed then.
+// changed then. Damage of the log is none of these: the group repairs it from others
+// (stream.Status.Damaged).
 func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -48,7 +53,7 @@ func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica,
 	}
 	rand := hostRand{quorum.RuntimeOf(ctx).Host()}
 	f, err := quorum.Blocking(ctx, quorum.KindDisk, "shard open", func() (*openedFolder, error) {
-		return openFolder(d, o.Group.Durability == stream.Memory, rand)
+		return openFolder(d, &o.Group, rand)
 	}).Wait(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("shard: open %s: %w", d.Dir, err)
