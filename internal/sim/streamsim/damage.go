@@ -38,6 +38,32 @@ func Damaged(w *sim.World) error {
 	return c.Settle(time.Minute)
 }
 
+// hurtBesideSlow damages n while the other follower's disk is slow, and has the leader pause
+// when n has not got back what it had.
+func (c *Cluster) hurtBesideSlow(l, n, other *sim.Node) {
+	rng := c.world.Rand()
+	some := func(d time.Duration) time.Duration { return time.Duration(rng.ExpFloat64() * float64(d)) }
+	fast := other.Disk.SyncDelay
+	other.Disk.SyncDelay = 2 * c.Stream.ElectionTimeout
+	c.world.After(some(c.Stream.ElectionTimeout/2), func() {
+		n.Crash(true)
+		c.hurt(n)
+		n.Start()
+		look := 0
+		var watch func()
+		watch = func() {
+			m := c.members[n.ID()]
+			if look++; look < 500 && (!m.works() || m.group.Status().Damaged != nil || m.group.Status().First == 1) {
+				c.world.After(time.Millisecond, watch)
+				return
+			}
+			other.Disk.SyncDelay = fast
+			l.Pause(some(4 * c.Stream.ElectionTimeout))
+		}
+		watch()
+	})
+}
+
 // hurt damages what a member that is down has in its log, in one place. Not in the newest
 // segment's rounds: the last of them may have no witness, and would be taken for torn.
 func (c *Cluster) hurt(n *sim.Node) {

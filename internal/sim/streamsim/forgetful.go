@@ -44,6 +44,11 @@ func (c *Cluster) forget() {
 		l := c.leader().node
 		n := c.world.Node(1 + (l.ID()+quorum.NodeID(rng.IntN(3)))%3)
 		other := 6 - l.ID() - n.ID() // the third of three, if n does not lead
+		if n != l && c.damages && rng.IntN(2) == 0 {
+			c.hurtBesideSlow(l, n, c.world.Node(other))
+			c.world.After(5*time.Second, c.forget)
+			return
+		}
 		if n != l {
 			c.world.Block(l.ID(), other, true)
 		}

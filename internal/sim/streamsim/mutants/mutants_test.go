@@ -98,10 +98,11 @@ func forgotten() []mutant.Mutant {
 // damaged are mistakes with what a disk has lost.
 func damaged() []mutant.Mutant {
 	return []mutant.Mutant{
-		{Name: "a member votes before its log is whole", File: electionGo, Seed: 0, Edits: []string{
-			"g.recovering || g.retired || g.found != nil {", "g.recovering || g.retired {",
+		{Name: "a member does without what is damaged, and all behind it", File: "internal/stream/group.go", Seed: 28, Edits: []string{
+			"	if err != nil || g.found.Lost != nil || g.nextHole(g.found.Base.Number+1) != nil {\n",
+			"	if h := g.nextHole(g.found.Base.Number + 1); h != nil {\n		g.found.Rounds = g.found.Rounds[:h.from-g.found.Base.Number-1]\n	}\n	if err != nil || g.found.Lost != nil {\n",
 		}},
-		{Name: "a member that has begun anew votes before it has caught up", File: "internal/stream/repair.go", Seed: 0, Edits: []string{
+		{Name: "a member that has begun anew votes before it has caught up", File: "internal/stream/repair.go", Seed: 26, Edits: []string{
 			"g.lostRounds, g.recovering = true, true", "g.lostRounds, g.recovering = true, false",
 		}},
 	}
