@@ -110,8 +110,8 @@ func (f *openedFolder) found(id folder.Identity, rand env.Rand) error {
 // a checkpoint and the log's new beginning behind it.
 func (f *openedFolder) reconcile() error {
 	base := f.base.Base
-	if f.contents.Base.Number > base.Number || f.contents.Lost != nil || f.has(base) {
-		return nil // of what is damaged the group takes care
+	if f.has(base) {
+		return nil
 	}
 	if err := f.tape.Reset(base); err != nil {
 		return err
@@ -120,9 +120,13 @@ func (f *openedFolder) reconcile() error {
 	return nil
 }
 
-// has tells whether the log has the round that the checkpoint ends at, as far as can be read.
+// has tells whether the log has the round that the checkpoint ends at, or may have it: of what
+// is damaged the group takes care.
 func (f *openedFolder) has(base wal.Base) bool {
 	c := f.contents
+	if c.Lost != nil || c.Base.Number > base.Number {
+		return true
+	}
 	if base.Number == c.Base.Number {
 		return base.Epoch == c.Base.Epoch
 	}
