@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -503,9 +504,12 @@ func TestProofGrow(t *testing.T) {
 		return db, db.openReplicated()
 	}
 	rng := rand.New(rand.NewPCG(1, 1))
+	var mu sync.Mutex // the hook is called by who reads and who writes
 	var left []*faultfs.FS
 	changes := 0
 	f.SetHook(func(op faultfs.Op) error {
+		mu.Lock()
+		defer mu.Unlock()
 		if changes++; op.Kind.Changes() && changes%3 == 0 && len(left) < 60 {
 			left = append(left, f.Crash(rng), f.Clone())
 		}
