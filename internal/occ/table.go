@@ -1,7 +1,9 @@
 package occ
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/godwitdb/godwit/internal/arena"
@@ -148,7 +150,7 @@ func (e *Engine) TableByID(id TableID) *Table {
 	return e.tables.byID[id]
 }
 
-// Tables returns all tables that are not dropped.
+// Tables returns all tables that are not dropped, in the order of their ids.
 func (e *Engine) Tables() []*Table {
 	e.tables.RLock()
 	defer e.tables.RUnlock()
@@ -156,6 +158,7 @@ func (e *Engine) Tables() []*Table {
 	for _, t := range e.tables.byID {
 		all = append(all, t)
 	}
+	slices.SortFunc(all, func(a, b *Table) int { return cmp.Compare(a.id, b.id) })
 	return all
 }
 

@@ -251,7 +251,7 @@ func TestMemory(t *testing.T) {
 		n.Crash(true)
 		n.Start()
 	}
-	if err := errors.Join(c.Settle(10*time.Second), c.Check()); err != nil {
+	if err := errors.Join(c.Settle(time.Minute), c.Check()); err != nil {
 		t.Fatal(err)
 	}
 }
