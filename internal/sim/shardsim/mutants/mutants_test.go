@@ -54,7 +54,7 @@ func wrong() []mutant.Mutant {
 			"	if _, err := certain.Wait(ctx); err != nil {\n", "	if err := ctx.Err(); err != nil {\n",
 		}},
 		{Name: "a fetched checkpoint goes with the old log", File: folderGo, Seed: 88, Edits: []string{
-			"	case f.has(base):\n", "	case f.has(base) || base.Number > 0:\n",
+			"	if f.has(base) {\n", "	if f.has(base) || base.Number > 0 {\n",
 		}},
 		{Name: "closed timestamps are ignored", File: "internal/wal/gathering.go", Seed: 18, Edits: []string{
 			"		watermark = min(watermark, b.Closed)\n", "		watermark = max(watermark%hlc.Max, b.Closed)\n",
