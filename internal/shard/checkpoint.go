@@ -95,6 +95,7 @@ func (r *Replica) writeCheckpoint(ctx context.Context) error {
 	stop := make(chan struct{}) // the job outlives a Runtime's end by a little
 	defer close(stop)
 	err = r.job(ctx, "shard checkpoint", func() error {
+		ctx := context.Background() // the task's is for its Runtime alone; stop ends the job
 		pause := r.pauses(stop)
 		b, err := checkpoint.Begin(f.FS, f.Path(folder.Checkpoint), checkpoint.Options{
 			Database: checkpoint.DatabaseID(f.id.Cluster), Timestamp: snap.Timestamp(), Tables: image.Describe(tables),
