@@ -71,9 +71,6 @@ func wrong() []mutant.Mutant {
 		{Name: "the last number decides where logs match", File: "internal/stream/group.go", Seed: 2, Edits: []string{
 			"	if epoch == p.epoch {\n", "	if epoch > 0 {\n",
 		}},
-		{Name: "whatever lies where the voter's log begins matches", File: adoptGo, Seed: 286, Edits: []string{
-			"req.prev.number == base.Number && req.prev.epoch != base.Epoch:", "req.prev.number == base.Number && req.prev.epoch > g.epoch:",
-		}},
 		{Name: "a member counts with whatever folder it has", File: membersGo, Seed: 1, Edits: []string{
 			"return expected == wal.FolderID{} || expected == folder", "return true || expected == folder",
 		}},
