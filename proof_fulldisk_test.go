@@ -208,33 +208,25 @@ func TestProofCheckpointReleasesWhatHasNoRoom(t *testing.T) {
 // A checkpoint that has no room fails with the same error and leaves nothing
 // behind that would take more.
 func TestProofCheckpointOnAFullDisk(t *testing.T) {
-	f := faultfs.New(1)
-	o := onFaults(f)
-	db := openDB(t, proofDir, o)
-	table := mustTable(t, db, "t", Ordered)
-	must(t, db.Update(t.Context(), func(tx *Tx) error { return tx.Put(table, []byte("k"), make([]byte, 2<<20)) }))
-	poll(t, func() error {
-		segments := 0
-		for _, name := range f.Names() {
-			if strings.HasSuffix(name, ".seg") {
-				segments++
-			}
+	synctest.Test(t, func(t *testing.T) {
+		f := faultfs.New(1)
+		db, err := openBare(proofDir, *onFaults(f))
+		must(t, err)
+		table := mustTable(t, db, "t", Ordered)
+		must(t, db.Update(t.Context(), func(tx *Tx) error { return tx.Put(table, []byte("k"), make([]byte, 2<<20)) }))
+		pass(t.Context(), time.Second) // until the log rests and its next segment is prepared
+		used := f.UsedBytes()
+		f.SetCapacity(used + 1<<20)
+		if err := db.Checkpoint(t.Context()); !errors.Is(err, ErrDiskFull) || !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("a checkpoint without room: %v", err)
 		}
-		if want := db.log.Stats().Segments + 1; segments != want {
-			return fmt.Errorf("%d segments, want %d, the last one prepared", segments, want)
+		if now := f.UsedBytes(); now != used {
+			t.Errorf("%d bytes are in use, before the failure %d", now, used)
 		}
-		return nil
+		f.SetCapacity(0)
+		must(t, db.Checkpoint(t.Context()))
+		must(t, db.Close())
 	})
-	used := f.UsedBytes()
-	f.SetCapacity(used + 1<<20)
-	if err := db.Checkpoint(t.Context()); !errors.Is(err, ErrDiskFull) || !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("a checkpoint without room: %v", err)
-	}
-	if now := f.UsedBytes(); now != used {
-		t.Errorf("%d bytes are in use, before the failure %d", now, used)
-	}
-	f.SetCapacity(0)
-	must(t, db.Checkpoint(t.Context()))
 }
 
 // A checkpoint has nothing that the log could still lose, as long as the log has

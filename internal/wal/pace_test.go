@@ -35,6 +35,8 @@ func (s slowSync) Sync() error {
 // processors run workers. One that somebody waits for begins at once.
 func TestBreaks(t *testing.T) {
 	const take = 200 * time.Microsecond
+	// A flusher that is woken while put holds other streams may nap for their locks.
+	const nap = 50 * time.Microsecond
 	workers := runtime.GOMAXPROCS(0)
 	synctest.Test(t, func(t *testing.T) {
 		o := testOptions(slowSyncs{newFS(t), take}, workers)
@@ -74,7 +76,7 @@ func TestBreaks(t *testing.T) {
 		pass(10 * time.Millisecond) // the first segment has begun
 		durable = l.Durable()
 		put(workers)
-		pass(take)
+		pass(take + nap)
 		expect(true, "the first round")
 		put(workers)
 		pass(take / 2)
@@ -82,22 +84,22 @@ func TestBreaks(t *testing.T) {
 		pass(take/2 + take/2)
 		expect(false, "in the break")
 		work()
-		pass(take)
+		pass(take + nap)
 		expect(true, "a worker has ended the break")
 		put(workers)
-		pass(take + breakMax + take)
+		pass(take + breakMax + take + nap)
 		expect(true, "no worker has ended the break")
 		put(workers)
 		l.Hurry()
-		pass(take)
+		pass(take + nap)
 		expect(true, "in a hurry")
 		if workers > 1 {
 			pass(10 * take)
 			put(1)
-			pass(take)
+			pass(take + nap)
 			expect(true, "one worker")
 			put(1)
-			pass(take)
+			pass(take + nap)
 			expect(true, "one worker at work all the time")
 		}
 		must(t, l.Close())
