@@ -108,3 +108,10 @@ type Tx interface {
 	// writes; each must not write.
 	Scan(t Table, from, to []byte, reverse bool, limit int, each func(key, value []byte) bool) error
 }
+
+// Prefetcher is a Tx of an engine that fetches records from memory in advance.
+type Prefetcher interface {
+	// Prefetch says that a later transaction of the session will read keys. It is a
+	// hint that changes no result.
+	Prefetch(t Table, keys [][]byte)
+}

@@ -55,6 +55,7 @@ const (
 	scanMax        = 100
 	recordBytesMax = 1 << 20
 	keysMax        = 64
+	aheadMax       = 64
 )
 
 // Config is a workload and its settings. Start from For.
@@ -71,7 +72,10 @@ type Config struct {
 	PerTxn int // keys per transaction, YCSB++ only
 	// OneByOne reads the keys of a transaction with one Get each.
 	OneByOne bool
-	Seed     uint64
+	// Ahead is how many transactions of a session are drawn in advance, for their
+	// records to be fetched from memory meanwhile; 0 draws each when it is run.
+	Ahead int
+	Seed  uint64
 }
 
 // For returns the settings that define a workload.
@@ -107,6 +111,8 @@ func (c Config) Validate() error {
 	wrong(c.Distribution != Uniform && c.Distribution != Zipfian && c.Distribution != Latest, "no distribution %q", string(c.Distribution))
 	wrong(!(c.Theta > 0 && c.Theta < 1), "theta %v is not between 0 and 1", c.Theta)
 	wrong(c.Keys != UserKeys && c.Keys != BinaryKeys, "no key format %q", string(c.Keys))
+	wrong(c.Ahead < 0 || c.Ahead > aheadMax, "%d transactions ahead, not 0..%d", c.Ahead, aheadMax)
+	wrong(c.Ahead > 0 && c.Mix != PlusPlus, "only ycsb++ draws transactions ahead")
 	wrong(c.Mix == E && c.Table == bench.Hashed, "workload e scans, which a hash table cannot")
 	return errors.Join(errs...)
 }

@@ -17,14 +17,14 @@ type worker struct {
 	// writes counts the fields written by executed transactions.
 	writes uint64
 
-	numbers    []uint64
-	field      int
-	scanLength int
-	scanErr    error
+	// drawn has the transactions to come in a ring, of which turn is the current one.
+	drawn []params
+	turn  int
+	*params
 
-	keys, values [][]byte
-	keyBytes     [][keyBytesMax]byte
-	record       []byte
+	values  [][]byte
+	record  []byte
+	scanErr error
 
 	fns    [5]func(bench.Tx) error
 	scanFn func(key, value []byte) bool
@@ -33,15 +33,31 @@ type worker struct {
 	last    []byte
 }
 
+// params are what is drawn for a transaction.
+type params struct {
+	kind       bench.Kind
+	numbers    []uint64
+	keys       [][]byte
+	keyBytes   [][keyBytesMax]byte
+	field      int
+	scanLength int
+}
+
 func newWorker(w *Workload, s bench.Session, n int, seed uint64) *worker {
 	per := w.config.PerTxn
 	k := &worker{
 		session: s, w: w, choose: newChooser(w.config, &w.sequence, w.mix.ops[1] == opInsert),
-		numbers: make([]uint64, per), keys: make([][]byte, per), values: make([][]byte, per),
-		keyBytes: make([][keyBytesMax]byte, per), record: make([]byte, w.layout.bytes()),
-		last: make([]byte, 0, keyBytesMax),
+		values: make([][]byte, per), record: make([]byte, w.layout.bytes()), last: make([]byte, 0, keyBytesMax),
+		drawn: make([]params, w.config.Ahead+1),
 	}
 	k.rng.Seed(seed, uint64(n))
+	for i := range k.drawn {
+		k.drawn[i] = params{numbers: make([]uint64, per), keys: make([][]byte, per), keyBytes: make([][keyBytesMax]byte, per)}
+		k.params = &k.drawn[i]
+		if i < w.config.Ahead {
+			k.draw()
+		}
+	}
 	k.fns = [5]func(bench.Tx) error{
 		opRead: k.read, opUpdate: k.update, opInsert: k.insert, opScan: k.scan, opReadModifyWrite: k.readModifyWrite,
 	}
@@ -51,12 +67,11 @@ func newWorker(w *Workload, s bench.Session, n int, seed uint64) *worker {
 
 // Run implements bench.Worker.
 func (k *worker) Run() (bench.Kind, bench.Timestamp, error) {
-	kind := bench.Kind(0)
-	if k.rng.N(100) >= k.w.mix.first {
-		kind = 1
-	}
-	op := k.w.mix.ops[kind]
-	k.draw(op)
+	k.params = &k.drawn[(k.turn+k.w.config.Ahead)%len(k.drawn)]
+	k.draw()
+	k.params = &k.drawn[k.turn]
+	k.turn = (k.turn + 1) % len(k.drawn)
+	kind, op := k.kind, k.w.mix.ops[k.kind]
 	fn := k.fns[op]
 	if op == opRead || op == opScan {
 		ts, err := k.session.View(fn)
@@ -69,8 +84,13 @@ func (k *worker) Run() (bench.Kind, bench.Timestamp, error) {
 	return kind, ts, err
 }
 
-// draw chooses the records and what happens to them.
-func (k *worker) draw(op operation) {
+// draw chooses a transaction: its kind, the records and what happens to them.
+func (k *worker) draw() {
+	k.kind = 0
+	if k.rng.N(100) >= k.w.mix.first {
+		k.kind = 1
+	}
+	op := k.w.mix.ops[k.kind]
 	if op == opInsert {
 		k.numbers[0] = k.w.sequence.take()
 	} else {
@@ -108,8 +128,16 @@ func (k *worker) executed(op operation) {
 	k.writes += uint64(len(k.numbers))
 }
 
+// latest returns the transaction that was drawn last.
+func (k *worker) latest() *params { return &k.drawn[(k.turn+k.w.config.Ahead-1)%len(k.drawn)] }
+
 // get fetches the records of the transaction into k.values.
 func (k *worker) get(tx bench.Tx) error {
+	if k.w.config.Ahead > 0 {
+		if p, ok := tx.(bench.Prefetcher); ok {
+			p.Prefetch(k.w.table, k.latest().keys)
+		}
+	}
 	if !k.w.config.OneByOne {
 		return tx.GetMany(k.w.table, k.keys, k.values)
 	}

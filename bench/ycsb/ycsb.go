@@ -55,6 +55,9 @@ func (w *Workload) Params() map[string]any {
 		"records": c.Records, "fields": c.Fields, "field_bytes": c.FieldBytes, "distribution": string(c.Distribution),
 		"keys": string(c.Keys), "table": c.Table.String(), "keys_per_transaction": c.PerTxn, "one_by_one": c.OneByOne,
 	}
+	if c.Ahead > 0 {
+		p["ahead"] = c.Ahead
+	}
 	if c.Distribution != Uniform {
 		p["theta"] = c.Theta
 	}

@@ -26,17 +26,18 @@ func TestMixes(t *testing.T) {
 	zipf := func(c Config) Config { c.Distribution = Zipfian; return c }
 	oneByOne := func(c Config) Config { c.OneByOne = true; return c }
 	uniform := func(c Config) Config { c.Distribution, c.Keys, c.FieldBytes = Uniform, BinaryKeys, 77; return c }
+	ahead := func(c Config) Config { c.Ahead = 3; return c }
 	mild := func(c Config) Config { c.Theta = 0.5; return c }
 	configs := []Config{
 		small(A), small(B), small(C), small(D), small(E), small(F), small(PlusPlus),
-		hash(small(A)), hash(small(D)), hash(small(PlusPlus)), zipf(small(PlusPlus)), oneByOne(hash(small(PlusPlus))),
+		hash(small(A)), hash(small(D)), hash(small(PlusPlus)), zipf(small(PlusPlus)), oneByOne(hash(small(PlusPlus))), ahead(small(PlusPlus)),
 		uniform(small(E)), uniform(small(F)), mild(small(A)), mild(small(D)),
 	}
 	if testing.Short() {
 		configs = configs[:7] // each mix
 	}
 	for _, c := range configs {
-		t.Run(fmt.Sprintf("%s,%s,%s,%v,%v", c.Mix, c.Table, c.Distribution, c.OneByOne, c.Theta), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s,%s,%s,%v,%v,%d", c.Mix, c.Table, c.Distribution, c.OneByOne, c.Theta, c.Ahead), func(t *testing.T) {
 			w, err := New(c)
 			if err != nil {
 				t.Fatal(err)
@@ -326,6 +327,8 @@ func TestValidate(t *testing.T) {
 		"keys":   func(c *Config) { c.Keys = "x" },
 		"dist":   func(c *Config) { c.Distribution = "x" },
 		"perTxn": func(c *Config) { c.PerTxn = 4 },
+		"far":    func(c *Config) { *c = For(PlusPlus); c.Ahead = 65 },
+		"ahead":  func(c *Config) { c.Ahead = 1 },
 		"scan":   func(c *Config) { c.Mix, c.Table = E, bench.Hashed },
 	} {
 		c := For(A)

@@ -136,6 +136,7 @@ write all of them.
 	f.Float64Var(&theta, "theta", 0, "zipfian skew, above 0 and below 1; 0 is uniform")
 	f.IntVar(&c.PerTxn, "keys", c.PerTxn, "keys per transaction")
 	f.Var(tableFlag{&c.Table}, "table", "kind of the table: ordered or hash")
+	f.IntVar(&c.Ahead, "ahead", 0, "transactions that a session draws in advance, to fetch their records from memory; 2 is best, for hash tables")
 	f.BoolVar(&c.OneByOne, "one-by-one", false, "read with one Get per key instead of one GetMany")
 	o.flags(cmd)
 	return cmd

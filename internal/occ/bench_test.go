@@ -11,10 +11,14 @@ import (
 // read-modify-write, over a million keys.
 func BenchmarkYCSB(b *testing.B) {
 	const keys = 1 << 20
-	for name, ordered := range map[string]bool{"ordered": true, "hashed": false} {
-		b.Run(name, func(b *testing.B) {
+	for _, v := range []struct {
+		name    string
+		ordered bool
+		ahead   int // how many transactions ahead keys are fetched
+	}{{"ordered", true, 0}, {"hashed", false, 0}, {"hashed/ahead", false, 2}} {
+		b.Run(v.name, func(b *testing.B) {
 			e := newEngine(b, 1<<30, 1)
-			table := newTable(b, e, 1, ordered)
+			table := newTable(b, e, 1, v.ordered)
 			value := make([]byte, 100)
 			key := func(i uint64) []byte { return binary.BigEndian.AppendUint64(nil, i*0x9e3779b97f4a7c15) }
 			for i := range uint64(keys) {
@@ -26,16 +30,27 @@ func BenchmarkYCSB(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer bound.Drop()
-			ks, vs := make([][]byte, 4), make([][]byte, 4)
-			for i := range ks {
-				ks[i] = make([]byte, 8)
-			}
-			b.ReportAllocs()
-			for n := 0; b.Loop(); n++ {
+			vs := make([][]byte, 4)
+			drawn := make([][][]byte, v.ahead+1) // of the transactions to come, in a ring
+			draw := func(n int) [][]byte {
+				ks := drawn[n%len(drawn)]
 				for i := range ks {
 					binary.BigEndian.PutUint64(ks[i], rng.Uint64N(keys)*0x9e3779b97f4a7c15)
 				}
+				return ks
+			}
+			for n := range drawn {
+				drawn[n] = [][]byte{make([]byte, 8), make([]byte, 8), make([]byte, 8), make([]byte, 8)}
+				draw(n)
+			}
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
 				tx, _ := bound.Begin()
+				next := draw(n + v.ahead)
+				if v.ahead > 0 {
+					tx.Prefetch(table, next)
+				}
+				ks := drawn[n%len(drawn)]
 				if err := tx.GetMany(table, ks, vs); err != nil {
 					b.Fatal(err)
 				}

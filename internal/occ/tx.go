@@ -80,6 +80,7 @@ type Tx struct {
 	recentGen uint32 // grows with each attempt
 
 	found   []index.Found  // of GetMany
+	coming  coming         // of Prefetch
 	changes []index.Change // of inserts at commit
 	order   []int32        // writes in the order of locking, or of their records
 	sorted  bool           // order has all writes in the order of their records

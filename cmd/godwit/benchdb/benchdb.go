@@ -40,6 +40,7 @@ var (
 	_ bench.Session       = (*procedures)(nil)
 	_ bench.Session       = (*public)(nil)
 	_ bench.Tx            = (*tx)(nil)
+	_ bench.Prefetcher    = (*tx)(nil)
 )
 
 // New returns the engine for a database, which Close closes.
@@ -231,6 +232,9 @@ func (x *tx) Get(t bench.Table, key []byte) ([]byte, error) {
 func (x *tx) GetMany(t bench.Table, keys, values [][]byte) error {
 	return x.inner.GetMany(own(t), keys, values)
 }
+
+// Prefetch implements bench.Prefetcher.
+func (x *tx) Prefetch(t bench.Table, keys [][]byte) { x.inner.Prefetch(own(t), keys) }
 
 // Put implements bench.Tx.
 func (x *tx) Put(t bench.Table, key, value []byte) error { return x.inner.Put(own(t), key, value) }

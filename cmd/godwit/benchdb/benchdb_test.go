@@ -73,6 +73,9 @@ func workloads(t *testing.T) []bench.Workload {
 		if m == ycsb.D {
 			c.Table = bench.Hashed
 		}
+		if m == ycsb.PlusPlus {
+			c.Table, c.Ahead = bench.Hashed, 2
+		}
 		w, err := ycsb.New(c)
 		if err != nil {
 			t.Fatal(err)
