@@ -112,6 +112,12 @@ func testPreallocate(t *testing.T, preallocate func(env.File, int64) error) {
 		if got := content(t, f, name); !bytes.Equal(got, want) {
 			t.Fatalf("%d bytes, not what was expected", len(got))
 		}
+		_, err = h.WriteAt([]byte("xyz"), size-7)
+		must(t, err)
+		copy(want[size-7:], "xyz")
+		if got := content(t, f, name); !bytes.Equal(got, want) {
+			t.Fatal("a write behind it is not there")
+		}
 		must(t, preallocate(h, 10))
 		if got, _ := h.Size(); got != size {
 			t.Fatalf("preallocating less changed the size to %d", got)

@@ -228,8 +228,13 @@ func (f *osFile) Reserve(sizeBytes int64) error {
 	return errors.Join(err, f.Preallocate(sizeBytes)) // the system cannot
 }
 
-// zero writes zeros from one offset to another and syncs them.
-func (f *osFile) zero(from, to int64) error {
+// zero writes zeros from one offset to another and syncs them. They go past the system's
+// memory: nobody reads them, and to find so much of it free takes more time than the rest.
+func (f *osFile) zero(from, to int64) (err error) {
+	if !f.direct.Load() {
+		f.Direct()
+		defer func() { err = errors.Join(err, f.indirect()) }()
+	}
 	z := &f.fs.zeros
 	z.Lock()
 	defer z.Unlock()
