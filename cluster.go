@@ -136,7 +136,7 @@ func (e *NotLeaderError) Is(target error) bool { return target == ErrNotLeader }
 // ClusterStatus is what a replica knows of its group.
 type ClusterStatus struct {
 	Node    NodeID
-	Leader  NodeID // 0 if none is known
+	Leader  NodeID // 0 if none is known, or it was not heard of lately
 	Leading bool   // this replica executes
 	// Epoch counts leaderships: it is larger in each.
 	Epoch uint64

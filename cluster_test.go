@@ -216,27 +216,133 @@ func TestCluster(t *testing.T) {
 	c.wantAt(c.start(old, false), at, "t", "key", "two")
 }
 
-// TestClusterWithoutMajority: a leader whose followers are gone shows nothing, not even what it
-// has, since another one may have changed it; writes of unknown outcome say so.
+// TestClusterWithoutMajority: without a majority nobody is shown anything, and each call says what has
+// become of it; when it is back everything goes on by itself.
 func TestClusterWithoutMajority(t *testing.T) {
 	c := newTestCluster(t, 3, nil)
 	c.createTable("t")
 	c.put("t", "key", []byte("one"))
-	_, db := c.leader()
+	old, db := c.leader()
 	table, err := db.Table("t")
 	must(t, err)
-	for id, other := range c.nodes {
-		if other != db {
+	for id := range c.nodes {
+		if id != old {
 			c.stop(id)
 		}
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, 50*time.Millisecond)
-	defer cancel()
-	if err := db.View(ctx, func(tx *Tx) error { _, err := tx.Get(table, []byte("key")); return err }); !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrNotLeader) {
-		t.Errorf("View: %v", err)
+	briefly := func(do func(context.Context) error) error {
+		ctx, cancel := context.WithTimeout(c.ctx, 20*time.Millisecond)
+		defer cancel()
+		return do(ctx)
 	}
-	if err := db.Update(ctx, func(tx *Tx) error { return tx.Put(table, []byte("key"), []byte("two")) }); err == nil {
-		t.Error("Update without a majority")
+	read := func(tx *Tx) error { _, err := tx.Get(table, []byte("key")); return err }
+	write := func(key string) func(*Tx) error {
+		return func(tx *Tx) error { return tx.Put(table, []byte(key), []byte("two")) }
+	}
+	// As long as it believes to lead it executes, and so perhaps even a little later.
+	var executed *Pending
+	err = briefly(func(ctx context.Context) (err error) {
+		executed, err = db.UpdateAsync(ctx, write("async"))
+		return err
+	})
+	if err != nil && !errors.Is(err, ErrUnavailable) {
+		t.Errorf("UpdateAsync: %v", err)
+	}
+	for leads := true; leads; {
+		s, err := db.Status(c.ctx)
+		must(t, err)
+		leads = s.Leading
+		ran := false
+		err = briefly(func(ctx context.Context) error {
+			return db.Update(ctx, func(tx *Tx) error { ran = true; return write("sync")(tx) })
+		})
+		if !errors.Is(err, ErrUnavailable) && !(ran && errors.Is(err, ErrOutcomeUnknown)) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Update that ran: %v: %v", ran, err)
+		}
+		if err := briefly(func(ctx context.Context) error { return db.View(ctx, read) }); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("View: %v", err)
+		}
+		if executed != nil {
+			if err := briefly(executed.Wait); !errors.Is(err, ErrOutcomeUnknown) {
+				t.Errorf("Wait: %v", err)
+			}
+		}
+	}
+	never := func(*Tx) error { t.Error("it runs on who does not lead"); return nil }
+	for what, do := range map[string]func(context.Context) error{
+		"Update":      func(ctx context.Context) error { return db.Update(ctx, never) },
+		"UpdateAsync": func(ctx context.Context) error { _, err := db.UpdateAsync(ctx, never); return err },
+		"View":        func(ctx context.Context) error { return db.View(ctx, never) },
+		"CreateTable": func(ctx context.Context) error { _, err := db.CreateTable(ctx, "new", Ordered); return err },
+	} {
+		if err := briefly(do); !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := db.Transfer(c.ctx, old%3+1); !errors.Is(err, ErrNotLeader) {
+		t.Errorf("Transfer: %v", err)
+	}
+
+	waiting := make(chan error, 2)
+	go func() { waiting <- db.Update(c.ctx, write("waits")) }()
+	go func() { waiting <- db.View(c.ctx, read) }()
+	for id := range c.dirs {
+		if id != old {
+			c.start(id, false)
+		}
+	}
+	for range cap(waiting) {
+		var not *NotLeaderError
+		if err := <-waiting; err != nil && (!errors.As(err, &not) || not.Leader == 0) {
+			t.Errorf("without a deadline, when a majority is back: %v", err)
+		}
+	}
+	at := c.put("t", "key", []byte("three"))
+	for _, db := range c.nodes {
+		c.wantAt(db, at, "t", "key", "three")
+	}
+	if executed == nil {
+		return
+	}
+	err = executed.Wait(c.ctx)
+	c.onLeader(func(db *DB) error {
+		_, rerr := c.get(db, "t", "async", db.View)
+		if gone := errors.Is(rerr, ErrNotFound); !gone && rerr != nil {
+			return rerr
+		} else if (err == nil) == gone || err != nil && !errors.Is(err, ErrNotLeader) {
+			t.Errorf("it was released: %v; it is gone: %v", err, gone)
+		}
+		return nil
+	})
+}
+
+// TestClusterLeaderUnknown: the last of three replicas, which followed, refers nobody to a leader that
+// is gone.
+func TestClusterLeaderUnknown(t *testing.T) {
+	c := newTestCluster(t, 3, nil)
+	c.createTable("t")
+	last, db := c.follower()
+	for id := range c.nodes {
+		if id != last {
+			c.stop(id)
+		}
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, 3*time.Second)
+	defer cancel()
+	for {
+		err := db.Update(ctx, func(*Tx) error { return nil })
+		if errors.Is(err, ErrUnavailable) {
+			break
+		}
+		if !errors.Is(err, ErrNotLeader) { // it has not noticed yet
+			t.Fatal(err)
+		}
+	}
+	s, err := db.Snapshot(c.ctx)
+	must(t, err)
+	s.Close()
+	if s, err := db.Status(c.ctx); err != nil || s.Leader != 0 || s.Leading {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
 

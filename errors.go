@@ -54,16 +54,17 @@ var (
 	// ErrSessionBusy: a Session was used from a function that it runs. The
 	// transaction of that function is not affected.
 	ErrSessionBusy = errors.New("godwit: the session is running a transaction, and has one at a time")
-	// ErrNotLeader: this replica does not lead, or has lost the lead before the transaction
+	// ErrNotLeader: another replica leads, or has taken the lead over before the transaction
 	// was durable on a majority. Nothing of it has happened; the NotLeaderError says
 	// which node to ask, as far as that is known.
 	ErrNotLeader = errors.New("godwit: this node does not lead")
-	// ErrUnavailable: a majority of the replicas does not answer, so that nobody knows what
-	// the newest state is. Nothing has happened. It goes on by itself when they are back.
-	ErrUnavailable = errors.New("godwit: a majority of the replicas does not answer; try again")
+	// ErrUnavailable: the context ended while no replica could lead, because a majority of them does
+	// not answer or an election was under way. Nothing has happened. It goes on by itself when
+	// they are back.
+	ErrUnavailable = errors.New("godwit: no replica leads a majority; nothing has happened, try again")
 	// ErrOutcomeUnknown: the transaction executed, but it is not known whether
 	// it is durable, because the context ended or the log failed first. It may
-	// or may not be there after a crash.
+	// or may not be there after a crash, or, on a replica, with the next leader.
 	ErrOutcomeUnknown = errors.New("godwit: executed, but not known to be durable")
 )
 

@@ -84,8 +84,8 @@ func (p *Pending) Wait(ctx context.Context) error {
 	select {
 	case <-p.Done():
 		if err := p.err.Load(); err != nil {
-			if p.o.on != nil {
-				return p.db.replica.lost(&p.o, *err)
+			if p.o.on != nil && p.o.nothingLeft(*err) {
+				return p.db.replica.notLeader(p.o.on)
 			}
 			return fmt.Errorf("%w: %w", ErrOutcomeUnknown, *err)
 		}

@@ -301,8 +301,11 @@ func (r *replica) run(ctx context.Context, name string, f func(ctx context.Conte
 // do runs f as a task of this replica.
 func (n *openReplica) do(ctx context.Context, name string, f func(ctx context.Context) error) error {
 	err := n.rt.Run(ctx, name, f)
-	if errors.Is(err, quorum.ErrClosed) {
+	switch {
+	case errors.Is(err, quorum.ErrClosed):
 		return ErrClosed
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return ctx.Err() // which says why
 	}
 	return err
 }

@@ -44,6 +44,9 @@ func (db *DB) Status(ctx context.Context) (s ClusterStatus, err error) {
 		_, err := n.Leading()
 		s = ClusterStatus{Node: n.rt.Node(), Leader: g.Leader, Leading: err == nil, Epoch: uint64(g.Epoch), Recovering: g.Recovering, OtherFolder: g.OtherFolder,
 			Released: Timestamp(n.Released()), Members: g.Members.Voters, Learners: g.Members.Learners}
+		if g.Silent {
+			s.Leader = 0
+		}
 		return nil
 	})
 	return s, err

@@ -40,6 +40,13 @@ func (t *replicaTables) move(e *occ.Engine) error {
 	return nil
 }
 
+// count returns how many tables there are, the catalog among them.
+func (t *replicaTables) count() int {
+	t.Lock()
+	defer t.Unlock()
+	return len(t.engine.Tables())
+}
+
 // get returns the table with an id.
 func (t *replicaTables) get(name string, id occ.TableID) (*Table, error) {
 	t.Lock()
@@ -58,27 +65,18 @@ func (t *replicaTables) get(name string, id occ.TableID) (*Table, error) {
 
 // create makes a table and returns when that is released.
 func (r *replica) create(ctx context.Context, name string, kind TableKind) (*Table, error) {
-	n, err := r.get()
-	if err != nil {
-		return nil, err
-	}
-	if len(n.Engine().Tables()) > tablesMax {
+	if r.tables.count() > tablesMax {
 		return nil, fmt.Errorf("%w: there are %d tables already", ErrTooLarge, tablesMax)
 	}
-	catalog, err := n.Engine().AddTable(catalogID())
+	catalog, err := r.tables.get(catalogName, catalogID())
 	if err != nil {
 		return nil, err
 	}
 	var id occ.TableID
-	o, err := r.update(ctx, func(tx *Tx) (err error) {
-		id, err = insertTable(tx, newTable(catalogName, catalog), name, kind)
+	_, err = r.update(ctx, func(tx *Tx) (err error) {
+		id, err = insertTable(tx, catalog, name, kind)
 		return err
-	})
-	if o.on != nil {
-		if cerr := r.certain(ctx, &o); cerr != nil {
-			return nil, cerr
-		}
-	}
+	}, false)
 	switch {
 	case errors.Is(err, ErrExists):
 		return nil, fmt.Errorf("%w: table %q", ErrExists, name)

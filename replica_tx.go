@@ -20,26 +20,74 @@ type executed struct {
 	x  shard.Executed
 }
 
-// execute runs fn on the leader, if that is this replica: by the way that run knows.
-func (r *replica) execute(ctx context.Context, fn func(*Tx) error,
-	run func(*shard.Replica, context.Context, func(*occ.Tx) error) (shard.Executed, error)) (executed, error) {
-	n, err := r.get()
-	if err != nil {
+// execution is a way of the leader to run a transaction.
+type execution func(*shard.Replica, context.Context, func(*occ.Tx) error) (shard.Executed, error)
+
+// update runs fn as a transaction that may write. If early, it returns as soon as
+// something is written; certain then tells about the outcome.
+func (r *replica) update(ctx context.Context, fn func(*Tx) error, early bool) (executed, error) {
+	return r.transact(ctx, (*shard.Replica).Execute, fn, early)
+}
+
+// view runs fn as a transaction that only reads.
+func (r *replica) view(ctx context.Context, fn func(*Tx) error) error {
+	_, err := r.transact(ctx, (*shard.Replica).View, fn, false)
+	return err
+}
+
+// transact runs fn when this replica leads, and returns when the results can be shown. What was
+// dropped with its leadership has not happened, so it is run again.
+func (r *replica) transact(ctx context.Context, run execution, fn func(*Tx) error, early bool) (executed, error) {
+	if err := ctx.Err(); err != nil {
 		return executed{}, err
 	}
-	x, err := run(n.Replica, ctx, wrapped(fn))
-	if x.Lead() == nil {
-		return executed{}, r.outside(n, err)
+	for {
+		n, err := r.awaitLead(ctx)
+		if err != nil {
+			return executed{}, err
+		}
+		x, err := run(n.Replica, ctx, wrapped(fn))
+		o := executed{ts: x.TS, wrote: x.Wrote, on: n, x: x}
+		if x.Lead() == nil && (errors.Is(err, shard.ErrStopped) || errors.Is(err, ErrClosed)) || errors.Is(err, shard.ErrNotLeader) {
+			continue // nothing has happened; awaitLead tells whether it can go on
+		}
+		if x.Lead() == nil || early && err == nil && o.wrote {
+			return o, err
+		}
+		switch cerr := r.certain(ctx, &o); {
+		case cerr == nil:
+			return o, err
+		case !o.nothingLeft(cerr):
+			return executed{}, o.uncertain(cerr)
+		}
 	}
-	return executed{ts: x.TS, wrote: x.Wrote, on: n, x: x}, r.outside(n, err)
 }
 
-func (r *replica) update(ctx context.Context, fn func(*Tx) error) (executed, error) {
-	return r.execute(ctx, fn, (*shard.Replica).Execute)
-}
-
-func (r *replica) view(ctx context.Context, fn func(*Tx) error) (executed, error) {
-	return r.execute(ctx, fn, (*shard.Replica).View)
+// awaitLead returns the replica when it leads. It waits while none is known that does.
+func (r *replica) awaitLead(ctx context.Context) (*openReplica, error) {
+	for {
+		n, err := r.await(ctx)
+		if err == nil {
+			if _, err := n.Leading(); err == nil {
+				return n, nil
+			}
+			var leader NodeID
+			err = n.do(ctx, "await leader", func(ctx context.Context) (err error) {
+				leader, err = n.AwaitLeader(ctx)
+				return err
+			})
+			if err == nil && leader != n.rt.Node() {
+				return nil, r.ask(leader)
+			}
+			if err == nil || errors.Is(err, ErrClosed) { // else await tells whether it is opened again
+				continue
+			}
+		}
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return nil, err
+	}
 }
 
 // wrapped shows fn each attempt through a Tx of its own, which ends with it.
@@ -56,22 +104,23 @@ func wrapped(fn func(*Tx) error) func(*occ.Tx) error {
 // another leader may have released something that it ought to have seen.
 func (r *replica) certain(ctx context.Context, o *executed) error {
 	if !o.wrote {
-		err := o.on.do(ctx, "confirm", func(ctx context.Context) error { return o.on.Confirm(ctx, &o.x) })
-		if err != nil {
-			return r.lost(o, err)
+		if err := o.on.do(ctx, "confirm", func(ctx context.Context) error { return o.on.Confirm(ctx, &o.x) }); err != nil {
+			return err
 		}
 	}
-	return r.lost(o, o.x.Wait(ctx))
+	return o.x.Wait(ctx)
 }
 
-// lost says what it means for a transaction that waiting for its certainty has failed.
-func (r *replica) lost(o *executed, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, shard.ErrDropped), errors.Is(err, shard.ErrNotLeader):
-		return r.notLeader(o.on)
-	case o.wrote:
+// nothingLeft tells whether an error of certain says that nothing of the transaction has happened,
+// and nothing is in the way of running it again.
+func (o *executed) nothingLeft(err error) bool {
+	return errors.Is(err, shard.ErrDropped) || errors.Is(err, shard.ErrNotLeader) ||
+		!o.wrote && (errors.Is(err, shard.ErrStopped) || errors.Is(err, ErrClosed))
+}
+
+// uncertain says what another error of certain means.
+func (o *executed) uncertain(err error) error {
+	if o.wrote {
 		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -90,17 +139,27 @@ func (r *replica) outside(n *openReplica, err error) error {
 
 // notLeader says who leads.
 func (r *replica) notLeader(n *openReplica) error {
-	e := &NotLeaderError{}
+	var leader NodeID
 	_ = n.do(context.Background(), "leader", func(context.Context) error { // without an answer nobody is known
-		if s := n.Group().Status(); s.Leader != n.rt.Node() {
-			e.Leader = s.Leader
-		}
+		leader = n.leader()
 		return nil
 	})
+	return r.ask(leader)
+}
+
+// ask refers to the node that leads.
+func (r *replica) ask(leader NodeID) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e.Addr = r.mu.peers[e.Leader]
-	return e
+	return &NotLeaderError{Leader: leader, Addr: r.mu.peers[leader]}
+}
+
+// leader returns which other node leads, 0 if that is not known. It is for tasks.
+func (n *openReplica) leader() NodeID {
+	if s := n.Group().Status(); !s.Silent && s.Leader != n.rt.Node() {
+		return s.Leader
+	}
+	return 0
 }
 
 // snapshot opens a snapshot that shows everything at or below a timestamp.

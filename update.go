@@ -25,9 +25,18 @@ const viewAttemptsMax = 3
 // ErrOutcomeUnknown: the transaction executed, but ctx ended or the log failed
 // before it was released.
 //
-// ErrNotLeader: the database is a replica that does not lead. Nothing has happened.
+// On a replica it waits while none leads, as long as ctx allows (ErrUnavailable: nothing has
+// happened). ErrNotLeader: another one leads, and nothing has happened. A transaction that was dropped
+// because the leader was deposed is run again if this one is the next leader.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	start := db.now()
+	if db.replica != nil {
+		if _, err := db.replica.update(ctx, fn, false); err != nil {
+			return err
+		}
+		db.measureReleased(start)
+		return nil
+	}
 	o, err := db.update(ctx, fn)
 	if werr := db.waitReleased(ctx, &o); werr != nil {
 		return werr
@@ -41,9 +50,12 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 //
 // On a replica it asks the others whether this one still leads, so that it sees
 // everything that any of them had released before; nothing is written for that.
-// ErrNotLeader: this replica does not lead; Snapshot reads on any. ErrUnavailable: a majority did
-// not answer before ctx ended.
+// ErrNotLeader: another one leads; Snapshot reads on any. ErrUnavailable: none led with a majority
+// before ctx ended.
 func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
+	if db.replica != nil {
+		return db.replica.view(ctx, fn)
+	}
 	o, err := db.view(ctx, fn)
 	if werr := db.waitReleased(ctx, &o); werr != nil {
 		return werr
@@ -53,9 +65,16 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 
 // UpdateAsync is Update without waiting for the release: it returns when the
 // transaction is executed. An error means that nothing of the transaction has
-// happened.
+// happened; on a replica it may be one of Update.
 func (db *DB) UpdateAsync(ctx context.Context, fn func(*Tx) error) (*Pending, error) {
 	start := db.now()
+	if db.replica != nil {
+		o, err := db.replica.update(ctx, fn, true)
+		if err != nil {
+			return nil, err
+		}
+		return newPending(db, o, start), nil
+	}
 	o, err := db.update(ctx, fn)
 	if err != nil {
 		// What fn concluded may rest on what is not released yet.
@@ -64,11 +83,6 @@ func (db *DB) UpdateAsync(ctx context.Context, fn func(*Tx) error) (*Pending, er
 		}
 		return nil, err
 	}
-	if o.on != nil && !o.wrote { // of no other use than to ask the other replicas now
-		if err := db.replica.certain(ctx, &o); err != nil {
-			return nil, err
-		}
-	}
 	return newPending(db, o, start), nil
 }
 
@@ -76,9 +90,6 @@ func (db *DB) UpdateAsync(ctx context.Context, fn func(*Tx) error) (*Pending, er
 func (db *DB) update(ctx context.Context, fn func(*Tx) error) (executed, error) {
 	if err := ctx.Err(); err != nil {
 		return executed{}, err
-	}
-	if db.replica != nil {
-		return db.replica.update(ctx, fn)
 	}
 	if err := db.throttle(ctx); err != nil {
 		return executed{}, err
@@ -95,9 +106,6 @@ func (db *DB) update(ctx context.Context, fn func(*Tx) error) (executed, error) 
 func (db *DB) view(ctx context.Context, fn func(*Tx) error) (executed, error) {
 	if err := ctx.Err(); err != nil {
 		return executed{}, err
-	}
-	if db.replica != nil {
-		return db.replica.view(ctx, fn)
 	}
 	tx, err := db.engine.BeginView(ctx)
 	if err != nil {
@@ -176,9 +184,6 @@ func runOnce(tx *Tx, fn func(*Tx) error) (ts hlc.Timestamp, err error) {
 
 // waitReleased returns when the results of a transaction can be shown.
 func (db *DB) waitReleased(ctx context.Context, o *executed) error {
-	if o.on != nil {
-		return db.replica.certain(ctx, o)
-	}
 	if o.ts == 0 || db.opts.Durability != DurabilityDisk {
 		return nil
 	}

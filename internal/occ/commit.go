@@ -45,7 +45,6 @@ func (tx *Tx) Commit() (hlc.Timestamp, error) {
 	if kept > 0 {
 		tx.engine.log.Done(kept)
 	}
-	tx.wrote = err == nil
 	return ts, err
 }
 
@@ -174,6 +173,7 @@ func (w *Worker) commit(tx *Tx) (hlc.Timestamp, error) {
 		w.log(tx, ts, logBytes)
 	}
 	w.installAll(tx, ts)
+	tx.wrote = true
 	w.commits++
 	w.collect(collectPerCommit, 2*len(tx.writes.entries)+collectPerCommit)
 	return ts, nil

@@ -85,6 +85,9 @@ func TestDeletingNothingOnly(t *testing.T) {
 		case !overtaken && (err != nil || ts != read):
 			t.Errorf("timestamp %d, %v; it has read %d", ts, err, read)
 		}
+		if tx.Wrote() {
+			t.Error("it has written")
+		}
 		tx.End()
 	}
 }

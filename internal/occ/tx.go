@@ -216,7 +216,8 @@ func (tx *Tx) Finish() {
 // ErrTxDone and change nothing.
 func (tx *Tx) Over() *Tx { return &tx.engine.over }
 
-// Wrote tells whether the transaction has committed writes.
+// Wrote tells whether the transaction has committed writes. It has not if all it did was to delete
+// keys that did not exist.
 func (tx *Tx) Wrote() bool { return tx.wrote }
 
 // Err returns why the attempt cannot commit, nil if nothing is known to be in

@@ -3,10 +3,12 @@ package shard
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
 )
 
 // Executed is a transaction that has run, and whose results nobody may see before it is
@@ -47,6 +49,26 @@ func (r *Replica) AwaitLeading(ctx context.Context, above wal.Epoch) (*Leadershi
 		}
 		if err := r.leads.Wait(ctx, seen+1); err != nil {
 			return nil, err
+		}
+	}
+}
+
+// leaderLook is how often who waits for a leader looks whether another replica is one.
+const leaderLook = 10 * time.Millisecond
+
+// AwaitLeader waits until this replica leads, or hears from another one that does, and returns
+// which. It is for tasks.
+func (r *Replica) AwaitLeader(ctx context.Context) (quorum.NodeID, error) {
+	for {
+		seen := r.leads.Value()
+		if _, err := r.Leading(); err == nil {
+			return r.rt.Node(), nil
+		}
+		if s := r.group.Status(); s.Leader != 0 && s.Leader != r.rt.Node() && !s.Silent {
+			return s.Leader, nil
+		}
+		if err := r.pause(ctx, r.leads.Reached(seen+1), leaderLook); err != nil {
+			return 0, err
 		}
 	}
 }

@@ -200,6 +200,7 @@ type Status struct {
 	Epoch       wal.Epoch
 	Role        Role
 	Leader      quorum.NodeID   // 0 if none is known
+	Silent      bool            // the leader was not heard of for so long that it may be dead
 	Recovering  bool            // does not vote yet
 	OtherFolder bool            // ErrOtherFolder was the answer to a leader or a candidate
 	First, Last wal.RoundNumber // of its log; it is empty if Last is below First
@@ -214,7 +215,8 @@ type Status struct {
 
 // Status returns the member's state.
 func (g *Group) Status() Status {
-	return Status{Damaged: g.damaged, Epoch: g.epoch, Role: g.role, Leader: g.leader, Recovering: g.recovering || g.found != nil, OtherFolder: g.otherFolder, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
+	silent := g.role == Follower && g.leader != 0 && g.rt.Elapsed()-g.silence.heard >= g.silence.limit()
+	return Status{Damaged: g.damaged, Epoch: g.epoch, Role: g.role, Leader: g.leader, Silent: silent, Recovering: g.recovering || g.found != nil, OtherFolder: g.otherFolder, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
 		Members: g.members().clone(), TailBytes: g.log.tailLen, BacklogBytes: g.log.backlog(g.committed())}
 }
 
