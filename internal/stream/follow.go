@@ -67,7 +67,7 @@ func (g *Group) follows(leader quorum.NodeID, epoch wal.Epoch) bool {
 // meanwhile.
 func (g *Group) answer(ctx context.Context, epoch wal.Epoch, rounds wal.RoundNumber, resp *appendResp) (*appendResp, error) {
 	upTo := g.promised
-	if g.options.Durability == Disk && rounds > g.disk.written {
+	if g.lazyMax() == 0 && rounds > g.disk.written {
 		upTo = g.disk.put.Value()
 	}
 	if err := g.disk.durable.Wait(ctx, upTo); err != nil {

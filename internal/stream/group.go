@@ -81,7 +81,8 @@ type Group struct {
 	claimant claimant
 	damaged  error // a DamagedError, or several, of what is not repaired yet
 	healing  bool
-	// retired: it takes no part any more. whole: and its disk has all that it has acknowledged.
+	// retired: it takes no part any more. whole, with Memory: its disk has all that it has
+	// acknowledged.
 	retired, whole bool
 	matched        position // the end of what is known to be in the log of its epoch's leader
 	// otherFolder: the last message to this member was for one with another folder.
@@ -110,17 +111,17 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 	g.log = newLog(g.found.Base, o.Members.clone())
 	g.lostRounds = o.Ballot.Lost && !o.GiveUpLost
 	g.recovering = o.Durability == Memory && g.epoch > 0 && !o.Ballot.Whole && !o.GiveUpLost || g.lostRounds
+	g.whole = o.Durability == Memory && !g.recovering && (o.Ballot.Whole || g.epoch == 0)
 	g.disk = newDisk(ctx, t, b, 0)
-	if g.options.Durability == Memory {
-		g.disk.lazyMax = min(lazyBytes, g.options.BacklogBytesMax/4)
-	}
-	if g.epoch > o.Ballot.Epoch || o.Ballot.Whole {
+	g.disk.lazyMax = g.lazyMax()
+	if g.epoch > o.Ballot.Epoch || o.Ballot.Whole && !g.whole {
 		g.saveBallot() // what waits for promised is not acknowledged before
 	}
 	g.commit = quorum.NewWatermark(ctx, "stream commit", uint64(g.found.Base.Number))
 	if err := g.load(ctx, t); err != nil {
 		return nil, err
 	}
+	g.outrunDisk()
 	g.behind = quorum.NewWatermark(ctx, "stream behind", 0)
 	g.elected = quorum.NewQueue[*Leadership](ctx, "stream elected", 1)
 	g.reign = newLeadership(ctx, 0)
@@ -248,6 +249,7 @@ func (g *Group) Commit() *quorum.Watermark { return g.commit }
 func (g *Group) advance(to wal.RoundNumber) {
 	if g.commit.Advance(uint64(to)) {
 		g.log.settle(to)
+		g.outrunDisk()
 	}
 }
 

@@ -15,6 +15,29 @@ import (
 // epoch had begun when the leader was confirmed, because what the member has promised
 // is on its disk.
 
+// The first leader needs the votes of all, so a new group would never have one if a member
+// that has acknowledged nothing, or what came to nothing, did not vote after a restart.
+// Therefore a member waits for its disk until it is durable which folders count (outrunDisk);
+// from then on a majority elects. That it still does is in its ballot (wal.Ballot.Whole).
+
+// outrunDisk has the member wait for its disk no longer, with Memory, if that is how it should be.
+func (g *Group) outrunDisk() {
+	if m := g.log.membershipAt(g.committed()); g.whole && !g.retired && m.known() {
+		g.whole = false
+		g.disk.lazyMax = g.lazyMax()
+		g.saveBallot() // it is durable before the next acknowledgement
+	}
+}
+
+// lazyMax returns how many bytes of rounds that nobody waits for may wait to be written; it is
+// 0 if what the member acknowledges waits for its disk.
+func (g *Group) lazyMax() uint64 {
+	if g.options.Durability == Disk || g.whole {
+		return 0
+	}
+	return min(lazyBytes, g.options.BacklogBytesMax/4)
+}
+
 // A member that ends on purpose retires before: then its disk has all that it has
 // acknowledged, and says so, and after the restart it votes at once.
 

@@ -67,11 +67,12 @@ func (g *Group) follow(m Members) {
 // ownDisk makes the leader itself a voter.
 func (g *Group) ownDisk(ctx context.Context, p *peer) error {
 	for {
-		last, put := g.log.last(), g.disk.put.Value()
-		if g.options.Durability == Disk {
-			if err := g.disk.durable.Wait(ctx, put); err != nil {
-				return err
-			}
+		last, put, upTo := g.log.last(), g.disk.put.Value(), g.promised
+		if g.lazyMax() == 0 {
+			upTo = put
+		}
+		if err := g.disk.durable.Wait(ctx, upTo); err != nil {
+			return err
 		}
 		p.match = last
 		g.count()

@@ -587,3 +587,23 @@ func TestDamagedAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// With Memory a new group gets a leader whenever one of its members has lost its power: while
+// all have to vote, one that is back votes.
+func TestNewGroupWithoutOne(t *testing.T) {
+	for crash := time.Duration(0); crash < 500*time.Millisecond; crash += 10 * time.Millisecond {
+		for id := env.NodeID(1); id <= 3; id++ {
+			w := sim.New(uint64(id), nil)
+			c := NewCluster(w, 3, 3, stream.Options{Durability: stream.Memory})
+			c.Start()
+			w.SetLinks(sim.Link{DelayMin: 10 * time.Millisecond})
+			pass(t, w, crash)
+			w.Node(id).Crash(true)
+			w.Node(id).Start()
+			if !w.RunUntil(30*time.Second, func() bool { return c.Released() > 10 }) {
+				t.Errorf("n%d is gone for a moment after %v, and then: %v%s", id, crash, w.Failed(), c.describe())
+			}
+			w.Close()
+		}
+	}
+}

@@ -60,10 +60,10 @@ func wrong() []mutant.Mutant {
 			"	if number >= g.reign.Barrier {\n		g.advance(number)\n", "	g.advance(number)\n	if number >= g.reign.Barrier {\n",
 		}},
 		{Name: "an answer before the disk has it", File: followGo, Seed: 12, Edits: []string{
-			"	if g.options.Durability == Disk && rounds > g.disk.written {\n", "	if g.options.Durability == Memory && rounds > g.disk.written {\n",
+			"	if g.lazyMax() == 0 && rounds > g.disk.written {\n", "	if g.lazyMax() > 0 && rounds > g.disk.written {\n",
 		}},
 		{Name: "the leader's own disk counts before it has the round", File: replGo, Seed: 9, Edits: []string{
-			"		if g.options.Durability == Disk {\n", "		if g.options.Durability == Memory {\n",
+			"		if g.lazyMax() == 0 {\n", "		if g.lazyMax() > 0 {\n",
 		}},
 		{Name: "a commit number is believed beyond what matches", File: followGo, Seed: 8, Edits: []string{
 			"g.advance(min(req.commit, req.end()))", "g.advance(min(req.commit, g.log.last()))",
@@ -88,6 +88,9 @@ func forgotten() []mutant.Mutant {
 	return []mutant.Mutant{
 		{Name: "a member votes before it has caught up", File: "internal/stream/group.go", Seed: 2, Edits: []string{
 			"g.recovering = o.Durability == Memory && g.epoch > 0", "g.recovering = o.Durability == Memory && g.epoch == 0 && g.vote > 0",
+		}},
+		{Name: "a member that does not wait for its disk has promised to", File: "internal/stream/recover.go", Seed: 2, Edits: []string{
+			"		g.saveBallot() // it is durable", "		// it is durable",
 		}},
 	}
 }
