@@ -3,6 +3,7 @@ package stream
 import (
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/godwitdb/godwit/internal/hlc"
@@ -110,6 +111,17 @@ func compare(t *testing.T, l *log, want *naive, commit wal.RoundNumber) {
 	if rounds, ok := l.from(l.tailAt(), 1<<20); !ok || len(rounds) != len(l.tail) {
 		t.Fatalf("%d rounds of %d in memory, %v", len(rounds), len(l.tail), ok)
 	}
+}
+
+// TestSentRoundsAreOnlyRead is for the race detector: the rounds that a leader sends are
+// carried out at the same time.
+func TestSentRoundsAreOnlyRead(t *testing.T) {
+	m := appendReq{epoch: 2, run: run{rounds: []wal.Round{{Number: 1, Epoch: 2, Kind: wal.RoundData, Watermark: 3, Last: 4, Payload: []byte{}}}}}
+	var done sync.WaitGroup
+	for range 2 {
+		done.Go(func() { quorum.Encode(nil, &m) })
+	}
+	done.Wait()
 }
 
 // Messages that are not what they should be are refused, whatever they are.

@@ -23,18 +23,20 @@ func (p *position) fields(c *quorum.Coder) {
 	c.Uint((*uint64)(&p.number))
 }
 
-// roundFields names a round's fields. Its number follows from its place.
+// roundFields names a round's fields. Its number follows from its place. A round that is sent
+// is the log's own, which others read at the same time: nothing is written to it.
 func roundFields(c *quorum.Coder, r *wal.Round) {
 	c.Uint((*uint64)(&r.Epoch))
 	kind := uint64(r.Kind)
 	c.Uint(&kind)
-	if kind > math.MaxUint8 {
-		kind = math.MaxUint8 // nobody knows it
-	}
-	r.Kind = wal.RoundKind(kind)
 	c.Uint((*uint64)(&r.Watermark))
 	c.Uint((*uint64)(&r.Last))
-	if c.Blob(&r.Payload); len(r.Payload) == 0 {
+	c.Blob(&r.Payload)
+	if !c.Reading() {
+		return
+	}
+	r.Kind = wal.RoundKind(min(kind, math.MaxUint8)) // one that nobody knows stays so
+	if len(r.Payload) == 0 {
 		r.Payload = nil
 	}
 }
