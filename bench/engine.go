@@ -77,6 +77,11 @@ type Session interface {
 	Update(fn func(Tx) error) (Timestamp, error)
 	// View is Update for a transaction that only reads.
 	View(fn func(Tx) error) (Timestamp, error)
+	Outcomes
+}
+
+// Outcomes is what is known of a session's transactions beside their execution.
+type Outcomes interface {
 	// Released returns a timestamp: everything at or below it is released,
 	// which is to say durable as the engine is configured. It never falls.
 	Released() Timestamp

@@ -31,13 +31,30 @@ type runner struct {
 // tables are there already. The result has no machine, engine or check in it
 // yet: see Measure.
 func Run(ctx context.Context, e Engine, w Workload, c Config) (*Result, error) {
+	return Drive(ctx, w.Kinds(), c, func(n int) (Worker, Outcomes, error) {
+		s, err := e.NewSession(n)
+		if err != nil {
+			return nil, nil, err
+		}
+		worker, err := w.NewWorker(s, n, c.Sessions, c.Seed)
+		if err != nil {
+			return nil, nil, errors.Join(err, s.Close())
+		}
+		return worker, s, nil
+	})
+}
+
+// Drive is Run for workers that may execute their transactions anywhere. open
+// returns the one of a session, counted from 0, whose Outcomes Drive closes. kinds
+// names what the workers execute.
+func Drive(ctx context.Context, kinds []string, c Config, open func(session int) (Worker, Outcomes, error)) (*Result, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	r := &runner{kinds: w.Kinds()}
+	r := &runner{kinds: kinds}
 	r.config = c.withDefaults()
 	r.window, r.total = newTally(len(r.kinds)), newTally(len(r.kinds))
-	err := r.open(e, w)
+	err := r.open(open)
 	var result *Result
 	if err == nil {
 		result, err = r.measure(ctx)
@@ -51,15 +68,11 @@ func Run(ctx context.Context, e Engine, w Workload, c Config) (*Result, error) {
 	return result, nil
 }
 
-func (r *runner) open(e Engine, w Workload) error {
+func (r *runner) open(open func(session int) (Worker, Outcomes, error)) error {
 	for i := range r.config.Sessions {
-		s, err := e.NewSession(i)
+		worker, s, err := open(i)
 		if err != nil {
 			return err
-		}
-		worker, err := w.NewWorker(s, i, r.config.Sessions, r.config.Seed)
-		if err != nil {
-			return errors.Join(err, s.Close())
 		}
 		r.drivers = append(r.drivers, newDriver(&r.shared, s, worker, len(r.kinds)))
 	}

@@ -37,7 +37,7 @@ func (r *shared) now() time.Duration { return time.Since(r.origin) }
 // other.
 type driver struct {
 	run     *shared
-	session Session
+	session Outcomes
 	worker  Worker
 	window  window
 	seen    uint64
@@ -53,7 +53,7 @@ type driver struct {
 	err  error
 }
 
-func newDriver(run *shared, session Session, worker Worker, kinds int) *driver {
+func newDriver(run *shared, session Outcomes, worker Worker, kinds int) *driver {
 	d := &driver{
 		run: run, session: session, worker: worker,
 		window:  newWindow(run.config.InFlightMax),

@@ -107,8 +107,11 @@ func (w *Workload) Check(ctx context.Context, e bench.Engine, sessions int) erro
 	if err := bench.CheckParallel(ctx, e, sessions, warehouses, c.warehouse); err != nil {
 		return err
 	}
-	if !w.opened {
-		c.executed(w.workers)
+	switch {
+	case w.expected != nil:
+		c.executed(w.expected)
+	case !w.opened:
+		c.executed(w.Counts())
 	}
 	if c.mu.report.Count > 0 {
 		return &c.mu.report
@@ -270,22 +273,16 @@ func (c *checker) stockRows(r *bench.Reader, w warehouseID, first itemID, keys [
 }
 
 // executed compares the database with what the sessions counted.
-func (c *checker) executed(workers []*worker) {
+func (c *checker) executed(n bench.Counts) {
 	population := uint64(c.config.Warehouses * districts * c.config.Customers)
-	orders, payments := population, population
 	delivered := uint64(c.config.Warehouses*districts) * uint64(c.config.firstUndelivered()-1)
-	for _, w := range workers {
-		orders += w.newOrder.committed
-		payments += w.payment.committed
-		delivered += w.delivery.committed
-	}
 	for _, n := range []struct {
 		what      string
 		got, want uint64
 	}{
-		{"orders", c.ordersSeen.Load(), orders},
-		{"payments", c.paymentsSeen.Load(), payments},
-		{"delivered orders", c.deliveredSeen.Load(), delivered},
+		{"orders", c.ordersSeen.Load(), population + n[countOrders]},
+		{"payments", c.paymentsSeen.Load(), population + n[countPayments]},
+		{"delivered orders", c.deliveredSeen.Load(), delivered + n[countDelivered]},
 	} {
 		if n.got != n.want {
 			c.violated(ConditionExecuted, "%d %s in the database, %d were loaded and executed", n.got, n.what, n.want)

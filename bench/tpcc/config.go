@@ -24,6 +24,12 @@ const (
 	// customersMax is what the key of the index of orders has room for.
 	customersMax = 1<<12 - 1
 	itemsMax     = 1 << 24
+
+	// What the inputs are drawn from (2.4.1.5, 2.7.1.2, 2.8.1.2).
+	quantityMax  = 10
+	carriers     = 10
+	thresholdMin = 10
+	thresholdMax = 20
 )
 
 // Config is a size and a physical design of the database.

@@ -6,21 +6,24 @@ import (
 	"github.com/godwitdb/godwit/bench"
 )
 
-// delivery is the Delivery transaction (2.7): the oldest order of each district
-// of a warehouse, all in one database transaction.
-type delivery struct {
-	w        *worker
-	fn       func(bench.Tx) error
-	oldestFn func(key, value []byte) bool
-	lineFn   func(key, value []byte) bool
-	// runs counts the transactions, committed their delivered orders, skipped the
-	// districts that had none, and incomplete the transactions with such a
-	// district.
-	runs, committed, skipped, incomplete uint64
-
+// deliveryInput is what a delivery is asked to do.
+type deliveryInput struct {
 	home    warehouseID
 	carrier uint8
 	date    int64
+}
+
+func (d *deliveryInput) draw(t *terminal) {
+	d.home, d.carrier, d.date = t.home(), uint8(t.rng.Between(1, carriers)), clock()
+}
+
+// delivery is the Delivery transaction (2.7): the oldest order of each district
+// of a warehouse, all in one database transaction.
+type delivery struct {
+	deliveryInput
+	x        *executor
+	oldestFn func(key, value []byte) bool
+	lineFn   func(key, value []byte) bool
 
 	// The orders of the current attempt, one per district that has any.
 	count    int
@@ -48,23 +51,7 @@ type districtKeys struct {
 	keys  [districts][]byte
 }
 
-func (d *delivery) bind(w *worker) {
-	d.w, d.fn, d.oldestFn, d.lineFn = w, d.procedure, d.oldest, d.line
-}
-
-func (d *delivery) run() (bench.Timestamp, error) {
-	d.home, d.carrier, d.date = d.w.home(), uint8(d.w.rng.Between(1, 10)), clock()
-	ts, err := d.w.session.Update(d.fn)
-	if err == nil {
-		d.runs++
-		d.committed += uint64(d.count)
-		if d.count < districts {
-			d.incomplete++
-			d.skipped += uint64(districts - d.count)
-		}
-	}
-	return ts, err
-}
+func (d *delivery) bind(x *executor) { d.x, d.oldestFn, d.lineFn = x, d.oldest, d.line }
 
 // procedure is the profile (2.7.4.2), each step for all districts.
 func (d *delivery) procedure(tx bench.Tx) error {
@@ -90,7 +77,7 @@ func (d *delivery) takeOldest(tx bench.Tx) error {
 		d.found = 0
 		from := orderKey(d.from[:0], d.home, district, 0)
 		to := orderKey(d.to[:0], d.home, district+1, 0)
-		if err := tx.Scan(d.w.t.newOrder, from, to, false, 1, d.oldestFn); err != nil {
+		if err := tx.Scan(d.x.t.newOrder, from, to, false, 1, d.oldestFn); err != nil {
 			return err
 		}
 		if d.found == 0 {
@@ -101,7 +88,7 @@ func (d *delivery) takeOldest(tx bench.Tx) error {
 		d.district[i], d.order[i] = district, d.found
 		key := orderKey(d.orderKeys.bytes[i][:0], d.home, district, d.found)
 		d.orderKeys.keys[i] = key
-		if err := tx.Delete(d.w.t.newOrder, key); err != nil {
+		if err := tx.Delete(d.x.t.newOrder, key); err != nil {
 			return err
 		}
 	}
@@ -115,7 +102,7 @@ func (d *delivery) oldest(key, _ []byte) bool {
 
 // setCarriers sets the orders' carrier and notes their customers.
 func (d *delivery) setCarriers(tx bench.Tx) error {
-	t, keys, rows := d.w.t, d.orderKeys.keys[:d.count], d.rows[:d.count]
+	t, keys, rows := d.x.t, d.orderKeys.keys[:d.count], d.rows[:d.count]
 	if err := getMany(tx, t.order, keys, rows, orderBytes); err != nil {
 		return err
 	}
@@ -137,7 +124,7 @@ func (d *delivery) deliverLines(tx bench.Tx, i int) error {
 	d.lineSeen, d.amount[i] = 0, 0
 	from := orderLineKey(d.from[:0], d.home, d.district[i], d.order[i], 0)
 	to := orderLineKey(d.to[:0], d.home, d.district[i], d.order[i]+1, 0)
-	if err := tx.Scan(d.w.t.orderLine, from, to, false, orderLinesMax, d.lineFn); err != nil {
+	if err := tx.Scan(d.x.t.orderLine, from, to, false, orderLinesMax, d.lineFn); err != nil {
 		return err
 	}
 	if d.lineSeen != d.lineWant[i] {
@@ -147,7 +134,7 @@ func (d *delivery) deliverLines(tx bench.Tx, i int) error {
 		row := d.lines[n][:]
 		d.amount[i] += cents(getU32(row, lineAmount))
 		setI64(row, lineDelivery, d.date)
-		if err := tx.Put(d.w.t.orderLine, d.lineKeys[n][:], row); err != nil {
+		if err := tx.Put(d.x.t.orderLine, d.lineKeys[n][:], row); err != nil {
 			return err
 		}
 	}
@@ -166,7 +153,7 @@ func (d *delivery) line(key, row []byte) bool {
 
 // bill charges the customers.
 func (d *delivery) bill(tx bench.Tx) error {
-	t, keys, rows := d.w.t, d.customerKeys.keys[:d.count], d.rows[:d.count]
+	t, keys, rows := d.x.t, d.customerKeys.keys[:d.count], d.rows[:d.count]
 	if err := getMany(tx, t.customer, keys, rows, customerData); err != nil {
 		return err
 	}

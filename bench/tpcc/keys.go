@@ -46,6 +46,9 @@ func customerNameKey(dst []byte, w warehouseID, d districtID, last []byte) []byt
 	return append(append(districtKey(dst, w, d), last...), 0)
 }
 
+// historyNumberMax is the highest number of a session's row of HISTORY.
+const historyNumberMax = 1<<48 - 1
+
 // historyKey tells rows apart; source is 0 for the population and the session's
 // number + 1 in a run.
 func historyKey(dst []byte, source uint16, number uint64) []byte {

@@ -6,21 +6,22 @@ import (
 	"github.com/godwitdb/godwit/bench"
 )
 
-// newOrder is the New-Order transaction (2.4).
-type newOrder struct {
-	w  *worker
-	fn func(bench.Tx) error
-	// committed counts the orders that are in the database.
-	committed uint64
-
-	// The order as the customer gives it.
+// newOrderInput is an order as the customer gives it.
+type newOrderInput struct {
 	home     warehouseID
 	district districtID
 	customer customerID
 	count    int
 	lines    [orderLinesMax]wantedLine
-	allLocal bool
 	entry    int64
+}
+
+// newOrder is the New-Order transaction (2.4).
+type newOrder struct {
+	newOrderInput
+	x *executor
+
+	allLocal bool
 
 	// What the terminal shows (2.4.3.3), of the last attempt.
 	order  orderID
@@ -56,40 +57,33 @@ type lineKeys struct {
 	keys  [orderLinesMax][]byte
 }
 
-func (n *newOrder) bind(w *worker) { n.w, n.fn = w, n.procedure }
-
-func (n *newOrder) run() (bench.Timestamp, error) {
-	n.draw()
-	ts, err := n.w.session.Update(n.fn)
-	if err == nil {
-		n.committed++
-	}
-	return ts, err
-}
-
 // draw makes the input (2.4.1). The unused item of one order in a hundred is its
 // last.
-func (n *newOrder) draw() {
-	w, r := n.w, &n.w.rng
-	n.home, n.district, n.customer = w.home(), w.anyDistrict(), w.anyCustomer()
+func (n *newOrderInput) draw(t *terminal) {
+	r := &t.rng
+	n.home, n.district, n.customer = t.home(), t.anyDistrict(), t.anyCustomer()
 	n.count = r.Between(orderLinesMin, orderLinesMax)
-	n.allLocal = true
 	for i := range n.count {
 		l := &n.lines[i]
-		l.item = itemID(nurand(r, nurandItem, w.c.item, 1, w.config.Items))
-		l.quantity = uint8(r.Between(1, 10))
+		l.item = itemID(nurand(r, nurandItem, t.c.item, 1, t.config.Items))
+		l.quantity = uint8(r.Between(1, quantityMax))
 		l.supply = n.home
 		if r.N(100) == 0 {
-			l.supply = w.otherThan(n.home)
-			n.allLocal = n.allLocal && l.supply == n.home
+			l.supply = t.otherThan(n.home)
 		}
 	}
 	if r.N(100) == 0 {
-		n.lines[n.count-1].item = itemID(w.config.Items) + 1
+		n.lines[n.count-1].item = itemID(t.config.Items) + 1
 	}
 	n.entry = clock()
+}
+
+// prepare makes what follows from the input.
+func (n *newOrder) prepare() {
+	n.allLocal = true
 	for i := range n.count {
 		l := &n.lines[i]
+		n.allLocal = n.allLocal && l.supply == n.home
 		n.itemKeys.keys[i] = itemKey(n.itemKeys.bytes[i][:0], l.item)
 		n.stockKeys.keys[i] = stockKey(n.stockKeys.bytes[i][:0], l.supply, l.item)
 	}
@@ -98,7 +92,7 @@ func (n *newOrder) draw() {
 // procedure is the profile (2.4.2.2). The item that does not exist is met only
 // after all the work is done, as clause 2.4.2.3 wants, and takes all of it back.
 func (n *newOrder) procedure(tx bench.Tx) error {
-	t := n.w.t
+	t := n.x.t
 	warehouse, err := get(tx, t.warehouse, warehouseKey(n.warehouseKey[:0], n.home), warehouseBytes)
 	if err != nil {
 		return err
@@ -129,18 +123,18 @@ const rateUnit cents = 10_000
 // nextOrder takes the order's number from the district.
 func (n *newOrder) nextOrder(tx bench.Tx) error {
 	key := districtKey(n.districtKey[:0], n.home, n.district)
-	row, err := get(tx, n.w.t.district, key, districtBytes)
+	row, err := get(tx, n.x.t.district, key, districtBytes)
 	if err != nil {
 		return err
 	}
 	copy(n.districtRow[:], row)
 	n.order = orderID(getU32(row, districtNextOrder))
 	setU32(n.districtRow[:], districtNextOrder, uint32(n.order)+1)
-	return tx.Put(n.w.t.district, key, n.districtRow[:])
+	return tx.Put(n.x.t.district, key, n.districtRow[:])
 }
 
 func (n *newOrder) insertOrder(tx bench.Tx) error {
-	t, row := n.w.t, n.orderRow[:]
+	t, row := n.x.t, n.orderRow[:]
 	clear(row)
 	setU16(row, orderCustomer, uint16(n.customer))
 	setI64(row, orderEntry, n.entry)
@@ -162,11 +156,11 @@ func (n *newOrder) insertOrder(tx bench.Tx) error {
 // placeLines takes the stock, inserts the order lines and returns the sum of
 // their amounts. It returns bench.ErrRollback if the last item does not exist.
 func (n *newOrder) placeLines(tx bench.Tx) (sum cents, err error) {
-	t, valid := n.w.t, n.count
+	t, valid := n.x.t, n.count
 	if err := tx.GetMany(t.item, n.itemKeys.keys[:n.count], n.items[:n.count]); err != nil {
 		return 0, err
 	}
-	if n.items[n.count-1] == nil && n.lines[n.count-1].item > itemID(n.w.config.Items) {
+	if n.items[n.count-1] == nil && n.lines[n.count-1].item > itemID(n.x.config.Items) {
 		valid--
 	}
 	keys := n.stockKeys.keys[:valid]
@@ -219,7 +213,7 @@ func (n *newOrder) takeStock(tx bench.Tx, i int) error {
 	if line.supply != n.home {
 		setU32(row, stockRemotes, getU32(row, stockRemotes)+1)
 	}
-	return tx.Put(n.w.t.stock, n.stockKeys.keys[i], row)
+	return tx.Put(n.x.t.stock, n.stockKeys.keys[i], row)
 }
 
 func (n *newOrder) insertLine(tx bench.Tx, i int) (cents, error) {
@@ -237,5 +231,5 @@ func (n *newOrder) insertLine(tx bench.Tx, i int) (cents, error) {
 	dist := stockInfoDist + int(n.district-1)*distInfoBytes
 	copy(row[lineDistInfo:], info[dist:dist+distInfoBytes])
 	key := orderLineKey(n.orderKey[:0], n.home, n.district, n.order, uint8(i+1))
-	return amount, tx.Insert(n.w.t.orderLine, key, row)
+	return amount, tx.Insert(n.x.t.orderLine, key, row)
 }

@@ -8,11 +8,11 @@ import (
 
 // orderStatus is the Order-Status transaction (2.6).
 type orderStatus struct {
-	w        *worker
-	fn       func(bench.Tx) error
+	customer customerChoice
+	x        *executor
+	find     customerFinder
 	lastFn   func(key, value []byte) bool
 	lineFn   func(key, value []byte) bool
-	customer customerChoice
 
 	// What the terminal shows (2.6.3.3), of the last attempt.
 	balance   cents
@@ -33,31 +33,26 @@ type shownLine struct {
 	delivery int64
 }
 
-func (o *orderStatus) bind(w *worker) {
-	o.w, o.fn, o.lastFn, o.lineFn = w, o.procedure, o.last, o.line
-	o.customer.bind(w)
-}
-
-func (o *orderStatus) run() (bench.Timestamp, error) {
-	o.customer.draw(o.w.home(), o.w.anyDistrict())
-	return o.w.session.View(o.fn)
+func (o *orderStatus) bind(x *executor) {
+	o.x, o.lastFn, o.lineFn = x, o.last, o.line
+	o.find.bind(x)
 }
 
 // procedure is the profile (2.6.2.2).
 func (o *orderStatus) procedure(tx bench.Tx) error {
-	t, c := o.w.t, &o.customer
-	row, err := c.row(tx)
+	t, c := o.x.t, &o.customer
+	row, err := o.find.row(tx, c)
 	if err != nil {
 		return err
 	}
 	o.balance, o.lastOrder, o.lines = getCents(row, customerBalance), 0, 0
-	from := orderCustomerKey(o.from[:0], c.home, c.district, c.found, 0)
-	to := orderCustomerKey(o.to[:0], c.home, c.district, c.found+1, 0)
+	from := orderCustomerKey(o.from[:0], c.home, c.district, o.find.found, 0)
+	to := orderCustomerKey(o.to[:0], c.home, c.district, o.find.found+1, 0)
 	if err := tx.Scan(t.orderCustomer, from, to, true, 1, o.lastFn); err != nil {
 		return err
 	}
 	if o.lastOrder == 0 {
-		return fmt.Errorf("tpcc: customer %d of warehouse %d district %d has no order", c.found, c.home, c.district)
+		return fmt.Errorf("tpcc: customer %d of warehouse %d district %d has no order", o.find.found, c.home, c.district)
 	}
 	row, err = get(tx, t.order, orderKey(o.from[:0], c.home, c.district, o.lastOrder), orderBytes)
 	if err != nil {

@@ -6,20 +6,23 @@ import (
 	"github.com/godwitdb/godwit/bench"
 )
 
-// payment is the Payment transaction (2.5).
-type payment struct {
-	w  *worker
-	fn func(bench.Tx) error
-	// number is the last history row of this session, committed how many it
-	// added in this run.
-	source            uint16
-	number, committed uint64
-
+// paymentInput is a payment as it is entered.
+type paymentInput struct {
 	home     warehouseID
 	district districtID
 	customer customerChoice
 	amount   cents
 	date     int64
+	// The key of its row of HISTORY: the session and a number.
+	source uint16
+	number uint64
+}
+
+// payment is the Payment transaction (2.5).
+type payment struct {
+	paymentInput
+	x    *executor
+	find customerFinder
 
 	warehouseKey [warehouseKeyBytes]byte
 	districtKey  [districtKeyBytes]byte
@@ -34,47 +37,43 @@ type payment struct {
 // badCredit marks the customers whose payments are noted in C_DATA.
 const badCredit = "BC"
 
-// bind also finds where the session's history goes on, if the database has been
-// run on before.
-func (p *payment) bind(w *worker, n int) error {
-	p.w, p.fn, p.source = w, p.procedure, uint16(n+1)
-	p.customer.bind(w)
-	from, to := historyKey(nil, p.source, 0), historyKey(nil, p.source+1, 0)
-	_, err := w.session.View(func(tx bench.Tx) error {
-		return tx.Scan(w.t.history, from, to, true, 1, func(key, _ []byte) bool {
-			p.number = numberOfHistoryKey(key)
+// lastPayment returns the number of a session's last row of HISTORY, 0 if there is none:
+// the database may have been run on before.
+func lastPayment(s bench.Session, t *tables, source uint16) (number uint64, err error) {
+	from, to := historyKey(nil, source, 0), historyKey(nil, source+1, 0)
+	_, err = s.View(func(tx bench.Tx) error {
+		number = 0
+		return tx.Scan(t.history, from, to, true, 1, func(key, _ []byte) bool {
+			number = numberOfHistoryKey(key)
 			return false
 		})
 	})
-	return err
-}
-
-func (p *payment) run() (bench.Timestamp, error) {
-	p.draw()
-	ts, err := p.w.session.Update(p.fn)
-	if err == nil {
-		p.committed++
-	}
-	return ts, err
+	return number, err
 }
 
 // draw makes the input (2.5.1): in 15 % the customer belongs elsewhere.
-func (p *payment) draw() {
-	w := p.w
-	p.home, p.district = w.home(), w.anyDistrict()
-	if w.rng.N(100) < 85 || w.config.Warehouses == 1 {
-		p.customer.draw(p.home, p.district)
+func (p *paymentInput) draw(t *terminal) {
+	p.home, p.district = t.home(), t.anyDistrict()
+	if t.rng.N(100) < 85 || t.config.Warehouses == 1 {
+		p.customer.draw(t, p.home, p.district)
 	} else {
-		p.customer.draw(w.otherThan(p.home), w.anyDistrict())
+		p.customer.draw(t, t.otherThan(p.home), t.anyDistrict())
 	}
-	p.amount = cents(w.rng.Between(1_00, 5000_00))
+	p.amount = cents(t.rng.Between(int(paidMin), int(paidMax)))
 	p.date = clock()
-	p.number++
+	t.payments++
+	p.source, p.number = t.source, t.payments
 }
+
+// The bounds of H_AMOUNT.
+const (
+	paidMin cents = 1_00
+	paidMax cents = 5000_00
+)
 
 // procedure is the profile (2.5.2.2).
 func (p *payment) procedure(tx bench.Tx) error {
-	t := p.w.t
+	t := p.x.t
 	key := warehouseKey(p.warehouseKey[:0], p.home)
 	row, err := get(tx, t.warehouse, key, warehouseBytes)
 	if err != nil {
@@ -102,7 +101,7 @@ func (p *payment) procedure(tx bench.Tx) error {
 
 // pay books the amount with the customer.
 func (p *payment) pay(tx bench.Tx) error {
-	row, err := p.customer.row(tx)
+	row, err := p.find.row(tx, &p.customer)
 	if err != nil {
 		return err
 	}
@@ -116,14 +115,14 @@ func (p *payment) pay(tx bench.Tx) error {
 		n += copy(p.customerRow[customerData+n:], row[customerData:])
 		paid = p.customerRow[:customerData+n]
 	}
-	return tx.Put(p.w.t.customer, p.customer.key(), paid)
+	return tx.Put(p.x.t.customer, p.find.key(&p.customer), paid)
 }
 
 // note is what goes to the front of C_DATA: the payment in words.
 func (p *payment) note() []byte {
 	b := p.dataNote[:0]
 	for _, n := range [...]uint64{
-		uint64(p.customer.found), uint64(p.customer.district), uint64(p.customer.home), uint64(p.district), uint64(p.home),
+		uint64(p.find.found), uint64(p.customer.district), uint64(p.customer.home), uint64(p.district), uint64(p.home),
 	} {
 		b = append(strconv.AppendUint(b, n, 10), ' ')
 	}
@@ -133,11 +132,11 @@ func (p *payment) note() []byte {
 
 func (p *payment) insertHistory(tx bench.Tx) error {
 	c := &p.customer
-	row := appendHistory(p.historyRow[:0], c.home, c.district, c.found, p.home, p.district, p.date, p.amount)
+	row := appendHistory(p.historyRow[:0], c.home, c.district, p.find.found, p.home, p.district, p.date, p.amount)
 	row = append(row, getText(p.warehouseRow[:], warehouseName)...)
 	row = append(row, "    "...)
 	row = append(row, getText(p.districtRow[:], districtName)...)
-	return tx.Insert(p.w.t.history, historyKey(p.historyKey[:0], p.source, p.number), row)
+	return tx.Insert(p.x.t.history, historyKey(p.historyKey[:0], p.source, p.number), row)
 }
 
 // appendHistory appends a row of HISTORY without its text.

@@ -39,6 +39,9 @@ const original = "ORIGINAL"
 
 var syllables = [10]string{"BAR", "OUGHT", "ABLE", "PRI", "PRES", "ESE", "ANTI", "CALLY", "ATION", "EING"}
 
+// lastNameMax is the length of C_LAST.
+const lastNameMax = 16
+
 // lastName appends the name of number 0..999 (4.3.2.3).
 func lastName(dst []byte, number int) []byte {
 	dst = append(dst, syllables[number/100]...)

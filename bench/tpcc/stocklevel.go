@@ -16,15 +16,22 @@ const (
 	itemSlots = 1024
 )
 
-// stockLevel is the Stock-Level transaction (2.8).
-type stockLevel struct {
-	w      *worker
-	fn     func(bench.Tx) error
-	lineFn func(key, value []byte) bool
-
+// stockLevelInput is what a Stock-Level is asked for.
+type stockLevelInput struct {
 	home      warehouseID
 	district  districtID
 	threshold int32
+}
+
+func (s *stockLevelInput) draw(t *terminal) {
+	s.home, s.district, s.threshold = t.home(), t.anyDistrict(), int32(t.rng.Between(thresholdMin, thresholdMax))
+}
+
+// stockLevel is the Stock-Level transaction (2.8).
+type stockLevel struct {
+	stockLevelInput
+	x      *executor
+	lineFn func(key, value []byte) bool
 
 	// low is the result: how many different items are short.
 	low int
@@ -63,18 +70,11 @@ func (s *itemSet) add(item itemID) bool {
 // clear empties the set. Rounds of 32 bits last longer than any run.
 func (s *itemSet) clear() { s.round, s.count = s.round+1, 0 }
 
-func (s *stockLevel) bind(w *worker) {
-	s.w, s.fn, s.lineFn = w, s.procedure, s.line
-}
-
-func (s *stockLevel) run() (bench.Timestamp, error) {
-	s.home, s.district, s.threshold = s.w.home(), s.w.anyDistrict(), int32(s.w.rng.Between(10, 20))
-	return s.w.session.View(s.fn)
-}
+func (s *stockLevel) bind(x *executor) { s.x, s.lineFn = x, s.line }
 
 // procedure is the profile (2.8.2.2).
 func (s *stockLevel) procedure(tx bench.Tx) error {
-	t := s.w.t
+	t := s.x.t
 	row, err := get(tx, t.district, districtKey(s.districtKey[:0], s.home, s.district), districtBytes)
 	if err != nil {
 		return err

@@ -13,20 +13,26 @@ const (
 	kindOrderStatus
 	kindDelivery
 	kindStockLevel
+	kinds
 )
+
+// readOnly tells whether transactions of a kind only read.
+func readOnly(k bench.Kind) bool { return k == kindOrderStatus || k == kindStockLevel }
 
 // Workload is TPC-C on one engine. It implements bench.Workload.
 type Workload struct {
-	config  Config
-	t       tables
-	workers []*worker
+	config Config
+	t      tables
+	// terminals are those of workers, too.
+	terminals []*terminal
 	// opened says that the database is from an earlier run, whose transactions
-	// nobody has counted.
-	opened bool
+	// nobody has counted, unless they are expected.
+	opened   bool
+	expected bench.Counts
 }
 
 var (
-	_ bench.Workload      = (*Workload)(nil)
+	_ bench.Remote        = (*Workload)(nil)
 	_ bench.StatsReporter = (*Workload)(nil)
 )
 
@@ -78,12 +84,50 @@ func (w *Workload) Open(e bench.Engine) error {
 
 // NewWorker implements bench.Workload.
 func (w *Workload) NewWorker(s bench.Session, n, workers int, seed uint64) (bench.Worker, error) {
-	worker, err := newWorker(w, s, n, workers, seed)
-	if err != nil {
+	return newWorker(w, s, n, workers, seed)
+}
+
+// ReadOnly implements bench.Remote.
+func (*Workload) ReadOnly(k bench.Kind) bool { return readOnly(k) }
+
+// NewTerminal implements bench.Remote.
+func (w *Workload) NewTerminal(n, of int, seed uint64) bench.Terminal {
+	return newTerminal(w, n, of, seed)
+}
+
+// NewExecutor implements bench.Remote.
+func (w *Workload) NewExecutor(e bench.Engine) (bench.Executor, error) {
+	t := new(tables)
+	if err := t.open(e); err != nil {
 		return nil, err
 	}
-	w.workers = append(w.workers, worker)
-	return worker, nil
+	return newExecutor(w.config, t), nil
+}
+
+// The names of Counts.
+const (
+	countOrders    = "orders"
+	countPayments  = "payments"
+	countDelivered = "delivered_orders"
+)
+
+// Counts implements bench.Remote.
+func (w *Workload) Counts() bench.Counts {
+	c := w.executed()
+	return bench.Counts{countOrders: c.orders, countPayments: c.payments, countDelivered: c.delivered}
+}
+
+// Expect implements bench.Remote.
+func (w *Workload) Expect(c bench.Counts) { w.expected = c }
+
+// executed adds up what the terminals have counted.
+func (w *Workload) executed() (sum counts) {
+	for _, t := range w.terminals {
+		c := &t.executed
+		sum.orders, sum.payments, sum.delivered = sum.orders+c.orders, sum.payments+c.payments, sum.delivered+c.delivered
+		sum.deliveries, sum.skipped, sum.incomplete = sum.deliveries+c.deliveries, sum.skipped+c.skipped, sum.incomplete+c.incomplete
+	}
+	return sum
 }
 
 // Stats implements bench.StatsReporter, when no worker runs: how many Delivery
@@ -91,12 +135,8 @@ func (w *Workload) NewWorker(s bench.Session, n, workers int, seed uint64) (benc
 // how many such districts there were. Clause 2.7.4.2 wants that reported if it is more
 // than 1 % of the transactions.
 func (w *Workload) Stats() map[string]float64 {
-	var runs, incomplete, skipped uint64
-	for _, worker := range w.workers {
-		d := &worker.delivery
-		runs, incomplete, skipped = runs+d.runs, incomplete+d.incomplete, skipped+d.skipped
-	}
+	c := w.executed()
 	return map[string]float64{
-		"deliveries": float64(runs), "deliveries_incomplete": float64(incomplete), "delivery_districts_skipped": float64(skipped),
+		"deliveries": float64(c.deliveries), "deliveries_incomplete": float64(c.incomplete), "delivery_districts_skipped": float64(c.skipped),
 	}
 }

@@ -95,7 +95,7 @@ func TestSkippedDeliveriesAreReported(t *testing.T) {
 	const empty = 3
 	waiting := c.Customers - int(w.config.firstUndelivered()) + 1
 	for range waiting + empty {
-		if _, err := worker.delivery.run(); err != nil {
+		if _, err := worker.run(kindDelivery); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -280,9 +280,9 @@ func TestHomes(t *testing.T) {
 func TestNewOrderTotal(t *testing.T) {
 	w, e := loaded(t, small(), 1, refengine.Options{})
 	worker := runSome(t, w, e, 0)
-	n := &worker.newOrder
+	n := &worker.executor.newOrder
 	for range 200 {
-		_, err := n.run()
+		_, err := worker.run(kindNewOrder)
 		if errors.Is(err, bench.ErrRollback) {
 			continue
 		}
@@ -359,13 +359,12 @@ func TestPaymentByNameTakesTheMiddleCustomer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &worker.payment.customer
-	c.home, c.district, c.number, c.name = 1, 1, 0, []byte("TWITCHER")
-	if _, err := worker.session.View(func(tx bench.Tx) error { _, err := c.row(tx); return err }); err != nil {
+	c, f := customerChoice{home: 1, district: 1, name: []byte("TWITCHER")}, &worker.executor.payment.find
+	if _, err := worker.session.View(func(tx bench.Tx) error { _, err := f.row(tx, &c); return err }); err != nil {
 		t.Fatal(err)
 	}
-	if c.found != names["bb"] {
-		t.Errorf("customer %d, want the second of four, %d", c.found, names["bb"])
+	if f.found != names["bb"] {
+		t.Errorf("customer %d, want the second of four, %d", f.found, names["bb"])
 	}
 }
 

@@ -158,3 +158,6 @@ func (m Mix) definition() (mix, bool) {
 func (o operation) String() string {
 	return [...]string{"read", "update", "insert", "scan", "read-modify-write"}[o]
 }
+
+// readOnly tells whether an operation only reads.
+func (o operation) readOnly() bool { return o == opRead || o == opScan }

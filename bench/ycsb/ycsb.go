@@ -23,11 +23,13 @@ type Workload struct {
 	layout   layout
 	table    bench.Table
 	sequence sequence
-	workers  []*worker
-	opened   bool
+	// terminals are those of workers, too.
+	terminals []*terminal
+	opened    bool
+	expected  bench.Counts // not nil if it is known what was executed elsewhere
 }
 
-var _ bench.Workload = (*Workload)(nil)
+var _ bench.Remote = (*Workload)(nil)
 
 // New returns the workload of a configuration.
 func New(c Config) (*Workload, error) {
@@ -124,10 +126,42 @@ func (w *Workload) count(r *bench.Reader) (records int, err error) {
 
 // NewWorker implements bench.Workload.
 func (w *Workload) NewWorker(s bench.Session, n, _ int, seed uint64) (bench.Worker, error) {
-	worker := newWorker(w, s, n, seed)
-	w.workers = append(w.workers, worker)
-	return worker, nil
+	return newWorker(w, s, n, seed), nil
 }
+
+// ReadOnly implements bench.Remote.
+func (w *Workload) ReadOnly(k bench.Kind) bool { return w.mix.ops[k].readOnly() }
+
+// NewTerminal implements bench.Remote.
+func (w *Workload) NewTerminal(n, _ int, seed uint64) bench.Terminal { return newTerminal(w, n, seed) }
+
+// NewExecutor implements bench.Remote.
+func (w *Workload) NewExecutor(e bench.Engine) (bench.Executor, error) {
+	t, err := e.OpenTable(tableName)
+	if err != nil {
+		return nil, err
+	}
+	return newExecutor(w, t), nil
+}
+
+// The names of Counts.
+const (
+	countWrites  = "writes"
+	countInserts = "inserts"
+)
+
+// Counts implements bench.Remote.
+func (w *Workload) Counts() bench.Counts {
+	c := bench.Counts{countWrites: 0, countInserts: 0}
+	for _, t := range w.terminals {
+		c[countWrites] += t.writes
+		c[countInserts] += t.inserts
+	}
+	return c
+}
+
+// Expect implements bench.Remote.
+func (w *Workload) Expect(c bench.Counts) { w.expected = c }
 
 // Check implements bench.Workload: all records are there and intact, there are no
 // others, and their counters add up to the writes that executed.
@@ -154,15 +188,18 @@ func (w *Workload) Check(ctx context.Context, e bench.Engine, sessions int) erro
 	if n := scanned.Load(); n != records {
 		return fmt.Errorf("ycsb: %d records in the table, %d expected", n, records)
 	}
-	if w.opened {
+	executed := w.Counts()
+	switch {
+	case w.expected != nil:
+		executed = w.expected
+		if want := uint64(w.config.Records) + executed[countInserts]; records != want {
+			return fmt.Errorf("ycsb: %d records, %d were loaded and inserted", records, want)
+		}
+	case w.opened:
 		return nil
 	}
-	writes := uint64(0)
-	for _, worker := range w.workers {
-		writes += worker.writes
-	}
-	if sum := counters.Load(); sum != writes {
-		return fmt.Errorf("ycsb: the records were written %d times, by their counters, and %d writes executed", sum, writes)
+	if sum := counters.Load(); sum != executed[countWrites] {
+		return fmt.Errorf("ycsb: the records were written %d times, by their counters, and %d writes executed", sum, executed[countWrites])
 	}
 	return nil
 }

@@ -344,6 +344,7 @@ func TestValidate(t *testing.T) {
 type canned struct {
 	w     *Workload
 	value []byte
+	x     *executor
 }
 
 func (c *canned) Update(fn func(bench.Tx) error) (bench.Timestamp, error) { return 1, fn(c) }
@@ -352,7 +353,7 @@ func (c *canned) Released() bench.Timestamp                               { retu
 func (c *canned) Aborts() uint64                                          { return 0 }
 func (c *canned) Close() error                                            { return nil }
 func (c *canned) Get(bench.Table, []byte) ([]byte, error) {
-	c.w.layout.fill(c.value, c.w.workers[0].numbers[0])
+	c.w.layout.fill(c.value, c.x.numbers[0])
 	return c.value, nil
 }
 
@@ -360,7 +361,7 @@ func (c *canned) GetMany(_ bench.Table, keys, values [][]byte) error {
 	for i := range keys {
 		n := c.w.layout.bytes()
 		values[i] = c.value[i*n : (i+1)*n]
-		c.w.layout.fill(values[i], c.w.workers[0].numbers[i])
+		c.w.layout.fill(values[i], c.x.numbers[i])
 	}
 	return nil
 }
@@ -379,8 +380,9 @@ func cannedWorker(c Config) (*worker, error) {
 		return nil, err
 	}
 	s := &canned{w: w, value: make([]byte, c.PerTxn*w.layout.bytes())}
-	k, err := w.NewWorker(s, 0, 1, 1)
-	return k.(*worker), err
+	k := newWorker(w, s, 0, 1)
+	s.x = k.executor
+	return k, nil
 }
 
 func TestTransactionsDoNotAllocate(t *testing.T) {
