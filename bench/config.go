@@ -37,6 +37,8 @@ type Config struct {
 	// preemption, 10 ms, at every step. 0 is 100 µs in that case and never in
 	// any other; below 0 is never.
 	Yield time.Duration
+	// Host, if set, runs the sessions, instead of goroutines of their own.
+	Host Host
 	// DrainTimeout is how long the releases may take after the run; 0 is one
 	// minute.
 	DrainTimeout time.Duration
@@ -55,6 +57,24 @@ type Config struct {
 	Progress func(Interval)
 }
 
+// Host runs sessions. It is for those whose transactions wait for something that one loop
+// takes care of, as an answer over a network is.
+type Host interface {
+	// Go starts to run a session, counted from 0, and returns.
+	Go(session int, run func())
+	// Sleep lets a time pass. It is called by what Go runs.
+	Sleep(session int, d time.Duration)
+}
+
+// goroutines is the Host of sessions that execute by themselves.
+type goroutines struct{}
+
+// Go implements Host.
+func (goroutines) Go(_ int, run func()) { go run() }
+
+// Sleep implements Host.
+func (goroutines) Sleep(_ int, d time.Duration) { time.Sleep(d) }
+
 // withDefaults returns c with its zero fields filled in.
 func (c Config) withDefaults() Config {
 	if c.Interval == 0 {
@@ -68,6 +88,9 @@ func (c Config) withDefaults() Config {
 		if c.Sessions >= runtime.GOMAXPROCS(0) {
 			c.Yield = 100 * time.Microsecond
 		}
+	}
+	if c.Host == nil {
+		c.Host = goroutines{}
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = time.Minute

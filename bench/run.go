@@ -74,7 +74,7 @@ func (r *runner) open(open func(session int) (Worker, Outcomes, error)) error {
 		if err != nil {
 			return err
 		}
-		r.drivers = append(r.drivers, newDriver(&r.shared, s, worker, len(r.kinds)))
+		r.drivers = append(r.drivers, newDriver(&r.shared, i, s, worker, len(r.kinds)))
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func (r *runner) measure(ctx context.Context) (*Result, error) {
 	r.origin = started
 	beside := r.startBeside(ctx)
 	for _, d := range r.drivers {
-		go d.loop()
+		r.config.Host.Go(d.number, d.loop)
 	}
 	// The statistics of the collector are as of its last cycle.
 	runtime.GC()

@@ -373,6 +373,66 @@ func TestFailingTransactionEndsTheRun(t *testing.T) {
 	}
 }
 
+// oneAtATime is a Host whose sessions take turns.
+type oneAtATime struct {
+	turn  chan struct{}
+	slept atomic.Int64
+}
+
+func (h *oneAtATime) Go(_ int, run func()) {
+	go func() {
+		h.turn <- struct{}{}
+		run()
+		<-h.turn
+	}()
+}
+
+func (h *oneAtATime) Sleep(int, time.Duration) {
+	h.slept.Add(1)
+	<-h.turn
+	runtime.Gosched()
+	h.turn <- struct{}{}
+}
+
+// TestHostRunsTheSessions has sessions that may only run in turns, and therefore race with
+// each other unless the Host is asked whenever one rests.
+func TestHostRunsTheSessions(t *testing.T) {
+	h := &oneAtATime{turn: make(chan struct{}, 1)}
+	ran, total := make([]int, 3), 0
+	c := bench.Config{Sessions: len(ran), Duration: 50 * time.Millisecond, RatePerSecond: 2000, Host: h}
+	r, err := bench.Drive(t.Context(), []string{"count"}, c, func(n int) (bench.Worker, bench.Outcomes, error) {
+		w := &counter{all: ran, own: n, total: &total}
+		return w, w, nil
+	})
+	if err != nil || r.Executed == 0 || r.Released != r.Executed || h.slept.Load() == 0 {
+		t.Fatalf("%v, %d rests\n%+v", err, h.slept.Load(), r)
+	}
+	for n := range ran {
+		if total -= ran[n]; ran[n] == 0 {
+			t.Errorf("session %d has not run: %v", n, ran)
+		}
+	}
+	if total != 0 {
+		t.Errorf("%v have not run in turns: %d more in all", ran, total)
+	}
+}
+
+// counter is a session that counts what all of them do.
+type counter struct {
+	all   []int
+	own   int
+	total *int // of all sessions, which take turns
+}
+
+func (w *counter) Run() (bench.Kind, bench.Timestamp, error) {
+	w.all[w.own]++
+	*w.total++
+	return 0, 0, nil
+}
+func (*counter) Released() bench.Timestamp { return 0 }
+func (*counter) Aborts() uint64            { return 0 }
+func (*counter) Close() error              { return nil }
+
 func TestBesideRunsWithTheSessions(t *testing.T) {
 	w, e := &counting{}, refengine.New(refengine.Options{})
 	if err := w.Load(t.Context(), e, 1); err != nil {

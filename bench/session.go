@@ -37,6 +37,7 @@ func (r *shared) now() time.Duration { return time.Since(r.origin) }
 // other.
 type driver struct {
 	run     *shared
+	number  int
 	session Outcomes
 	worker  Worker
 	window  window
@@ -53,9 +54,9 @@ type driver struct {
 	err  error
 }
 
-func newDriver(run *shared, session Outcomes, worker Worker, kinds int) *driver {
+func newDriver(run *shared, number int, session Outcomes, worker Worker, kinds int) *driver {
 	d := &driver{
-		run: run, session: session, worker: worker,
+		run: run, number: number, session: session, worker: worker,
 		window:  newWindow(run.config.InFlightMax),
 		pace:    newPace(run.config.RatePerSecond, run.config.Sessions),
 		current: newTally(kinds),
@@ -130,7 +131,7 @@ func (d *driver) release(now time.Duration) {
 
 // rest lets time pass, because the session is ahead of its rate.
 func (d *driver) rest(wait time.Duration) time.Duration {
-	time.Sleep(wait)
+	d.run.config.Host.Sleep(d.number, wait)
 	now := d.run.now()
 	d.release(now)
 	d.yielded = now
@@ -156,7 +157,7 @@ func (d *driver) awaitRoom() time.Duration {
 		if spins < spinsBeforeSleep {
 			runtime.Gosched()
 		} else {
-			time.Sleep(releasePoll)
+			d.run.config.Host.Sleep(d.number, releasePoll)
 		}
 		now = d.run.now()
 		d.release(now)
@@ -207,6 +208,6 @@ func (d *driver) drain() error {
 			return fmt.Errorf("bench: %d executed transactions are not released after %v (timestamp %d, released %d)",
 				d.window.len(), d.run.config.DrainTimeout, d.window.oldest().ts, d.session.Released())
 		}
-		time.Sleep(releasePoll)
+		d.run.config.Host.Sleep(d.number, releasePoll)
 	}
 }

@@ -70,7 +70,7 @@ func newBenchCommand() *cobra.Command {
 		}
 		return nil
 	}
-	cmd.AddCommand(newTPCCCommand(), newYCSBCommand(), newYCSBPlusPlusCommand(), newCompareCommand(), newClusterCommand(), newMemberCommand(), newChaosCommand(), newNodeCommand())
+	cmd.AddCommand(newTPCCCommand(), newYCSBCommand(), newYCSBPlusPlusCommand(), newCompareCommand(), newClusterCommand(), newMemberCommand(), newClientsCommand(), newChaosCommand(), newNodeCommand())
 	return cmd
 }
 

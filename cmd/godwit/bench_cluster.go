@@ -18,11 +18,27 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// Who draws the transactions.
+const (
+	clientsLeader  = "leader"
+	clientsNetwork = "network"
+)
+
+const (
+	// networkSessions is how many sessions clients have by default: enough to keep a
+	// machine of two processors busy.
+	networkSessions = 128
+	// networkSessionsMax is how many there can be: what a replica handles at a time of one
+	// connection.
+	networkSessionsMax = 1024
+)
+
 // clusterOptions are the flags of bench cluster.
 type clusterOptions struct {
 	workload     string
 	replicas     int
 	protocol     string
+	clients      string
 	unreplicated bool
 	threads      int
 	sessions     int
@@ -63,11 +79,18 @@ own, and runs a workload in the leader's process, as registered procedures. Then
 every replica's data are checked: the workload's own conditions, and that all hold
 the same. With a violation there is no result, and the exit code is 1.
 
+With --clients network the transactions are drawn in another process, whose sessions
+send them to whoever leads, over TCP, as calls of registered procedures, and hear of
+each when it is released. They find the next leader after a failover and ask again for
+what was not answered, which is executed once: what they were told is compared with the
+data of every replica.
+
 All processes share this machine's processors, so what a transaction costs whom counts
 more than how many there are in a second.`,
 		Example: `  godwit bench cluster --workload tpcc
   godwit bench cluster --workload ycsb++ --rate 20000 --durability memory
   godwit bench cluster --workload tpcc --unreplicated
+  godwit bench cluster --workload tpcc --clients network --sessions 128
   godwit bench cluster --workload tpcc --sessions 256 --round-trip 50ms --jitter 1ms
   godwit bench cluster --workload ycsb++ --rate 20000 --kill 100 --plot kills`,
 		Args:    exactly(0),
@@ -88,6 +111,19 @@ more than how many there are in a second.`,
 	faults.declare(cmd)
 	cmd.AddCommand(newClusterCompareCommand())
 	return cmd
+}
+
+// newClientsCommand is the process of all clients.
+func newClientsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "clients",
+		Short:  "Be the clients of a cluster that is measured",
+		Args:   exactly(0),
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return failed(benchcluster.ServeClients(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout()))
+		},
+	}
 }
 
 // newMemberCommand is the process of one member.
@@ -112,7 +148,9 @@ func (o *clusterOptions) flags(cmd *cobra.Command) {
 syncrepl: each transaction keeps its locks until it is replicated;
 singlestream: all workers append to one stream behind one lock`)
 	f.IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "workers of each replica")
-	f.IntVar(&o.sessions, "sessions", 0, "transactions that the leader executes at a time; default one per thread")
+	f.StringVar(&o.clients, "clients", clientsLeader, `who draws the transactions: leader, in its own process;
+network: another process, which calls the leader over TCP`)
+	f.IntVar(&o.sessions, "sessions", 0, fmt.Sprintf("transactions that the leader executes at a time; default one per thread, with --clients network\nthe sessions, of one transaction at a time each, of which there are %d by default", networkSessions))
 	o.links.declare(cmd)
 	f.DurationVar(&o.duration, "duration", 10*time.Second, "measured time")
 	f.DurationVar(&o.warmup, "warmup", 3*time.Second, "time before it that does not count")
@@ -149,6 +187,9 @@ func (o *clusterOptions) validate(cmd *cobra.Command) error {
 	if err := benchcluster.Protocol(o.protocol).Validate(); err != nil {
 		return usageError(fmt.Errorf("--engine: %w", err))
 	}
+	if err := o.validateClients(cmd); err != nil {
+		return usageError(err)
+	}
 	if err := o.links.validate(cmd, o.replicas, o.unreplicated); err != nil {
 		return usageError(err)
 	}
@@ -159,6 +200,24 @@ func (o *clusterOptions) validate(cmd *cobra.Command) error {
 		if err := writable(file.name); err != nil {
 			return usageError(fmt.Errorf("%s: %w", file.flag, err))
 		}
+	}
+	return nil
+}
+
+func (o *clusterOptions) validateClients(cmd *cobra.Command) error {
+	switch {
+	case o.clients == clientsLeader:
+		return nil
+	case o.clients != clientsNetwork:
+		return fmt.Errorf("--clients is %q, not leader or network", o.clients)
+	case o.unreplicated:
+		return errors.New("--clients network calls replicas; --unreplicated has none")
+	case benchcluster.Protocol(o.protocol) == benchcluster.SyncRepl:
+		return errors.New("--clients network is not for --engine syncrepl, which has no procedures that are called")
+	case o.sessions > networkSessionsMax:
+		return fmt.Errorf("--sessions is %d; with --clients network there are %d at most", o.sessions, networkSessionsMax)
+	case cmd.Flags().Changed("in-flight"):
+		return errors.New("--in-flight is not for --clients network: each of the --sessions waits for its answer")
 	}
 	return nil
 }
@@ -210,6 +269,10 @@ func (o *clusterOptions) config(cmd *cobra.Command) (c benchcluster.Config, clea
 	}
 	if o.unreplicated {
 		c.Replicas = 0
+	}
+	if o.clients == clientsNetwork {
+		c.Clients = func(ctx context.Context) *exec.Cmd { return exec.CommandContext(ctx, binary, "bench", "clients") }
+		c.Run.Sessions = cmp.Or(o.sessions, networkSessions)
 	}
 	if errs := cmd.ErrOrStderr(); !o.quiet {
 		began := time.Now()

@@ -70,6 +70,9 @@ func (o *compareOptions) validate(cmd *cobra.Command) error {
 	if err := o.clusterOptions.validate(cmd); err != nil {
 		return err
 	}
+	if o.clients == clientsNetwork && o.against == string(benchcluster.SyncRepl) {
+		return usageError(errors.New("--against syncrepl is not for --clients network"))
+	}
 	switch o.against {
 	case againstAlone:
 		if o.picture != "" {
@@ -97,7 +100,8 @@ func (o *compareOptions) validate(cmd *cobra.Command) error {
 func (o *compareOptions) rival(c benchcluster.Config) benchcluster.Config {
 	switch o.against {
 	case againstAlone:
-		c.Replicas, c.Links, c.Fault = 0, nil, nil
+		c.Replicas, c.Links, c.Fault, c.Clients = 0, nil, nil, nil
+		c.Run.Sessions = o.sessions
 	case againstHealthy:
 		c.Fault = nil
 	case againstLoopback:

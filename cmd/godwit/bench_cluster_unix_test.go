@@ -43,6 +43,37 @@ func TestBenchClusterMeasuresAndChecks(t *testing.T) {
 	}
 }
 
+// TestBenchClusterOverTheNetwork compares what clients were told with the data of every
+// replica, also after failovers.
+func TestBenchClusterOverTheNetwork(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "result.json")
+	code, out, errs := execute(t, smallTPCC("--clients", "network", "--duration", "300ms", "--warmup", "50ms", "--election-timeout", "2s", "--rate", "2000", "--sessions", "24", "--json", file)...)
+	if code != exitOK || !strings.Contains(out, "correct on every replica") || !strings.Contains(out, "over the network") {
+		t.Fatalf("exit code %d\n%s%s", code, out, errs)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r benchcluster.Result
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	c := r.Clients
+	if c == nil || c.CPUSeconds <= 0 || c.SentPerTransactionBytes <= 0 || c.ReceivedPerTransactionBytes <= 0 || c.WritesPerTransaction <= 0 || c.LeaderWritesPerTransaction <= 0 ||
+		r.SentPerTransactionBytes <= 0 || r.Leader.Released == 0 || r.Leader.Executed == 0 || r.Leader.Sessions != 24 || r.Leads() <= 0 || r.Follows() <= 0 {
+		t.Errorf("%+v\n%s", r, text)
+	}
+	base := filepath.Join(t.TempDir(), "plot")
+	code, out, errs = execute(t, smallTPCC("--clients", "network", "--rate", "1000", "--kill", "1", "--pause", "1", "--between", "10ms", "--plot", base)...)
+	if code != exitOK || !strings.Contains(out, "leader killed 1 times") || !strings.Contains(out, "leader stopped 1 times") || !strings.Contains(out, "correct on every replica") {
+		t.Fatalf("exit code %d\n%s%s", code, out, errs)
+	}
+	if _, err := os.Stat(base + ".svg"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBenchClusterFailsOver(t *testing.T) {
 	base := filepath.Join(t.TempDir(), "plot")
 	code, out, errs := execute(t, smallTPCC("--rate", "2000", "--kill", "1", "--pause", "1", "--between", "10ms", "--plot", base)...)
@@ -100,6 +131,8 @@ func TestBenchClusterRefuses(t *testing.T) {
 		{"--sessions", "-1"}, {"--round-trip", "-1s"}, {"--jitter", "-1s"}, {"--bandwidth", "-1"}, {"--round-trip", "1ms", "--unreplicated"},
 		{"--engine", "raft"}, {"--fault", "hot"}, {"--fault", "stopped", "--replicas", "1"}, {"--fault", "stopped", "--unreplicated"}, {"--fault-delay", "1ms"},
 		{"--fault", "slow-disk", "--fault-delay", "-1ms"}, {"--fault", "stopped", "--kill", "1"},
+		{"--clients", "some"}, {"--clients", "network", "--unreplicated"}, {"--clients", "network", "--engine", "syncrepl"},
+		{"--clients", "network", "--sessions", "1025"}, {"--clients", "network", "--in-flight", "5"},
 	} {
 		if code, out, _ := execute(t, append([]string{"bench", "cluster"}, args...)...); code != exitUsage {
 			t.Errorf("%v: exit code %d\n%s", args, code, out)
@@ -107,7 +140,7 @@ func TestBenchClusterRefuses(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"--rounds", "0"}, {"--against", "raft"}, {"--against", ""}, {"--against", "healthy"}, {"--against", "loopback"}, {"--against", "syncrepl", "--engine", "syncrepl"},
-		{"--plot", "x"},
+		{"--plot", "x"}, {"--against", "syncrepl", "--clients", "network"},
 	} {
 		if code, out, _ := execute(t, append([]string{"bench", "cluster", "compare"}, args...)...); code != exitUsage {
 			t.Errorf("compare %v: exit code %d\n%s", args, code, out)

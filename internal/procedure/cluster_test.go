@@ -33,8 +33,9 @@ type cluster struct {
 
 type node struct {
 	*shard.Replica
-	rt   *quorum.Runtime
-	stop func()
+	rt     *quorum.Runtime
+	server *Server
+	stop   func()
 }
 
 func newCluster(t *testing.T, o ServerOptions) *cluster {
@@ -83,7 +84,7 @@ func (c *cluster) start(id quorum.NodeID, l net.Listener) {
 		if err != nil {
 			return err
 		}
-		Serve(ctx, e, n.Replica, procedures, c.o)
+		n.server = Serve(ctx, e, n.Replica, procedures, c.o)
 		e.Listen()
 		n.rt.Go("replica", n.Run)
 		return nil

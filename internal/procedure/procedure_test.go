@@ -83,6 +83,37 @@ func TestCallsOverFailovers(t *testing.T) {
 	})
 }
 
+// TestExecutedAreCounted: what a procedure has refused is none.
+func TestExecutedAreCounted(t *testing.T) {
+	c := newCluster(t, ServerOptions{})
+	client := newCaller(t, c.addrs, quorum.Options{})
+	var first, last Answer
+	client.do(func(ctx context.Context) (err error) {
+		s := client.NewSession(ctx)
+		if first, err = s.Update(ctx, "add", []byte("x")); err != nil {
+			return err
+		}
+		var rejected *RejectedError
+		if _, err := s.Update(ctx, "refuse", nil); !errors.As(err, &rejected) {
+			return fmt.Errorf("not refused: %w", err)
+		}
+		if _, err := s.Update(ctx, "add", []byte("x")); err != nil {
+			return err
+		}
+		last, err = client.View(ctx, "read", []byte("x"))
+		return err
+	})
+	var executed uint64
+	for _, n := range c.nodes {
+		if err := n.rt.Run(t.Context(), "executed", func(context.Context) error { executed += n.server.Executed(); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if executed < 3 || executed > 3 && first.Epoch == last.Epoch {
+		t.Errorf("%d of 3 calls were executed", executed)
+	}
+}
+
 // TestRejectedByOneAlone: what a replica concludes that does not know yet that the others follow
 // it no more is no answer, though nothing is written: another leader may have changed what it
 // has read.

@@ -32,14 +32,20 @@ type Server struct {
 	options    ServerOptions
 	rt         *quorum.Runtime
 	running    int
+	executed   uint64
 }
 
+// Executed returns how many updates and views this replica has executed, released or not,
+// without those that a procedure's error has undone. It is for tasks.
+func (s *Server) Executed() uint64 { return s.executed }
+
 // Serve makes an endpoint that does not listen yet serve procedures, by their names.
-func Serve(ctx context.Context, e *quorum.Endpoint, r *shard.Replica, procedures map[string]Func, o ServerOptions) {
+func Serve(ctx context.Context, e *quorum.Endpoint, r *shard.Replica, procedures map[string]Func, o ServerOptions) *Server {
 	o.RunningMax = cmp.Or(o.RunningMax, 4096)
 	s := &Server{replica: r, procedures: procedures, options: o, rt: quorum.RuntimeOf(ctx)}
 	callMethod().Handle(e, s.call)
 	leadMethod().Handle(e, s.lead)
+	return s
 }
 
 // lead waits until this replica leads in an epoch above one.
@@ -117,6 +123,9 @@ func (s *Server) execute(ctx context.Context, run func(context.Context) (shard.E
 	}).Wait(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if x.err == nil {
+		s.executed++
 	}
 	if l := x.Lead(); l != nil {
 		certain := quorum.NewValue[struct{}](ctx, "procedure release")

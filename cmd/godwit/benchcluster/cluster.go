@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/godwitdb/godwit/bench"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/env/shape"
 )
@@ -25,6 +26,10 @@ const (
 type Config struct {
 	// Command starts a member's process, which calls Serve.
 	Command func(ctx context.Context) *exec.Cmd
+	// Clients, if not nil, starts a process that calls ServeClients: it draws the
+	// transactions, and sends them to whoever leads. Without it the leader's process does
+	// all of that itself.
+	Clients func(ctx context.Context) *exec.Cmd
 	Dir     string
 	// Replicas is how many there are; 0 is an engine alone.
 	Replicas        int
@@ -53,7 +58,8 @@ type one struct {
 	samples []Sample
 	checked *CheckReport
 	stopped bool
-	away    bool // it was killed or stopped
+	counts  bench.Counts // of clients that have stopped
+	away    bool         // it was killed or stopped
 }
 
 func (o *one) last() Sample {
@@ -67,6 +73,7 @@ func (o *one) last() Sample {
 type cluster struct {
 	config  Config
 	members map[env.NodeID]*one
+	clients *one // nil if the leader runs the workload
 	events  chan event
 	shaper  *shape.Shaper // nil without Links
 	shown   time.Time
@@ -79,6 +86,7 @@ type cluster struct {
 
 // start starts the processes and makes them members.
 func start(ctx context.Context, c Config) (_ *cluster, err error) {
+	c.Run.Remote = c.Clients != nil
 	all := &cluster{config: c, members: map[env.NodeID]*one{}, events: make(chan event, eventsMax), shown: time.Now()}
 	defer func() {
 		if err != nil {
@@ -114,7 +122,35 @@ func start(ctx context.Context, c Config) (_ *cluster, err error) {
 			return nil, err
 		}
 	}
+	if c.Clients != nil {
+		return all, all.connect(ctx, addrs)
+	}
 	return all, nil
+}
+
+// connect starts the clients, who find the members at their own addresses.
+func (c *cluster) connect(ctx context.Context, addrs map[env.NodeID]string) (err error) {
+	first := c.members[1].setup
+	c.clients = &one{setup: Setup{ID: clientsNode, Addrs: addrs, Cluster: first.Cluster, Workload: first.Workload, Threads: first.Threads}}
+	if c.config.Profile != "" {
+		c.clients.setup.Profile = c.config.Profile + ".clients"
+	}
+	if c.clients.process, err = spawn(clientsNode, c.config.Clients(ctx), c.events); err != nil {
+		return err
+	}
+	return c.begin(ctx, c.clients)
+}
+
+// everybody returns the members and the clients, if they are a process.
+func (c *cluster) everybody() []*one {
+	var all []*one
+	for _, id := range c.ids() {
+		all = append(all, c.members[id])
+	}
+	if c.clients != nil {
+		all = append(all, c.clients)
+	}
+	return all
 }
 
 // spawn starts a member's process and returns where it is found.
@@ -161,10 +197,10 @@ func (c *cluster) restart(ctx context.Context, id env.NodeID) error {
 	return m.process.order(Order{Run: &c.config.Run})
 }
 
-// order tells all members something.
+// order tells everybody something.
 func (c *cluster) order(o Order) error {
-	for _, id := range c.ids() {
-		if err := c.members[id].process.order(o); err != nil {
+	for _, m := range c.everybody() {
+		if err := m.process.order(o); err != nil {
 			return err
 		}
 	}
@@ -225,6 +261,9 @@ func (c *cluster) pass(ctx context.Context, d time.Duration) error {
 // note takes a report down.
 func (c *cluster) note(e *event) error {
 	m := c.members[e.from.id]
+	if e.from.id == clientsNode {
+		m = c.clients
+	}
 	e.from.over = e.from.over || e.ended != nil
 	if m.process != e.from || e.from.ended {
 		return nil // of an earlier life
@@ -232,9 +271,9 @@ func (c *cluster) note(e *event) error {
 	switch {
 	case e.ended != nil:
 		e.from.ended = true
-		return fmt.Errorf("member %d has ended: %w\n%s", e.from.id, e.ended, e.from.Said())
+		return fmt.Errorf("%s has ended: %w\n%s", e.from, e.ended, e.from.Said())
 	case e.Err != "":
-		return fmt.Errorf("member %d: %s\n%s", e.from.id, e.Err, e.from.Said())
+		return fmt.Errorf("%s: %s\n%s", e.from, e.Err, e.from.Said())
 	case e.Sample != nil:
 		m.samples = append(m.samples, *e.Sample)
 	case e.Loaded != nil:
@@ -244,7 +283,7 @@ func (c *cluster) note(e *event) error {
 	case e.Checked != nil:
 		m.checked = e.Checked
 	case e.Stopped:
-		m.stopped = true
+		m.stopped, m.counts = true, e.Counts
 	}
 	if c.watch != nil {
 		c.watch(e)
@@ -255,24 +294,23 @@ func (c *cluster) note(e *event) error {
 
 // explain adds what members have said last to an error.
 func (c *cluster) explain(err error) error {
-	for _, id := range c.ids() {
-		m := c.members[id]
+	for _, m := range c.everybody() {
 		s := m.last()
-		err = errors.Join(err, fmt.Errorf("member %d: leads %t, epoch %d, durable round %d, applied %d, executed %d, released %d\n%s",
-			id, s.Leads, s.Epoch, s.Commit, s.Applied, s.Executed, s.Released, m.process.Said()))
+		err = errors.Join(err, fmt.Errorf("%s: leads %t, epoch %d, durable round %d, applied %d, executed %d, released %d\n%s",
+			m.process, s.Leads, s.Epoch, s.Commit, s.Applied, s.Executed, s.Released, m.process.Said()))
 	}
 	return err
 }
 
 // end ends all processes.
 func (c *cluster) end() {
-	for _, m := range c.members {
+	for _, m := range c.everybody() {
 		if m.process == nil {
 			continue
 		}
 		m.process.kill()
 	}
-	for _, m := range c.members {
+	for _, m := range c.everybody() {
 		if m.process != nil {
 			m.process.join(c.events)
 		}
@@ -283,7 +321,7 @@ func (c *cluster) end() {
 // quit has all processes end by themselves.
 func (c *cluster) quit(ctx context.Context) error {
 	defer c.unlink()
-	for _, m := range c.members {
+	for _, m := range c.everybody() {
 		if err := m.process.order(Order{Quit: true}); err != nil {
 			return err
 		}
@@ -292,7 +330,7 @@ func (c *cluster) quit(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerMax)
 	defer cancel()
 	var errs []error
-	for _, m := range c.members {
+	for _, m := range c.everybody() {
 		for running := true; running; {
 			select {
 			case <-c.events:
@@ -301,12 +339,12 @@ func (c *cluster) quit(ctx context.Context) error {
 			case <-ctx.Done():
 				m.process.Kill()
 				m.process.join(c.events)
-				errs = append(errs, fmt.Errorf("member %d does not end", m.process.id))
+				errs = append(errs, fmt.Errorf("%s does not end", m.process))
 				running = false
 			}
 		}
 		if err := m.process.Wait(); err != nil {
-			errs = append(errs, fmt.Errorf("member %d: %w\n%s", m.process.id, err, m.process.Said()))
+			errs = append(errs, fmt.Errorf("%s: %w\n%s", m.process, err, m.process.Said()))
 		}
 	}
 	return errors.Join(errs...)

@@ -8,11 +8,19 @@
 //
 // A member is a replica with a folder of its own. Whoever leads runs the workload in its
 // own process, as registered procedures would run, so what its process costs is all that
-// a transaction costs the leader.
+// a transaction costs the leader. Or a process of clients draws the transactions and sends
+// them to whoever leads, as calls of registered procedures, each once. What they
+// are told is executed is then compared with the data of every member:
+//
+//	parent ── orders ──► clients ── requests ──► leader
+//	   ◄──── reports ────      ◄──── answers, released ──
 //
 //	protocol.go   orders and reports
 //	member.go     a member's process
 //	replica.go    the replica in it
+//	procedures.go what clients can call there
+//	clients.go    the clients' process
+//	reporter.go   how both report
 //	network.go    what it sends, counted
 //	folder.go     the replica's folder
 //	protocols.go  ways to replicate, for comparison

@@ -35,6 +35,7 @@ type Failover struct {
 	Replicas      int                 `json:"replicas"`
 	Durability    string              `json:"durability"`
 	Workload      string              `json:"workload"`
+	Clients       bool                `json:"clients,omitempty"` // over the network
 	RatePerSecond float64             `json:"rate_per_second,omitempty"`
 	Election      time.Duration       `json:"election_timeout_ns"`
 	Machine       bench.Machine       `json:"machine"`
@@ -49,7 +50,7 @@ type Outage struct {
 	Was env.NodeID `json:"was"`
 	Now env.NodeID `json:"now"`
 	// Took is the time from the fault to the report of the first release by the next
-	// leader, by the parent's clock.
+	// leader, by the parent's clock: the report of that leader, or of clients.
 	Took time.Duration `json:"took_ns"`
 	// CaughtUp is how long the member took, from when it went on, to be where the
 	// leader was then.
@@ -73,14 +74,14 @@ func RunFaults(ctx context.Context, config Config, f Faults) (_ *Failover, err e
 	if err := c.load(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.order(Order{Run: &config.Run}); err != nil {
+	if err := c.order(Order{Run: &c.config.Run}); err != nil {
 		return nil, err
 	}
 	w, err := config.Workload.New()
 	if err != nil {
 		return nil, err
 	}
-	all := &Failover{Replicas: config.Replicas, Durability: config.Durability, Workload: w.Name(), RatePerSecond: config.Run.RatePerSecond,
+	all := &Failover{Replicas: config.Replicas, Durability: config.Durability, Workload: w.Name(), Clients: c.clients != nil, RatePerSecond: config.Run.RatePerSecond,
 		Election: config.ElectionTimeout, Machine: bench.ThisMachine()}
 	for range f.Kills {
 		if err := c.outage(ctx, f.Between, &all.Kills, c.kill, c.restart); err != nil {
@@ -109,7 +110,7 @@ func (c *cluster) outage(ctx context.Context, between time.Duration, to *[]Outag
 	if err := c.pass(ctx, between+rand.N(betweenMore)); err != nil {
 		return err
 	}
-	if err := c.await(ctx, "to release something", failoverMax, func(*event) bool { l := c.leader(); return l != nil && l.releases() }); err != nil {
+	if err := c.await(ctx, "to release something", failoverMax, func(*event) bool { l := c.leader(); return l != nil && c.told(l).releases() }); err != nil {
 		return err
 	}
 	old := c.leader()
@@ -125,7 +126,14 @@ func (c *cluster) outage(ctx context.Context, between time.Duration, to *[]Outag
 	old.away = true
 	err := c.await(ctx, "to release something under another leader", failoverMax, func(e *event) bool {
 		s := e.Sample
-		if s == nil || e.from.id == o.Was || !s.Leads || s.Epoch <= epoch || s.Released <= before[e.from.id] {
+		switch {
+		case s == nil || s.Epoch <= epoch:
+			return false
+		case c.clients != nil:
+			if e.from != c.clients.process {
+				return false // of an answer the clients know
+			}
+		case e.from.id == o.Was || !s.Leads || s.Released <= before[e.from.id]:
 			return false
 		}
 		o.Now, o.Took = e.from.id, e.received.Sub(began)
@@ -134,10 +142,16 @@ func (c *cluster) outage(ctx context.Context, between time.Duration, to *[]Outag
 	if err != nil {
 		return err
 	}
+	if c.clients != nil {
+		if err := c.await(ctx, "to say who leads", answerMax, func(*event) bool { return c.leader() != nil }); err != nil {
+			return err
+		}
+		o.Now = c.leader().setup.ID
+	}
 	if err := c.pass(ctx, timelineAfter+2*sampleEvery-min(timelineAfter, o.Took)); err != nil {
 		return err
 	}
-	for _, m := range c.members {
+	for _, m := range c.everybody() {
 		o.Timeline = addTimeline(o.Timeline, m.samples, began.UnixNano())
 	}
 	goes := time.Now()
@@ -153,7 +167,7 @@ func (c *cluster) outage(ctx context.Context, between time.Duration, to *[]Outag
 	*to = append(*to, o)
 	c.say("%d: member %d was away; member %d released after %s; it caught up in %s", len(*to), o.Was, o.Now,
 		bench.FormatDuration(o.Took), bench.FormatDuration(o.CaughtUp))
-	for _, m := range c.members {
+	for _, m := range c.everybody() {
 		m.forget()
 	}
 	return nil
@@ -202,7 +216,11 @@ func Middle(all []Outage) (Outage, bool) {
 // Write prints the result for people.
 func (f *Failover) Write(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d replicas, durable in %s, election timeout %v\n", f.Workload, f.Replicas, f.Durability, f.Election)
+	clients := ""
+	if f.Clients {
+		clients = " by clients over the network"
+	}
+	fmt.Fprintf(&b, "%s%s, %d replicas, durable in %s, election timeout %v\n", f.Workload, clients, f.Replicas, f.Durability, f.Election)
 	for _, part := range []struct {
 		what string
 		all  []Outage

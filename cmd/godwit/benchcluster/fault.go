@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/cmd/godwit/benchnode"
+	"github.com/godwitdb/godwit/internal/env"
 )
 
 // Fault is what is wrong with one follower while the workload runs. The data are loaded
@@ -59,9 +60,9 @@ func (c *cluster) hurt(f *Fault) (heal func() error, err error) {
 }
 
 // recover ends a fault and waits until all members have what is certain.
-func (c *cluster) recover(ctx context.Context, heal func() error) error {
+func (c *cluster) recover(ctx context.Context, leader env.NodeID, heal func() error) error {
 	if err := heal(); err != nil {
 		return err
 	}
-	return c.awaitApplied(ctx, c.members[c.result.from.id].last().Applied)
+	return c.awaitApplied(ctx, c.members[leader].last().Applied)
 }

@@ -19,6 +19,7 @@ const sampleEvery = 10 * time.Millisecond
 
 // member is a member's process.
 type member struct {
+	*reporter
 	setup    *Setup
 	listener net.Listener
 	host     host
@@ -28,19 +29,13 @@ type member struct {
 	profile  profile
 	running  sync.WaitGroup
 	telling  sync.Mutex // so that samples are in order
-	out      struct {
-		sync.Mutex
-		reports *json.Encoder
-		err     error
-	}
 }
 
 // Serve is a member's process: it does what it is told on in until that ends, and says
 // on out how it is. What happens in the group goes to logs.
 func Serve(ctx context.Context, in io.Reader, out, logs io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
-	m := &member{logs: logs}
-	m.out.reports = json.NewEncoder(out)
+	m := &member{reporter: newReporter(out), logs: logs}
 	m.work.changed = make(chan struct{}, 1)
 	err := m.obeyAll(ctx, json.NewDecoder(in))
 	cancel()
@@ -148,14 +143,6 @@ func (m *member) tell(ctx context.Context) bool {
 	s.At, s.CPU = time.Now().UnixNano(), int64(bench.ProcessorTime())
 	m.report(Report{Sample: &s})
 	return true
-}
-
-func (m *member) report(r Report) {
-	m.out.Lock()
-	defer m.out.Unlock()
-	if m.out.err == nil { // else the parent is gone, and the orders end
-		m.out.err = m.out.reports.Encode(r)
-	}
 }
 
 func (m *member) logf(format string, args ...any) {

@@ -23,10 +23,10 @@ func TestWhatIsUsedBetweenTwoMoments(t *testing.T) {
 		from, to int64
 		want     use
 	}{
-		{100, 300, use{3000, 3, 800, 30}},
-		{150, 250, use{1500, 1, 400, 15}},
-		{0, 150, use{1000, 1, 100, 10}}, // nothing is known before the first sample
-		{250, 900, use{500, 1, 300, 5}}, // nor behind the last
+		{100, 300, use{cpu: 3000, rounds: 3, payload: 800, sent: 30}},
+		{150, 250, use{cpu: 1500, rounds: 1, payload: 400, sent: 15}},
+		{0, 150, use{cpu: 1000, rounds: 1, payload: 100, sent: 10}}, // nothing is known before the first sample
+		{250, 900, use{cpu: 500, rounds: 1, payload: 300, sent: 5}}, // nor behind the last
 		{200, 200, use{}},
 	} {
 		if got := used(samples, c.from, c.to); got != c.want {

@@ -37,10 +37,18 @@ func spawn(id env.NodeID, cmd *exec.Cmd, events chan<- event) (p *process, err e
 	return p, nil
 }
 
+// String says whose process it is.
+func (p *process) String() string {
+	if p.id == clientsNode {
+		return "the clients' process"
+	}
+	return fmt.Sprint("member ", p.id)
+}
+
 // order tells the process something.
 func (p *process) order(o Order) error {
 	if err := p.Order(o); err != nil {
-		return fmt.Errorf("member %d: %w", p.id, err)
+		return fmt.Errorf("%s: %w", p, err)
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ type Workload struct {
 }
 
 // New makes the workload.
-func (w Workload) New() (bench.Workload, error) {
+func (w Workload) New() (bench.Remote, error) {
 	switch {
 	case w.TPCC != nil:
 		return tpcc.New(*w.TPCC)
@@ -67,6 +67,8 @@ type RunOrder struct {
 	// Endless runs go on until they are stopped, in leader after leader, and have no
 	// result.
 	Endless bool `json:",omitempty"`
+	// Remote runs are the clients' process's, and no member's.
+	Remote bool `json:",omitempty"`
 	// Sessions is how many transactions execute at a time at most; 0: as many as there
 	// are threads.
 	Sessions      int     `json:",omitempty"`
@@ -79,8 +81,10 @@ type RunOrder struct {
 type CheckOrder struct {
 	// AtLeast is a timestamp that the snapshot must not be older than.
 	AtLeast uint64 `json:",omitempty"`
-	// Executed compares the data with what this process has executed, too.
-	Executed bool `json:",omitempty"`
+	// Executed compares the data with what this process has executed, too, and Counts
+	// with what clients were told is executed.
+	Executed bool         `json:",omitempty"`
+	Counts   bench.Counts `json:",omitempty"`
 }
 
 // Report is what a member's process says on its standard output, one a line. One field
@@ -92,23 +96,27 @@ type Report struct {
 	Loaded  *LoadReport   `json:",omitempty"`
 	Result  *bench.Result `json:",omitempty"`
 	Stopped bool          `json:",omitempty"`
+	Counts  bench.Counts  `json:",omitempty"` // of clients that have stopped
 	Checked *CheckReport  `json:",omitempty"`
 	Err     string        `json:",omitempty"`
 }
 
-// Sample is how a member is at a moment.
+// Sample is how a member is at a moment, or the clients' process.
 type Sample struct {
-	At       int64  // Unix nanoseconds
-	CPU      int64  // nanoseconds of processor time that the process has used
-	Leads    bool   `json:",omitempty"`
-	Epoch    uint64 `json:",omitempty"`
-	Executed uint64 `json:",omitempty"` // transactions, by this process
-	Released uint64 `json:",omitempty"`
-	Applied  uint64 `json:",omitempty"` // timestamp up to which everything is certain and there
-	Commit   uint64 `json:",omitempty"` // rounds that are durable
-	Rounds   uint64 `json:",omitempty"` // that it has made
-	Payload  uint64 `json:",omitempty"` // bytes in them
-	Sent     uint64 `json:",omitempty"` // bytes to the others
+	At        int64  // Unix nanoseconds
+	CPU       int64  // nanoseconds of processor time that the process has used
+	Leads     bool   `json:",omitempty"`
+	Epoch     uint64 `json:",omitempty"` // of clients that of the newest answer
+	Executed  uint64 `json:",omitempty"` // transactions, by this process
+	Released  uint64 `json:",omitempty"` // transactions, as far as who runs the workload is told
+	Conflicts uint64 `json:",omitempty"` // attempts that had to run again
+	Applied   uint64 `json:",omitempty"` // timestamp up to which everything is certain and there
+	Commit    uint64 `json:",omitempty"` // rounds that are durable
+	Rounds    uint64 `json:",omitempty"` // that it has made
+	Payload   uint64 `json:",omitempty"` // bytes in them
+	Sent      uint64 `json:",omitempty"` // bytes to the others
+	Received  uint64 `json:",omitempty"` // bytes from the replicas, of clients
+	Writes    uint64 `json:",omitempty"` // batches of frames that were sent
 }
 
 // LoadReport says that the data are there.

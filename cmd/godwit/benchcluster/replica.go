@@ -15,6 +15,7 @@ import (
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/procedure"
 	"github.com/godwitdb/godwit/internal/shard"
 	"github.com/godwitdb/godwit/internal/stream"
 	"github.com/godwitdb/godwit/quorum"
@@ -56,6 +57,7 @@ type replica struct {
 	endpoint *quorum.Endpoint
 	arena    *arena.Arena
 	disk     benchnode.Disk
+	server   *procedure.Server
 }
 
 // startReplica opens a member's folder and has it take part. failed is told why it does
@@ -75,6 +77,11 @@ func startReplica(ctx context.Context, s *Setup, l net.Listener, logf func(strin
 		if r.Replica, err = shard.Open(ctx, r.endpoint, disk, r.options(s, logf)); err != nil {
 			return err
 		}
+		callable, err := procedures(s.Workload, r.Replica)
+		if err != nil {
+			return err
+		}
+		r.server = procedure.Serve(ctx, r.endpoint, r.Replica, callable, procedure.ServerOptions{})
 		r.endpoint.Listen()
 		r.rt.Go("replica", func(ctx context.Context) error {
 			err := r.Run(ctx)
@@ -132,10 +139,12 @@ func (r *replica) snapshot(ctx context.Context, atLeast hlc.Timestamp) (s *bench
 
 func (r *replica) look(ctx context.Context, s *Sample) error {
 	return r.rt.Run(ctx, "look", func(context.Context) error {
-		g, stats := r.Group().Status(), r.Stats()
+		g, stats, engine := r.Group().Status(), r.Stats(), r.Engine().Stats()
 		_, err := r.Leading()
 		s.Leads, s.Epoch, s.Applied = err == nil, uint64(g.Epoch), uint64(r.Released())
-		s.Commit, s.Rounds, s.Payload, s.Sent = uint64(g.Commit), stats.Rounds, stats.PayloadBytes, r.network.bytes
+		s.Commit, s.Rounds, s.Payload, s.Sent = uint64(g.Commit), stats.Rounds, stats.PayloadBytes, r.network.sent
+		s.Writes, s.Conflicts = r.network.writes, engine.Conflicts
+		s.Executed += r.server.Executed()
 		return nil
 	})
 }

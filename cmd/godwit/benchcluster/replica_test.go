@@ -25,7 +25,7 @@ func TestSessionsDoNotAllocate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Setup{ID: 1, Addrs: map[env.NodeID]string{1: l.Addr().String()}, Cluster: 1, Dir: t.TempDir(), Threads: 1, MemoryMiB: 256,
+	s := &Setup{ID: 1, Addrs: map[env.NodeID]string{1: l.Addr().String()}, Cluster: 1, Dir: t.TempDir(), Threads: 1, MemoryMiB: 256, Workload: Workload{YCSB: &config},
 		Durability: durableInMemory, ElectionTimeout: 500 * time.Millisecond}
 	r, err := startReplica(t.Context(), s, l, func(string, ...any) {}, func(err error) { t.Error(err) })
 	if err != nil {

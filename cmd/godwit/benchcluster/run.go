@@ -38,21 +38,38 @@ func Measure(ctx context.Context, config Config) (_ *Result, err error) {
 			return nil, err
 		}
 	}
-	if err := c.order(Order{Run: &config.Run}); err != nil {
+	if err := c.order(Order{Run: &c.config.Run}); err != nil {
 		return nil, err
 	}
 	limit := config.Run.Warmup + config.Run.Duration + drainMax
 	if err := c.await(ctx, "to run", limit, func(e *event) bool { return e.Result != nil }); err != nil {
 		return nil, err
 	}
-	r := c.summarize()
-	if err := c.recover(ctx, heal); err != nil {
+	leader, err := c.ranOn()
+	if err != nil {
 		return nil, err
 	}
-	if r.Checksum, err = c.check(ctx, c.result.from.id, true); err != nil {
+	r := c.summarize(leader)
+	if err := c.recover(ctx, leader, heal); err != nil {
+		return nil, err
+	}
+	if r.Checksum, err = c.check(ctx, leader, true); err != nil {
 		return nil, err
 	}
 	return r, c.quit(ctx)
+}
+
+// ranOn returns the member that the workload has run on: who has measured it, or who leads
+// if clients have.
+func (c *cluster) ranOn() (env.NodeID, error) {
+	if c.clients == nil {
+		return c.result.from.id, nil
+	}
+	l := c.leader()
+	if l == nil {
+		return 0, errors.New("benchcluster: nobody leads at the end of the run")
+	}
+	return l.setup.ID, nil
 }
 
 // load waits for a leader, which loads the data.
@@ -93,8 +110,19 @@ func (c *cluster) check(ctx context.Context, leader env.NodeID, executed bool) (
 	for _, m := range c.members {
 		m.stopped, m.checked = false, nil
 	}
-	if err := c.order(Order{Stop: true}); err != nil {
-		return sum, err
+	// The clients first: they wait for answers.
+	if c.clients != nil {
+		if err := c.clients.process.order(Order{Stop: true}); err != nil {
+			return sum, err
+		}
+		if err := c.await(ctx, "to answer the clients", answerWithin, func(*event) bool { return c.clients.stopped }); err != nil {
+			return sum, err
+		}
+	}
+	for _, m := range c.members {
+		if err := m.process.order(Order{Stop: true}); err != nil {
+			return sum, err
+		}
 	}
 	all := func(is func(*one) bool) func(*event) bool {
 		return func(*event) bool {
@@ -112,7 +140,11 @@ func (c *cluster) check(ctx context.Context, leader env.NodeID, executed bool) (
 	c.say("checking the data")
 	// The leader first: the others then show what it shows, or more.
 	l := c.members[leader]
-	if err := l.process.order(Order{Check: &CheckOrder{Executed: executed}}); err != nil {
+	order := CheckOrder{Executed: executed}
+	if c.clients != nil {
+		order.Counts = c.clients.counts
+	}
+	if err := l.process.order(Order{Check: &order}); err != nil {
 		return sum, err
 	}
 	if err := c.await(ctx, "to check the leader's data", checkMax, func(*event) bool { return l.checked != nil }); err != nil {
@@ -122,7 +154,7 @@ func (c *cluster) check(ctx context.Context, leader env.NodeID, executed bool) (
 		if id == leader {
 			continue
 		}
-		if err := m.process.order(Order{Check: &CheckOrder{AtLeast: l.checked.At}}); err != nil {
+		if err := m.process.order(Order{Check: &CheckOrder{AtLeast: l.checked.At, Counts: order.Counts}}); err != nil {
 			return sum, err
 		}
 	}

@@ -16,13 +16,16 @@ func (m *member) check(ctx context.Context, o *CheckOrder) (*CheckReport, error)
 		return nil, err
 	}
 	w := m.work.loaded
-	if !o.Executed || w == nil {
+	if !o.Executed || o.Counts != nil || w == nil {
 		if w, err = m.setup.Workload.New(); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 		if err := w.Open(s); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
+	}
+	if o.Counts != nil {
+		w.Expect(o.Counts)
 	}
 	r := &CheckReport{At: uint64(at)}
 	if err := w.Check(ctx, s, m.setup.Threads); err != nil {

@@ -17,7 +17,7 @@ type work struct {
 	changed chan struct{}
 	// loaded is the workload that this process has loaded the data for, and whose work it
 	// has counted. It belongs to who leads, and to who checks when nothing runs.
-	loaded bench.Workload
+	loaded bench.Remote
 	mu     struct {
 		sync.Mutex
 		load   bool
@@ -34,8 +34,12 @@ func (w *work) want(o *Order) {
 		w.mu.load = true
 	}
 	if o.Run != nil {
-		// Whoever leads next runs on the data that the first leader has loaded.
-		w.mu.load, w.mu.run = false, o.Run
+		// Whoever leads next runs on the data that the first leader has loaded, or the
+		// clients do.
+		w.mu.load = false
+		if !o.Run.Remote {
+			w.mu.run = o.Run
+		}
 	}
 	w.mu.Unlock()
 	select {
@@ -168,12 +172,8 @@ func (m *member) run(ctx context.Context, e bench.Engine, o *RunOrder) error {
 			return fmt.Errorf("open: %w", err)
 		}
 	}
-	c := bench.Config{
-		Sessions: cmp.Or(o.Sessions, m.setup.Threads), Warmup: o.Warmup, Duration: o.Duration, InFlightMax: o.InFlightMax, Seed: o.Seed,
-		RatePerSecond: o.RatePerSecond, Live: &m.live,
-	}
+	c := o.config(m.setup, &m.live)
 	if o.Endless {
-		c.Duration, c.Interval = endless, endless
 		c.Seed ^= uint64(time.Now().UnixNano()) // each leader's transactions are others
 		go m.tellFirst(ctx)
 	}
@@ -181,12 +181,29 @@ func (m *member) run(ctx context.Context, e bench.Engine, o *RunOrder) error {
 	if err != nil {
 		return err
 	}
-	r.Engine, r.Workload, r.Params, r.Machine = e.Name(), w.Name(), w.Params(), bench.ThisMachine()
+	describe(r, e.Name(), w)
+	m.report(Report{Result: r})
+	return nil
+}
+
+// config is how the runner is to drive the workload.
+func (o *RunOrder) config(s *Setup, live *bench.Live) bench.Config {
+	c := bench.Config{
+		Sessions: cmp.Or(o.Sessions, s.Threads), Warmup: o.Warmup, Duration: o.Duration, InFlightMax: o.InFlightMax, Seed: o.Seed,
+		RatePerSecond: o.RatePerSecond, Live: live,
+	}
+	if o.Endless {
+		c.Duration, c.Interval = endless, endless
+	}
+	return c
+}
+
+// describe says what a result is of.
+func describe(r *bench.Result, engine string, w bench.Workload) {
+	r.Engine, r.Workload, r.Params, r.Machine = engine, w.Name(), w.Params(), bench.ThisMachine()
 	if s, ok := w.(bench.StatsReporter); ok {
 		r.WorkloadStats = s.Stats()
 	}
-	m.report(Report{Result: r})
-	return nil
 }
 
 // tellFirst says at once when something is released, for the first time since now. It

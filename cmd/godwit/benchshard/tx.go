@@ -10,6 +10,9 @@ import (
 // tx is a transaction for a workload.
 type tx struct{ inner *occ.Tx }
 
+// NewTx returns a transaction for a workload, as good as long as inner is.
+func NewTx(inner *occ.Tx) bench.Tx { return &tx{inner} }
+
 // translate makes the engine's errors those of bench.
 func translate(err error) error {
 	switch {
