@@ -53,7 +53,7 @@ func (r *replica) backup(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	tables = append([]*Table{newTable(catalogName, catalog)}, tables...)
+	tables = withInternal(n.Engine(), catalog, tables)
 	return r.db.writeBackup(ctx, w, checkpoint.DatabaseID(r.db.opts.Cluster.ID), snap, tables, newPacer(n.Engine()))
 }
 

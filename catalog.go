@@ -15,6 +15,7 @@ import (
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/internal/once"
 )
 
 // The catalog is a table like any other, so that creating and dropping tables
@@ -64,7 +65,7 @@ func (db *DB) readCatalog() (next uint32, known map[occ.TableID]bool, err error)
 	db.catalog.table = t
 	_, err = db.view(context.Background(), func(tx *Tx) error {
 		db.catalog.mu.byName = map[string]*Table{}
-		next, known = 0, map[occ.TableID]bool{catalogID(): true}
+		next, known = 0, map[occ.TableID]bool{catalogID(): true, once.TableID(): true}
 		var bad error
 		err := tx.in.Scan(t, occ.Range{}, func(key, value []byte) bool {
 			if len(value) != 4 {
@@ -180,7 +181,7 @@ func insertTable(tx *Tx, catalog *Table, name string, kind TableKind) (occ.Table
 		return 0, err
 	}
 	id := occ.MakeTableID(number, kind == Ordered)
-	if id.Number() != number {
+	if number >= once.TableNumber {
 		return 0, fmt.Errorf("%w: all table numbers are used up", ErrTooLarge)
 	}
 	if err := tx.Put(catalog, catalogNextKey, binary.LittleEndian.AppendUint32(nil, number+1)); err != nil {

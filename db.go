@@ -44,6 +44,7 @@ type DB struct {
 	store   *store           // nil with DurabilityNone
 	replica *replica         // not nil in one that is replicated; the others are nil then
 	catalog catalog
+	clients clients
 
 	checkpointing  gatekeeper // one checkpoint at a time
 	checkpointRuns atomic.Bool
@@ -109,6 +110,7 @@ func newDB(dir string, o Options) *DB {
 	return &DB{
 		dir: dir, opts: o, logger: o.Logger, clock: &hlc.Clock{}, closed: closed,
 		checkpointing: newGatekeeper(closed), catalog: catalog{changes: newGatekeeper(closed)},
+		clients: clients{due: make(chan struct{}, 1)},
 	}
 }
 
@@ -155,6 +157,7 @@ func (db *DB) open() (err error) {
 		return err
 	}
 	db.tasks.Go(db.maintain)
+	db.tasks.Go(db.forgetClients)
 	if db.store != nil {
 		db.settleOpenings()
 		db.tasks.Go(db.checkpointWhenDue)

@@ -47,6 +47,12 @@
 // UpdateAsync returns at executed, with a handle that tells when the
 // transaction is released, so that one goroutine can keep many in flight.
 //
+// # Requests that may come twice
+//
+// Who does not hear the outcome of a transaction, because a connection, the process or the leader was
+// lost, does not know whether to run it again. UpdateOnce does it once however often it is
+// asked, and answers the same each time.
+//
 // # Reading
 //
 // View runs a function on the newest state. A Snapshot stays as it is for as

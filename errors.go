@@ -62,6 +62,9 @@ var (
 	// not answer or an election was under way. Nothing has happened. It goes on by itself when
 	// they are back.
 	ErrUnavailable = errors.New("godwit: no replica leads a majority; nothing has happened, try again")
+	// ErrSuperseded: the client has sent a later request, so this one is an old copy. Nothing was
+	// done. See DB.UpdateOnce.
+	ErrSuperseded = dberr.ErrSuperseded
 	// ErrOutcomeUnknown: the transaction executed, but it is not known whether
 	// it is durable, because the context ended or the log failed first. It may
 	// or may not be there after a crash, or, on a replica, with the next leader.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"math/rand/v2"
 	"os"
 
 	"github.com/godwitdb/godwit"
@@ -162,4 +163,31 @@ func ExampleDB_Snapshot() {
 		log.Fatal(err)
 	}
 	// Output: before
+}
+
+// A client sends a request again when it has not heard the outcome. It is carried out once.
+func ExampleDB_UpdateOnce() {
+	ctx := context.Background()
+	db, done := open()
+	defer done()
+	orders, err := db.CreateTable(ctx, "orders", godwit.Ordered)
+	if err != nil {
+		log.Fatal(err)
+	}
+	request := godwit.Request{Client: rand.Uint64() | 1, Number: 1}
+	for range 2 { // as if the first answer was lost
+		answer, err := db.UpdateOnce(ctx, request, func(tx *godwit.Tx) ([]byte, error) {
+			fmt.Println("carried out")
+			id := []byte("order 17")
+			return id, tx.Insert(orders, id, []byte("tea"))
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s\n", answer)
+	}
+	// Output:
+	// carried out
+	// order 17
+	// order 17
 }

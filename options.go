@@ -107,6 +107,9 @@ type Options struct {
 	// had at its largest, up to 2 GiB.
 	// From 1 MiB to 1 GiB, default 64 MiB.
 	LogSegmentBytes int64
+	// ClientsMax is how many clients' last requests are remembered (UpdateOnce), and up to an eighth
+	// more. Default a million.
+	ClientsMax int
 	// Logger gets what operators should know. Default: nothing is logged.
 	Logger *slog.Logger
 	// Metrics gets measurements as they are made. Default none. Package
@@ -147,6 +150,9 @@ func (o *Options) Validate() error {
 	if o.Workers < 0 || o.Workers > MaxWorkers {
 		bad("Workers is %d, allowed are 1 to %d", o.Workers, MaxWorkers)
 	}
+	if o.ClientsMax < 0 {
+		bad("ClientsMax is %d, and none may be negative", o.ClientsMax)
+	}
 	if o.LogSegmentBytes != 0 && (o.LogSegmentBytes < minLogSegmentBytes || o.LogSegmentBytes > maxLogSegmentBytes) {
 		bad("LogSegmentBytes is %d, allowed are %d to %d", o.LogSegmentBytes, minLogSegmentBytes, maxLogSegmentBytes)
 	}
@@ -173,6 +179,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if c.CheckpointBytes == 0 {
 		c.CheckpointBytes = DefaultCheckpointBytes
+	}
+	if c.ClientsMax == 0 {
+		c.ClientsMax = DefaultClientsMax
 	}
 	if c.LogSegmentBytes == 0 {
 		c.LogSegmentBytes = DefaultLogSegmentBytes

@@ -149,7 +149,7 @@ func (r *replica) options(a *arena.Arena) shard.Options {
 			Members: stream.Members{Voters: o.Cluster.founders()}, Durability: durability, ElectionTimeout: o.Cluster.ElectionTimeout, Preferred: o.Cluster.Preferred,
 			Logf: func(format string, args ...any) { o.Logger.Info(fmt.Sprintf(format, args...)) },
 		},
-		Arena: a, Workers: o.Workers, Time: env.RealClock(), PendingBytesMax: replicaPendingBytesMax, CheckpointBytes: o.CheckpointBytes, Version: version(),
+		Arena: a, Workers: o.Workers, Time: env.RealClock(), PendingBytesMax: replicaPendingBytesMax, CheckpointBytes: o.CheckpointBytes, ClientsMax: o.ClientsMax, Version: version(),
 	}
 }
 

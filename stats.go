@@ -23,7 +23,8 @@ type Stats struct {
 	Waiting int
 
 	// Records is how many keys exist: in all tables, in dropped ones that are not
-	// freed yet, and in the catalog, which has one for each table and one more.
+	// freed yet, in the catalog, which has one for each table and one more, and one for
+	// each client that UpdateOnce remembers.
 	Records int64
 	// DeletedRecords is how many deleted keys still take memory, OldVersions how
 	// many replaced versions snapshots keep.

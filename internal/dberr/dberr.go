@@ -50,6 +50,9 @@ var (
 	// ErrMemoryFull: the memory limit is reached. Delete data, close snapshots
 	// or raise Options.MemoryLimit.
 	ErrMemoryFull = errors.New("godwit: memory limit reached; delete data, close snapshots or raise Options.MemoryLimit")
+	// ErrSuperseded: the client has sent a later request, so this one is an old copy. Nothing
+	// was done.
+	ErrSuperseded = errors.New("godwit: a later request of the client was carried out")
 	// ErrOverloaded: too much waits to become durable. Back off and try again.
 	ErrOverloaded = errors.New("godwit: overloaded: too much waits to become durable; back off and try again")
 )

@@ -34,7 +34,7 @@ var layers = []layer{
 	{packages: []string{"internal/wal"}},
 	{packages: []string{"internal/checkpoint"}},
 	{packages: []string{"internal/occ"}},
-	{packages: []string{"internal/image"}},
+	{packages: []string{"internal/image", "internal/once"}},
 	// Replicated logs, a shard, transactions across shards, the cluster.
 	{packages: []string{"internal/stream"}},
 	{packages: []string{"internal/shard"}},

@@ -216,6 +216,9 @@ func (tx *Tx) Finish() {
 // ErrTxDone and change nothing.
 func (tx *Tx) Over() *Tx { return &tx.engine.over }
 
+// Now returns the newest timestamp that was given: what the transaction has read is at or below.
+func (tx *Tx) Now() hlc.Timestamp { return tx.engine.clock.Last() }
+
 // Wrote tells whether the transaction has committed writes. It has not if all it did was to delete
 // keys that did not exist.
 func (tx *Tx) Wrote() bool { return tx.wrote }

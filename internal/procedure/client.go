@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/shard"
 	"github.com/godwitdb/godwit/internal/wal"
@@ -119,7 +120,7 @@ func (c *Client) NewSession(ctx context.Context) *Session {
 // Update runs a procedure as a transaction, once, and returns its answer when that is
 // released. It tries until ctx ends. The error is a RejectedError or matches
 // ErrOutcomeUnknown or ctx's error; in the last case nothing was done, and the error also
-// says why it was not answered, if that is known. shard.ErrSuperseded says that somebody
+// says why it was not answered, if that is known. dberr.ErrSuperseded says that somebody
 // else has a session of that name.
 func (s *Session) Update(ctx context.Context, name string, argument []byte) (Answer, error) {
 	if s.waiting {
@@ -195,7 +196,7 @@ func (r *response) judge(q *request) (done bool, err error) {
 	case busy:
 		return false, errBusy
 	case superseded:
-		return true, shard.ErrSuperseded
+		return true, dberr.ErrSuperseded
 	}
 	return false, fmt.Errorf("a response of status %d", r.status)
 }

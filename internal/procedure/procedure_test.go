@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/godwitdb/godwit/internal/shard"
+	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/quorum"
 )
 
@@ -296,7 +296,7 @@ func TestCopies(t *testing.T) {
 		if err != nil || binary.BigEndian.Uint64(a.Bytes) != 2 {
 			t.Errorf("a copy of the second request: %v %v", a.Bytes, err)
 		}
-		if _, err := first.Update(ctx, "add", []byte("x")); !errors.Is(err, shard.ErrSuperseded) || errors.Is(err, ErrOutcomeUnknown) {
+		if _, err := first.Update(ctx, "add", []byte("x")); !errors.Is(err, dberr.ErrSuperseded) || errors.Is(err, ErrOutcomeUnknown) {
 			t.Errorf("a copy of the first request: %v", err)
 		}
 		a, err = client.View(ctx, "read", []byte("x"))

@@ -15,7 +15,7 @@ import (
 // Func is a procedure: it runs in a transaction, again if that is in conflict with others,
 // and may therefore have no effect but on tx. An error undoes it and goes to the client as
 // a RejectedError. argument is not to be changed; the answer of an Update has at most
-// shard.AnswerBytesMax.
+// once.AnswerBytesMax.
 type Func func(tx *occ.Tx, argument []byte) (answer []byte, err error)
 
 // ServerOptions are the bounds of a Server. Zero stands for a default.
@@ -156,7 +156,7 @@ func refusal(err error) (*response, error) {
 		return &response{status: again}, nil
 	case errors.Is(err, dberr.ErrOverloaded), errors.Is(err, dberr.ErrDiskFull), errors.Is(err, quorum.ErrOverloaded):
 		return &response{status: busy}, nil
-	case errors.Is(err, shard.ErrSuperseded):
+	case errors.Is(err, dberr.ErrSuperseded):
 		return &response{status: superseded}, nil
 	case errors.Is(err, shard.ErrStopped), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, quorum.ErrLost), errors.Is(err, quorum.ErrClosed):
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/internal/once"
 	"github.com/godwitdb/godwit/quorum"
 )
 
@@ -45,7 +46,7 @@ func TestForgetClients(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				if left <= most+most/forgetShare {
+				if left <= most+most/8 {
 					return nil
 				}
 				if err := quorum.Sleep(ctx, 10*time.Millisecond); err != nil {
@@ -66,7 +67,7 @@ func TestForgetClients(t *testing.T) {
 
 // remembered counts the clients that a replica remembers.
 func remembered(ctx context.Context, n *node) (clients int, err error) {
-	table, err := n.engine.AddTable(occ.MakeTableID(requestsNumber, true))
+	table, err := n.engine.AddTable(once.TableID())
 	if err != nil {
 		return 0, err
 	}
@@ -75,7 +76,7 @@ func remembered(ctx context.Context, n *node) (clients int, err error) {
 		return 0, err
 	}
 	defer snap.Close()
-	err = eachClient(snap, table, func(key []byte, at uint64) bool {
+	err = once.Each(snap, table, func(key []byte, at uint64) bool {
 		if binary.BigEndian.Uint64(key) < 1<<32 && at > 0 {
 			clients++
 		}

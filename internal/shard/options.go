@@ -8,6 +8,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/once"
 	"github.com/godwitdb/godwit/internal/stream"
 	"github.com/godwitdb/godwit/internal/wal"
 )
@@ -72,7 +73,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.CheckpointBytes = cmp.Or(o.CheckpointBytes, 1<<30)
 	o.PaceBytes = cmp.Or(o.PaceBytes, 8<<10)
 	o.StepBytesMax = cmp.Or(o.StepBytesMax, 4<<20)
-	o.ClientsMax = cmp.Or(o.ClientsMax, 1e6)
+	o.ClientsMax = cmp.Or(o.ClientsMax, once.ClientsMax)
 	o.ReplayParallel = cmp.Or(o.ReplayParallel, o.Workers)
 	if o.Group.Logf == nil {
 		o.Group.Logf = func(string, ...any) {}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/history"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/shard"
@@ -163,7 +164,7 @@ func TestOldCopies(t *testing.T) {
 		number, value uint64
 		want          error
 		list          int // how many values the request sees, its own not counted
-	}{{1, 11, nil, 0}, {1, 11, nil, 0}, {2, 12, nil, 1}, {1, 11, shard.ErrSuperseded, 0}, {2, 12, nil, 1}, {3, 13, nil, 2}} {
+	}{{1, 11, nil, 0}, {1, 11, nil, 0}, {2, 12, nil, 1}, {1, 11, dberr.ErrSuperseded, 0}, {2, 12, nil, 1}, {3, 13, nil, 2}} {
 		var resp *response
 		task := l.node.Runtime().Go("request", func(ctx context.Context) (err error) {
 			resp, err = l.execute(ctx, &request{name: shard.Request{Client: 7, Number: x.number}, ops: []op{{kind: history.OpList, key: 1}, {kind: history.OpAppend, key: 1, value: x.value}}})
