@@ -83,7 +83,7 @@ func (f *openedFolder) identify(rand env.Rand) error {
 	case err != nil:
 		return err
 	case found != want:
-		return fmt.Errorf("%w: %s is of %v, this is %v", dberr.ErrForeignFolder, f.Dir, found, want)
+		return fmt.Errorf("%w: it is of %v, this is %v", dberr.ErrForeignFolder, found, want)
 	}
 	return f.Settle()
 }

@@ -38,7 +38,7 @@ type Disk struct {
 // dberr.ErrLocked: another process runs the replica. ErrForeignFolder: the folder is of
 // another cluster or node. dberr.ErrNewerFormat, dberr.ErrCorrupt: as they say. Nothing was
 // changed then. Damage of the log is none of these: the group repairs it from others
-// (stream.Status.Damaged).
+// (stream.Status.Damaged). The caller says in which folder it was.
 func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -49,14 +49,14 @@ func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica,
 		return nil, err
 	}
 	if node := quorum.RuntimeOf(ctx).Node(); d.Identity.Node != node {
-		return nil, fmt.Errorf("shard: open %s: the folder's Identity is of node %d, the runtime is node %d", d.Dir, d.Identity.Node, node)
+		return nil, fmt.Errorf("shard: the folder's Identity is of node %d, the runtime is node %d", d.Identity.Node, node)
 	}
 	rand := hostRand{quorum.RuntimeOf(ctx).Host()}
 	f, err := quorum.Blocking(ctx, quorum.KindDisk, "shard open", func() (*openedFolder, error) {
 		return openFolder(d, &o.Group, rand)
 	}).Wait(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("shard: open %s: %w", d.Dir, err)
+		return nil, err
 	}
 	o.Group.Contents, o.Group.Ballot, o.Group.Folder = f.contents, f.ballot, f.ballots.Folder()
 	if f.manifest != nil {

@@ -75,7 +75,7 @@ func startReplica(ctx context.Context, s *Setup, l net.Listener, logf func(strin
 		var err error
 		disk := shard.Disk{FS: &r.disk, Dir: s.Dir, Identity: shard.Identity{Cluster: s.database(), Node: s.ID}}
 		if r.Replica, err = shard.Open(ctx, r.endpoint, disk, r.options(s, logf)); err != nil {
-			return err
+			return fmt.Errorf("open %s: %w", s.Dir, err)
 		}
 		callable, err := procedures(s.Workload, r.Replica)
 		if err != nil {

@@ -3,6 +3,7 @@ package benchnode
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 
 	"github.com/godwitdb/godwit/cmd/godwit/benchshard"
@@ -43,7 +44,7 @@ func openReplica(ctx context.Context, s *Setup, fs env.FS, l net.Listener, logf 
 			o.Group.Durability = stream.Memory
 		}
 		if r.Replica, err = shard.Open(ctx, r.endpoint, d, o); err != nil {
-			return err
+			return fmt.Errorf("open %s: %w", s.Dir, err)
 		}
 		callable, err := procedures(r.Engine())
 		if err != nil {
