@@ -77,6 +77,9 @@ type ClusterTLS struct {
 	Name func(NodeID) string
 }
 
+// DefaultElectionTimeout is the default of Cluster.ElectionTimeout.
+const DefaultElectionTimeout = 500 * time.Millisecond
+
 const minElectionTimeout = 20 * time.Millisecond
 
 // validate returns what is wrong with it.

@@ -346,6 +346,63 @@ func TestClusterLeaderUnknown(t *testing.T) {
 	}
 }
 
+// TestClusterCloseHandsOver: when the leader is closed, another one leads at once, and who waits for a
+// transaction is told what has become of it.
+func TestClusterCloseHandsOver(t *testing.T) {
+	c := newTestCluster(t, 3, func(o *Options) { o.Cluster.ElectionTimeout = 3 * time.Second })
+	c.createTable("t")
+	old, db := c.leader()
+	before, err := db.Status(c.ctx)
+	must(t, err)
+	table, err := db.Table("t")
+	must(t, err)
+	var writers sync.WaitGroup
+	var released [4]int
+	for w := range released {
+		writers.Go(func() {
+			for i := 0; ; i++ {
+				err := db.Update(c.ctx, func(tx *Tx) error { return tx.Put(table, fmt.Append(nil, w, " ", i), nil) })
+				switch {
+				case err == nil:
+					released[w]++
+				case errors.Is(err, ErrNotLeader), errors.Is(err, ErrClosed): // nothing has happened
+					return
+				default:
+					t.Errorf("a writer, while the leader is closed: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for db.Stats().Committed < 100 {
+		must(t, c.ctx.Err())
+	}
+	c.stop(old)
+	writers.Wait()
+	_, leads := c.leader()
+	s, err := leads.Status(c.ctx)
+	must(t, err)
+	if s.Epoch != before.Epoch+1 {
+		t.Errorf("epoch %d led to epoch %d", before.Epoch, s.Epoch)
+	}
+	c.onLeader(func(db *DB) error {
+		table, err := db.Table("t")
+		if err != nil {
+			return err
+		}
+		return db.View(c.ctx, func(tx *Tx) error {
+			for w, n := range released {
+				for i := range n {
+					if _, err := tx.Get(table, fmt.Append(nil, w, " ", i)); err != nil {
+						return fmt.Errorf("%d %d was released: %w", w, i, err)
+					}
+				}
+			}
+			return nil
+		})
+	})
+}
+
 // TestClusterUpdateOutcomes: an Update that executes and is not released says that its outcome
 // is unknown.
 func TestClusterUpdateOutcomes(t *testing.T) {
@@ -533,8 +590,12 @@ func TestClusterRefusals(t *testing.T) {
 	} {
 		o := good()
 		edit(o)
-		if db, err := Open(dir, o); !errors.Is(err, ErrForeignFolder) || !strings.Contains(err.Error(), "node 1") {
-			t.Errorf("%v, %v", db, err)
+		db, err := Open(dir, o)
+		if !errors.Is(err, ErrForeignFolder) || !strings.Contains(err.Error(), "node 1") {
+			t.Fatalf("%v, %v", db, err)
+		}
+		if strings.Count(err.Error(), dir) != 1 || strings.Contains(err.Error(), "shard") {
+			t.Errorf("it does not say just once where: %v", err)
 		}
 	}
 	embedded := filled(t)

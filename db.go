@@ -204,8 +204,10 @@ func (db *DB) maintain() {
 // from the moment it is called, and so do checkpoints and backups that run. It must
 // not be called from the function of a transaction, which it would wait for.
 //
-// On a replica that leads, the outcome of transactions that are not released yet is unknown
-// then. Transfer the lead before, and nobody has to wait for an election.
+// A replica that leads first hands the lead over to a member that is up to date, so that nobody has to
+// wait for an election, and tells those who wait what has become of their transactions; the next leader is
+// the one to ask then (ErrNotLeader). That takes at most Cluster.ElectionTimeout. If there is no such member, the
+// outcome of what is not released is unknown.
 func (db *DB) Close() error {
 	db.closing.Do(func() {
 		db.closeOK = db.end()
@@ -218,11 +220,13 @@ func (db *DB) Close() error {
 
 // end is Close but for the folder, which is still held.
 func (db *DB) end() error {
-	close(db.closed)
 	if db.replica != nil {
+		db.replica.handOver()
+		close(db.closed)
 		db.tasks.Wait()
 		return db.replica.closeErr
 	}
+	close(db.closed)
 	db.engine.Close()
 	db.tasks.Wait()
 	// Whoever is in there still works on the folder or on memory.

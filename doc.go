@@ -80,7 +80,7 @@
 //     one of them. Snapshots and sessions that are open on it end with ErrClosed; tables are good.
 //   - DropTable does not work yet.
 //
-// Status tells who leads, Transfer hands the lead over for maintenance, AddMember and RemoveMember
+// Status tells who leads, Transfer hands the lead over for maintenance, as Close does, AddMember and RemoveMember
 // change the group while it works.
 //
 // # Limits

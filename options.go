@@ -1,6 +1,7 @@
 package godwit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -179,6 +180,11 @@ func (o *Options) withDefaults() Options {
 	}
 	if c.CheckpointBytes == 0 {
 		c.CheckpointBytes = DefaultCheckpointBytes
+	}
+	if c.Cluster != nil {
+		own := *c.Cluster
+		own.ElectionTimeout = cmp.Or(own.ElectionTimeout, DefaultElectionTimeout)
+		c.Cluster = &own
 	}
 	if c.ClientsMax == 0 {
 		c.ClientsMax = DefaultClientsMax

@@ -234,6 +234,22 @@ func (r *replica) supervise(n *openReplica) {
 	}
 }
 
+// handOver lets another node lead before this one is closed.
+func (r *replica) handOver() {
+	n, err := r.get()
+	if err != nil {
+		return
+	}
+	if _, err := n.Leading(); err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), r.db.opts.Cluster.ElectionTimeout)
+	defer cancel()
+	if err := n.do(ctx, "hand over", n.HandOver); err != nil && !errors.Is(err, shard.ErrAlone) {
+		r.db.logger.Warn("closed without another leader", "error", err)
+	}
+}
+
 // tend looks after the memory until the replica ends, and returns why; nil if it is to be
 // closed.
 func (r *replica) tend(n *openReplica) error {

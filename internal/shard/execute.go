@@ -53,6 +53,34 @@ func (r *Replica) AwaitLeading(ctx context.Context, above wal.Epoch) (*Leadershi
 	}
 }
 
+// ErrAlone: no other member could take the lead over.
+var ErrAlone = errors.New("shard: no other member can take the lead over")
+
+// HandOver makes another member the leader if this one leads, and waits until the outcome of all
+// that was executed here is known. It is for tasks.
+func (r *Replica) HandOver(ctx context.Context) error {
+	l, err := r.Leading()
+	if err != nil {
+		return nil //nolint:nilerr // there is nothing to hand over
+	}
+	to := r.group.Successor()
+	if to == 0 {
+		return ErrAlone
+	}
+	if err := r.group.Transfer(ctx, to); err != nil {
+		return err
+	}
+	for {
+		seen := r.still.Value()
+		if _, known := l.course.Final(); known {
+			return nil
+		}
+		if err := r.still.Wait(ctx, seen+1); err != nil {
+			return err
+		}
+	}
+}
+
 // leaderLook is how often who waits for a leader looks whether another replica is one.
 const leaderLook = 10 * time.Millisecond
 

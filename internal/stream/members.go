@@ -194,6 +194,22 @@ func (g *Group) Transfer(ctx context.Context, to quorum.NodeID) error {
 	return quorum.Wait(ctx, l.Ended)
 }
 
+// Successor returns the voter that would be the next leader's best choice: of those that answer the
+// one with the longest log. It is 0 if there is none, or this member does not lead.
+func (g *Group) Successor() (best quorum.NodeID) {
+	if g.role != Leader {
+		return 0
+	}
+	match := wal.RoundNumber(0)
+	for _, id := range g.members().Voters {
+		p := g.reign.peers[id]
+		if id != g.id && !p.probing && p.match > match && g.rt.Elapsed()-p.heard < g.options.ElectionTimeout {
+			best, match = id, p.match
+		}
+	}
+	return best
+}
+
 // handleCampaign campaigns at once, because the leader says so.
 func (g *Group) handleCampaign(_ context.Context, from quorum.NodeID, req *campaignReq) (*appendResp, error) {
 	if req.epoch == g.epoch && g.leader == from && g.role == Follower {
