@@ -160,7 +160,7 @@ func (db *DB) createTable(ctx context.Context, name string, kind TableKind) (*Ta
 	}
 	in, err := db.engine.AddTable(id)
 	if err != nil {
-		_, rerr := db.removeCatalogEntry(context.WithoutCancel(ctx), name)
+		_, rerr := db.removeCatalogEntry(context.WithoutCancel(ctx), name, nil)
 		return nil, errors.Join(err, rerr)
 	}
 	t := newTable(name, in)
@@ -190,12 +190,22 @@ func insertTable(tx *Tx, catalog *Table, name string, kind TableKind) (occ.Table
 	return id, tx.Insert(catalog, []byte(name), binary.LittleEndian.AppendUint32(nil, uint32(id)))
 }
 
-// removeCatalogEntry executes the removal and returns its timestamp.
-func (db *DB) removeCatalogEntry(ctx context.Context, name string) (hlc.Timestamp, error) {
+// removeCatalogEntry executes the removal, and drops the table, which is closed, if there is one. It
+// returns the timestamp of that.
+func (db *DB) removeCatalogEntry(ctx context.Context, name string, table *occ.Table) (hlc.Timestamp, error) {
 	o, err := db.update(ctx, func(tx *Tx) error {
+		tx.in.DropTable(table)
 		return tx.in.Delete(db.catalog.table, []byte(name))
 	})
 	return o.ts, err
+}
+
+// catalogEntry returns the table that a row of the catalog stands for.
+func catalogEntry(key, value []byte) (occ.TableID, bool) {
+	if len(key) == 0 || len(value) != 4 {
+		return 0, false
+	}
+	return occ.TableID(binary.LittleEndian.Uint32(value)), true
 }
 
 // find returns a table, nil if there is none of that name, and how many there are.
@@ -237,11 +247,11 @@ func (c *catalog) all() []*Table {
 // DropTable removes a table with all that is in it, and returns when that is
 // released. Transactions that use the table and have not committed fail with
 // ErrNoTable; snapshots that are open keep seeing it. Its memory is freed in the
-// background. ErrNoTable if there is none of that name. Replicas do not drop tables yet
-// (errors.ErrUnsupported).
+// background. ErrNoTable if there is none of that name. On a replica the errors are those of
+// Update too.
 func (db *DB) DropTable(ctx context.Context, name string) error {
 	if db.replica != nil {
-		return fmt.Errorf("godwit: drop table %q: %w: a replicated database keeps its tables; delete what is in them", name, errors.ErrUnsupported)
+		return db.replica.drop(ctx, name)
 	}
 	ts, err := db.dropTable(ctx, name)
 	if err != nil {
@@ -261,14 +271,13 @@ func (db *DB) dropTable(ctx context.Context, name string) (hlc.Timestamp, error)
 		return 0, fmt.Errorf("%w: %q", ErrNoTable, name)
 	}
 	db.engine.CloseTable(t.inner())
-	ts, err := db.removeCatalogEntry(ctx, name)
+	ts, err := db.removeCatalogEntry(ctx, name, t.inner())
 	if err != nil {
 		db.engine.ReopenTable(t.inner())
 		return 0, err
 	}
 	db.catalog.mu.Lock()
+	defer db.catalog.mu.Unlock()
 	delete(db.catalog.mu.byName, name)
-	db.catalog.mu.Unlock()
-	db.engine.DropTable(t.inner(), ts)
 	return ts, nil
 }

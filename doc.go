@@ -65,7 +65,7 @@
 // released when a majority of the replicas has it: on disk, or with DurabilityMemory in memory.
 // Everything above holds, and in addition:
 //
-//   - Update, View, CreateTable and sessions work on the leader. On other nodes they fail with
+//   - Update, View, CreateTable, DropTable and sessions work on the leader. On other nodes they fail with
 //     ErrNotLeader, and the NotLeaderError says which node to ask. So they do when another leader
 //     takes over before the transaction was released, and it is not in its log; nothing of it has
 //     happened then, and it can be run again there.
@@ -73,12 +73,11 @@
 //   - Snapshot works on every replica, at a timestamp that it tells. SnapshotAtLeast waits until
 //     the replica has what the caller has written or seen elsewhere.
 //   - When a majority is gone, nothing is released, and after an election timeout or two nobody
-//     leads. Update, View and CreateTable wait until that is over, however long it takes, or their context
+//     leads. Calls like Update and View wait until that is over, however long it takes, or their context
 //     ends: ErrUnavailable then says that nothing has happened. What was executed before may be there
 //     afterwards or not, and who does not wait for that is told ErrOutcomeUnknown.
 //   - A replica that was away for longer than the others keep the log fetches a checkpoint from
 //     one of them. Snapshots and sessions that are open on it end with ErrClosed; tables are good.
-//   - DropTable does not work yet.
 //
 // Status tells who leads, Transfer hands the lead over for maintenance, as Close does, AddMember and RemoveMember
 // change the group while it works.

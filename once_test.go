@@ -168,7 +168,7 @@ func TestClusterUpdateOnce(t *testing.T) {
 		}
 	}
 	_, db := c.follower()
-	if _, err := addOnce(c.ctx, db, Request{7, requests}); !errors.Is(err, ErrNotLeader) {
+	if _, err := db.UpdateOnce(c.ctx, Request{7, requests}, func(*Tx) ([]byte, error) { return nil, nil }); !errors.Is(err, ErrNotLeader) {
 		t.Errorf("on a follower: %v", err)
 	}
 }

@@ -174,7 +174,7 @@ func TestReplayForgetsDroppedTablesOnly(t *testing.T) {
 	db := memDB(t)
 	mustTable(t, db, "a", Ordered)
 	mustTable(t, db, "b", Hashed)
-	_, err := db.removeCatalogEntry(t.Context(), "b")
+	_, err := db.removeCatalogEntry(t.Context(), "b", nil)
 	must(t, err)
 	for _, ordered := range []bool{true, false} {
 		_, err := db.engine.AddTable(occ.MakeTableID(7, ordered))

@@ -78,7 +78,7 @@ func (db *DB) openReplicated() error {
 	if err != nil {
 		return err
 	}
-	r.tables.engine, r.tables.byID = n.Engine(), map[occ.TableID]*Table{}
+	r.tables.engine, r.tables.byID, r.tables.drops = n.Engine(), map[occ.TableID]*Table{}, newGatekeeper(db.closed)
 	r.set(n, nil)
 	db.replica = r
 	db.tasks.Go(func() { r.supervise(n) })
@@ -149,7 +149,7 @@ func (r *replica) options(a *arena.Arena) shard.Options {
 			Members: stream.Members{Voters: o.Cluster.founders()}, Durability: durability, ElectionTimeout: o.Cluster.ElectionTimeout, Preferred: o.Cluster.Preferred,
 			Logf: func(format string, args ...any) { o.Logger.Info(fmt.Sprintf(format, args...)) },
 		},
-		Arena: a, Workers: o.Workers, Time: env.RealClock(), PendingBytesMax: replicaPendingBytesMax, CheckpointBytes: o.CheckpointBytes, ClientsMax: o.ClientsMax, Version: version(),
+		Arena: a, Workers: o.Workers, Time: env.RealClock(), PendingBytesMax: replicaPendingBytesMax, CheckpointBytes: o.CheckpointBytes, ClientsMax: o.ClientsMax, Catalog: &shard.Catalog{Table: catalogID(), Entry: catalogEntry}, Version: version(),
 	}
 }
 
@@ -283,7 +283,7 @@ func (r *replica) reopen() *openReplica {
 			n, err = r.start(l)
 		}
 		if err == nil {
-			if err = r.tables.move(n.Engine()); err == nil {
+			if err = r.moveTables(n); err == nil {
 				r.set(n, nil)
 				return n
 			}

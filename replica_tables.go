@@ -1,6 +1,7 @@
 package godwit
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/occ"
+	"github.com/godwitdb/godwit/internal/shard"
 )
 
 // tableLookup is how long Table and Tables of a replica wait for its state, which a
@@ -23,21 +25,79 @@ type replicaTables struct {
 	sync.Mutex
 	engine *occ.Engine
 	byID   map[occ.TableID]*Table
+	tidyAt int        // how many are worth a look at which are dropped
+	drops  gatekeeper // one at a time
 }
 
-// move makes the tables those of an engine that has taken the place of another.
-func (t *replicaTables) move(e *occ.Engine) error {
+// move makes the tables those of an engine that has taken the place of another. It knows of tables
+// that were dropped meanwhile in a snapshot of the new one, whose next table has a number.
+func (t *replicaTables) move(e *occ.Engine, next uint32) error {
 	t.Lock()
 	defer t.Unlock()
 	for id, table := range t.byID {
-		in, err := e.AddTable(id)
-		if err != nil {
-			return err
+		in := e.TableByID(id)
+		if in == nil && id.Number() < next { // what it had is closed, and stays so
+			delete(t.byID, id)
+			continue
+		}
+		if in == nil {
+			var err error
+			if in, err = e.AddTable(id); err != nil {
+				return err
+			}
 		}
 		table.in.Store(in)
 	}
 	t.engine = e
 	return nil
+}
+
+// moveTables moves the tables to a replica that was opened again.
+func (r *replica) moveTables(n *openReplica) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r.db.tasks.Go(func() {
+		select {
+		case <-r.db.closed:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	var s *occ.Snapshot
+	err := n.do(ctx, "snapshot", func(ctx context.Context) (err error) {
+		s, err = n.Snapshot(ctx, 0)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	next, err := nextTable(ctx, s)
+	if err != nil {
+		return err
+	}
+	return r.tables.move(n.Engine(), next)
+}
+
+// nextTable returns the number that the next table gets, according to a snapshot.
+func nextTable(ctx context.Context, s *occ.Snapshot) (uint32, error) {
+	catalog, err := s.Engine().AddTable(catalogID())
+	if err != nil {
+		return 0, err
+	}
+	tx, err := s.Begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.End()
+	next, err := tx.Get(catalog, catalogNextKey)
+	if errors.Is(err, ErrNotFound) || err == nil && len(next) != 4 {
+		return catalogNumber + 1, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return binary.LittleEndian.Uint32(next), nil
 }
 
 // count returns how many tables there are, the catalog among them.
@@ -58,9 +118,22 @@ func (t *replicaTables) get(name string, id occ.TableID) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(t.byID) >= t.tidyAt {
+		t.tidy()
+	}
 	table := newTable(name, in)
 	t.byID[id] = table
 	return table, nil
+}
+
+// tidy forgets tables whose drop is released. Those who have them learn that they are dropped.
+func (t *replicaTables) tidy() {
+	for id, table := range t.byID {
+		if table.inner().Freed() {
+			delete(t.byID, id)
+		}
+	}
+	t.tidyAt = 2*len(t.byID) + 16
 }
 
 // create makes a table and returns when that is released.
@@ -84,6 +157,56 @@ func (r *replica) create(ctx context.Context, name string, kind TableKind) (*Tab
 		return nil, err
 	}
 	return r.tables.get(name, id)
+}
+
+// drop removes a table and returns when that is released.
+func (r *replica) drop(ctx context.Context, name string) error {
+	if err := r.tables.drops.enter(ctx); err != nil {
+		return err
+	}
+	defer r.tables.drops.leave()
+	catalog, err := r.tables.get(catalogName, catalogID())
+	if err != nil {
+		return err
+	}
+	var entry []byte
+	var table *occ.Table
+	run := func(n *shard.Replica, ctx context.Context, remove func(*occ.Tx) error) (shard.Executed, error) {
+		x, err := n.View(ctx, func(tx *occ.Tx) error {
+			v, err := tx.Get(catalog.inner(), []byte(name))
+			entry = bytes.Clone(v)
+			return err
+		})
+		if err != nil {
+			return x, err
+		}
+		id, ok := catalogEntry([]byte(name), entry)
+		if !ok {
+			return x, ErrNotFound
+		}
+		if table, err = n.Engine().AddTable(id); err != nil {
+			return x, err
+		}
+		n.Engine().CloseTable(table)
+		if x, err = n.Execute(ctx, remove); err != nil {
+			n.Engine().ReopenTable(table)
+		}
+		return x, err
+	}
+	_, err = r.transact(ctx, run, func(tx *Tx) error {
+		switch now, err := tx.Get(catalog, []byte(name)); {
+		case err != nil:
+			return err
+		case !bytes.Equal(now, entry):
+			return shard.ErrNotLeader // another one has led meanwhile
+		}
+		tx.in.DropTable(table)
+		return tx.Delete(catalog, []byte(name))
+	}, false)
+	if errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("%w: %q", ErrNoTable, name)
+	}
+	return err
 }
 
 // find returns the tables that are in the catalog: of that name, or all.

@@ -274,6 +274,7 @@ func (e *Engine) freeDropped() bool {
 	})
 	e.tables.Unlock()
 	for _, t := range free {
+		t.freed.Store(true)
 		e.freeTable(t)
 	}
 	return len(free) > 0

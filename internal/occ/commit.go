@@ -173,6 +173,9 @@ func (w *Worker) commit(tx *Tx) (hlc.Timestamp, error) {
 		w.log(tx, ts, logBytes)
 	}
 	w.installAll(tx, ts)
+	if tx.drop != nil {
+		w.engine.DropTable(tx.drop, ts)
+	}
 	tx.wrote = true
 	w.commits++
 	w.collect(collectPerCommit, 2*len(tx.writes.entries)+collectPerCommit)

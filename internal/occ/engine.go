@@ -170,6 +170,8 @@ func (e *Engine) Close() {
 	if !e.closed.Swap(true) {
 		close(e.favours.closed)
 	}
+	e.tables.Lock()   // whoever is making a table
+	e.tables.Unlock() //nolint:staticcheck // the empty section is the point
 	for n := 0; !e.domain.Empty(); n++ {
 		if n < 100 {
 			runtime.Gosched()

@@ -122,6 +122,9 @@ func (e *Engine) voidSnapshots(final hlc.Timestamp) {
 	e.boundSnapshots()
 }
 
+// Engine returns the engine whose state it is.
+func (s *Snapshot) Engine() *Engine { return s.engine }
+
 // Timestamp returns the snapshot's place in the serial order: it sees exactly the
 // transactions at or below.
 func (s *Snapshot) Timestamp() hlc.Timestamp { return s.at }

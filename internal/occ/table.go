@@ -50,7 +50,12 @@ type Table struct {
 	// droppedAt is the timestamp of the transaction that dropped the table, 0
 	// before. Snapshots at or after it do not see the table.
 	droppedAt atomic.Uint64
+	// freed is set when nobody can see the table any more. Maintain writes it.
+	freed atomic.Bool
 }
+
+// Freed tells whether the table was dropped and nobody can see it any more.
+func (t *Table) Freed() bool { return t.freed.Load() }
 
 // ID returns the table's id.
 func (t *Table) ID() TableID { return t.id }
@@ -117,7 +122,9 @@ func (t *Table) putAside(m index.Mem, rec arena.Ref) bool {
 	return true
 }
 
-// AddTable makes an empty table, or returns the one that has the id.
+// AddTable makes an empty table, or returns the one that has the id, also if it is dropped and not
+// freed yet: so whoever knows the id from a snapshot gets what that shows. ErrClosed: the engine is
+// closed, and its memory perhaps gone.
 func (e *Engine) AddTable(id TableID) (*Table, error) {
 	if t := e.TableByID(id); t != nil {
 		return t, nil
@@ -126,6 +133,14 @@ func (e *Engine) AddTable(id TableID) (*Table, error) {
 	defer e.tables.Unlock()
 	if t := e.tables.byID[id]; t != nil {
 		return t, nil
+	}
+	for _, t := range e.tables.dropped {
+		if t.id == id {
+			return t, nil
+		}
+	}
+	if e.closed.Load() {
+		return nil, ErrClosed
 	}
 	e.keeper.Lock()
 	defer e.keeper.Unlock()
@@ -173,18 +188,35 @@ func (e *Engine) CloseTable(t *Table) bool {
 	return true
 }
 
-// ReopenTable takes CloseTable back, when dropping the table did not work out.
-func (e *Engine) ReopenTable(t *Table) { t.closed.Store(false) }
-
-// DropTable forgets a closed table whose catalog entry was removed at ts. Its
-// memory is freed by Maintain, once no snapshot can read it.
-func (e *Engine) DropTable(t *Table, ts hlc.Timestamp) {
-	t.droppedAt.Store(uint64(ts))
+// ReopenTable takes CloseTable back, when dropping the table did not work out. One that is dropped
+// all the same, by replay, stays closed.
+func (e *Engine) ReopenTable(t *Table) {
 	e.tables.Lock()
 	defer e.tables.Unlock()
+	if t.droppedAt.Load() == 0 {
+		t.closed.Store(false)
+	}
+}
+
+// DropTable forgets a table whose catalog entry was removed at ts, by replay: nothing executes.
+// Its memory is freed by Maintain, once no snapshot can read it.
+func (e *Engine) DropTable(t *Table, ts hlc.Timestamp) {
+	e.tables.Lock()
+	defer e.tables.Unlock()
+	if t.droppedAt.Load() != 0 {
+		return
+	}
+	t.closed.Store(true)
+	t.droppedAt.Store(uint64(ts))
 	delete(e.tables.byID, t.id)
 	e.tables.dropped = append(e.tables.dropped, t)
 }
+
+// DropTable makes the attempt drop a table if it commits, as Engine.DropTable does at its
+// timestamp. It is to remove the catalog entry of the table, which is closed (CloseTable) and which
+// it does not use. Being part of the commit phase, the drop is before or behind any snapshot, and a
+// rollback takes both back or none.
+func (tx *Tx) DropTable(t *Table) { tx.drop = t }
 
 // passCommitPhases returns when every commit phase that was running has ended.
 func (e *Engine) passCommitPhases() {

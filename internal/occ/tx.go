@@ -64,6 +64,7 @@ type Tx struct {
 	at       hlc.Timestamp // of the snapshot, in modeSnapshot
 	snapshot *Snapshot
 	wrote    bool // the last attempt has committed writes
+	drop     *Table
 	ops      uint
 	err      error // why the attempt cannot commit; sticky
 
@@ -169,6 +170,7 @@ func (tx *Tx) Restart() {
 func (tx *Tx) clear() {
 	tx.err = nil
 	tx.wrote = false
+	tx.drop = nil
 	tx.ops = 0
 	if cap(tx.reads) > readsKeepMax {
 		tx.reads = nil

@@ -234,6 +234,68 @@ func TestDroppedTablesComeBack(t *testing.T) {
 	}
 }
 
+// A transaction drops a table when it commits, and a rollback takes that back with it. Nobody makes the
+// table anew meanwhile, nor opens it.
+func TestTransactionsDropTables(t *testing.T) {
+	clock, released := &hlc.Clock{}, hlc.Timestamp(0)
+	e := newUndoable(t, 2, clock, func() hlc.Timestamp { return released })
+	catalog, table := newTable(t, e, 0, true), newTable(t, e, 1, true)
+	put(t, e, catalog, "table", "1")
+	put(t, e, table, "key", "1")
+	final := clock.Last()
+	released = final
+	before, err := e.OpenSnapshot()
+	must(t, err)
+	e.CloseTable(table)
+	failed := begin(t, e)
+	_, err = failed.Get(catalog, []byte("table"))
+	must(t, err)
+	failed.DropTable(table)
+	must(t, failed.Delete(catalog, []byte("table")))
+	put(t, e, catalog, "table", "1")
+	if _, err := failed.Commit(); !errors.Is(err, ErrConflict) {
+		t.Fatal(err)
+	}
+	failed.End()
+	if e.TableByID(table.ID()) == nil {
+		t.Fatal("an attempt that failed has dropped it")
+	}
+	drop := func(tx *Tx) error {
+		tx.DropTable(table)
+		return tx.Delete(catalog, []byte("table"))
+	}
+	update(t, e, drop)
+	if e.TableByID(table.ID()) != nil {
+		t.Fatal("it is not dropped")
+	}
+	if again, err := e.AddTable(table.ID()); err != nil || again != table {
+		t.Errorf("it was made anew: %v", err)
+	}
+	e.ReopenTable(table)
+	tx := begin(t, e)
+	if _, err := tx.Get(table, []byte("key")); !errors.Is(err, ErrNoTable) {
+		t.Errorf("read in a dropped table: %v", err)
+	}
+	tx.End()
+	old, err := before.Begin(t.Context())
+	must(t, err)
+	if got := dump(t, old, table, Range{}); got != "key=1 " {
+		t.Error(got)
+	}
+	old.End()
+	before.Close()
+	e.Seal()
+	must(t, e.RollBack(final))
+	e.Unseal()
+	put(t, e, table, "key", "2")
+	e.CloseTable(table)
+	released = update(t, e, drop)
+	settle(e)
+	if !table.Freed() {
+		t.Error("it is not freed")
+	}
+}
+
 // A rollback needs no memory, and gives back what the transactions took.
 func TestRollBackWithFullMemory(t *testing.T) {
 	clock := &hlc.Clock{}

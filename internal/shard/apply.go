@@ -30,7 +30,8 @@ type applier struct {
 	// open are the batches of the epoch with records above applied.
 	open []wal.Batch
 	// parts are those of a payload whose end has not come.
-	parts [][]byte
+	parts   [][]byte
+	catalog catalogFollower
 	// records counts those that were taken in. Any goroutine reads it.
 	records atomic.Uint64
 }
@@ -103,6 +104,9 @@ func (a *applier) apply(upTo hlc.Timestamp) error {
 		return nil
 	}
 	if err := a.replay(upTo); err != nil {
+		return err
+	}
+	if err := a.catalog.follow(upTo); err != nil {
 		return err
 	}
 	left := a.open[:0]
@@ -178,6 +182,9 @@ func (a *applier) replayBatch(p *occ.Replayer, b *wal.Batch, upTo hlc.Timestamp)
 		}
 		for r.NextWrite(&w) {
 			id := occ.TableID(w.Table)
+			if c := &a.catalog; c.Catalog != nil && id == c.Table {
+				c.note(&w, ts)
+			}
 			table := tables[id.Number()%uint32(len(tables))]
 			if table == nil || table.ID() != id {
 				var err error

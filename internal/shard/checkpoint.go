@@ -87,16 +87,16 @@ func (r *Replica) writeCheckpoint(ctx context.Context) error {
 	}
 	r.checkpointing = true
 	defer func() { r.checkpointing = false }()
-	var tables []image.Table
-	for _, t := range r.engine.Tables() {
-		tables = append(tables, image.Table{Name: fmt.Sprintf("table %d", t.ID()), In: t})
-	}
 	f, now := r.folder, r.rt.Host().Now()
 	stop := make(chan struct{}) // the job outlives a Runtime's end by a little
 	defer close(stop)
 	err = r.job(ctx, "shard checkpoint", func() error {
 		ctx := context.Background() // the task's is for its Runtime alone; stop ends the job
 		pause := r.pauses(stop)
+		tables, err := r.tablesOf(snap)
+		if err != nil {
+			return err
+		}
 		b, err := checkpoint.Begin(f.FS, f.Path(folder.Checkpoint), checkpoint.Options{
 			Database: checkpoint.DatabaseID(f.id.Cluster), Timestamp: snap.Timestamp(), Tables: image.Describe(tables),
 			Godwit: r.options.Version, Attachment: attachment,

@@ -87,6 +87,9 @@ func (r *Replica) abdicate(ctx context.Context, l *Leadership) error {
 	if err := r.job(ctx, "shard roll back", func() error { return r.engine.RollBack(final) }); err != nil {
 		return err
 	}
+	if err := r.readCatalog(ctx, final); err != nil {
+		return err
+	}
 	r.applier.skip(f.Last+1, f.Epoch, final, r.clock.Last())
 	r.release(final)
 	if err := l.course.End(speculate.Point(final)); err != nil {

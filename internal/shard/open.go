@@ -118,6 +118,9 @@ func (r *Replica) load(ctx context.Context) error {
 		}
 		return image.Load(f.FS, f.Path(folder.Checkpoint), f.manifest, r.engine, replayers, nil)
 	})
+	if err == nil {
+		err = r.readCatalog(ctx, f.manifest.Timestamp)
+	}
 	if err != nil {
 		return err
 	}

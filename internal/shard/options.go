@@ -57,6 +57,9 @@ type Options struct {
 	// ClientsMax is how many clients' last requests are remembered (ExecuteOnce), and an
 	// eighth more. Default: a million.
 	ClientsMax int
+	// Catalog, if not nil, is the table that says which others there are. Without it a table is there
+	// from its first record on, for good.
+	Catalog *Catalog
 	// Version is the program's, for checkpoints.
 	Version string
 	// PaceBytes is how much has to be in a round for the next one to be made no earlier
