@@ -114,9 +114,10 @@ const (
 	segmentsMax     = (levelMax - firstLevel + 1) * segmentsPerStep
 )
 
-// NewHash returns an empty index. The error wraps arena.ErrFull.
-func NewHash(a *arena.Arena, m Mem) (*Hash, error) {
-	h := &Hash{base: a.Base(), seeds: newHashSeeds()}
+// NewHash returns an empty index. Where its keys are is secret, and differs from run to run;
+// for keys of eight bytes it does not if seed is not 0. The error wraps arena.ErrFull.
+func NewHash(a *arena.Arena, m Mem, seed uint64) (*Hash, error) {
+	h := &Hash{base: a.Base(), seeds: newHashSeeds(seed)}
 	for i := uint64(0); i < 1<<firstLevel; i++ {
 		if err := h.addSegment(m, i); err != nil {
 			h.eachSegment(m.Cache.Free)

@@ -108,7 +108,7 @@ func BenchmarkHashInsert(b *testing.B) {
 			r.hash.Free(r.mem, func(arena.Ref) {})
 			r.collect()
 			var err error
-			if r.hash, err = NewHash(r.arena, r.mem); err != nil {
+			if r.hash, err = NewHash(r.arena, r.mem, 0); err != nil {
 				b.Fatal(err)
 			}
 			at = 0

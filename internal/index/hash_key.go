@@ -13,8 +13,14 @@ type hashSeeds struct {
 	long           maphash.Seed
 }
 
-func newHashSeeds() hashSeeds {
+// newHashSeeds returns seeds; those for keys of eight bytes come of fixed if that is not 0.
+func newHashSeeds(fixed uint64) hashSeeds {
 	s := hashSeeds{long: maphash.MakeSeed()}
+	if fixed != 0 {
+		s.whiten = fixed
+		s.factor = fixed*0x9e3779b97f4a7c15 | 1
+		return s
+	}
 	s.whiten = maphash.Bytes(s.long, []byte("whiten"))
 	// Odd, so that no bit of a key is multiplied away.
 	s.factor = maphash.Bytes(s.long, []byte("factor")) | 1

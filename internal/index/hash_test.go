@@ -34,7 +34,7 @@ func newHashRig(t testing.TB, limit int64) *hashRig {
 	}
 	d := epoch.NewDomain()
 	r := &hashRig{TB: t, arena: a, domain: d, pin: d.NewPin(), mem: Mem{a.NewCache(), d.NewLimbo()}}
-	if r.hash, err = NewHash(a, r.mem); err != nil {
+	if r.hash, err = NewHash(a, r.mem, 0); err != nil {
 		t.Fatal(err)
 	}
 	r.pin.Enter()
@@ -453,7 +453,7 @@ func TestNewHashFull(t *testing.T) {
 	defer a.Close()
 	m := Mem{a.NewCache(), epoch.NewDomain().NewLimbo()}
 	hashBallast(m.Cache)
-	h, err := NewHash(a, m)
+	h, err := NewHash(a, m, 0)
 	if h != nil || !errors.Is(err, arena.ErrFull) || !strings.Contains(err.Error(), "hash") {
 		t.Errorf("got %v, %v", h, err)
 	}

@@ -30,6 +30,9 @@ type Config struct {
 	// Undo makes the engine keep what a commit replaces until the commit is released:
 	// what is not can be taken back (RollBack).
 	Undo bool
+	// HashSeed, if not 0, gives hashed tables with keys of eight bytes one order in all runs,
+	// which is not secret then: the simulator wants that.
+	HashSeed uint64
 }
 
 // Log is what commits need of the log, beside its streams: that it has room for
@@ -52,6 +55,7 @@ type Engine struct {
 	log      Log
 	seed     maphash.Seed
 	whiten   uint64 // secret, for the hash of keys of eight bytes
+	hashSeed uint64 // Config.HashSeed
 	workers  []*Worker
 	next     atomic.Uint32 // round robin over workers, for Begin
 
@@ -104,6 +108,7 @@ func New(c Config) *Engine {
 		undo:     c.Undo,
 		log:      c.Log,
 		seed:     maphash.MakeSeed(),
+		hashSeed: c.HashSeed,
 	}
 	e.whiten = maphash.Bytes(e.seed, []byte("whiten"))
 	e.snaps.sleepingMutex = make(sleepingMutex, 1)

@@ -149,7 +149,7 @@ func (e *Engine) AddTable(id TableID) (*Table, error) {
 	if id.Ordered() {
 		t.tree, err = index.NewTree(e.arena, e.keeper.mem)
 	} else {
-		t.hash, err = index.NewHash(e.arena, e.keeper.mem)
+		t.hash, err = index.NewHash(e.arena, e.keeper.mem, e.hashSeed)
 	}
 	if err != nil {
 		return nil, memoryFull(err)

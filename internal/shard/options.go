@@ -43,6 +43,9 @@ type Options struct {
 	// Gathered, if not nil, is called while a round is gathered, behind each stream: the
 	// simulator executes transactions there, as other threads would.
 	Gathered func()
+	// HashSeed, if not 0, gives hashed tables one order in all runs (occ.Config): checkpoints,
+	// which others fetch, have it.
+	HashSeed uint64
 	// Shed refuses transactions instead of having them wait for room.
 	Shed bool
 	// PendingBytesMax bounds what workers have executed and was not gathered.

@@ -89,7 +89,7 @@ func newReplica(ctx context.Context, message int, o Options) (_ *Replica, err er
 		return nil, err
 	}
 	r.gatherer.Shut(ErrNotLeader)
-	r.engine = occ.New(occ.Config{Arena: o.Arena, Clock: r.clock, Streams: streams, Log: r.gatherer, Released: r.Released, Undo: true})
+	r.engine = occ.New(occ.Config{Arena: o.Arena, Clock: r.clock, Streams: streams, Log: r.gatherer, Released: r.Released, Undo: true, HashSeed: o.HashSeed})
 	r.engine.Seal()
 	r.applier.engine, r.applier.parallel = r.engine, o.ReplayParallel
 	r.applier.catalog.engine, r.applier.catalog.Catalog, r.applier.catalog.ids = r.engine, o.Catalog, map[string]occ.TableID{}

@@ -15,10 +15,12 @@ import (
 // change changes who leads and who the members are, again and again.
 func (c *Cluster) change() {
 	rng := c.world.Rand()
-	if leader := c.leader(); leader != nil && !c.stopped {
+	if leader := c.leader(); leader != nil && !c.stopped && c.broken == nil {
 		g, id := leader.replica.Group(), c.all[rng.IntN(len(c.all))]
 		what := rng.IntN(5)
 		leader.node.Runtime().Go("change", func(ctx context.Context) error {
+			c.changing++
+			defer func() { c.changing-- }()
 			ctx, cancel := quorum.WithTimeout(ctx, time.Second)
 			defer cancel()
 			var err error
@@ -92,7 +94,7 @@ func sparing(mix sim.Faults) sim.Faults {
 func (c *Cluster) forget() {
 	rng := c.world.Rand()
 	some := func(d time.Duration) time.Duration { return time.Duration(rng.ExpFloat64() * float64(d)) }
-	if !c.spared && c.whole() {
+	if !c.spared && c.broken == nil && c.whole() {
 		ranks := c.ranks()
 		m := c.members[ranks[rng.IntN(len(ranks))]]
 		restart := func() {
@@ -112,13 +114,17 @@ func (c *Cluster) forget() {
 	c.world.After(some(500*time.Millisecond), c.forget)
 }
 
-// whole tells whether all members vote.
+// whole tells whether all members vote, and have all of their logs.
 func (c *Cluster) whole() bool {
 	if c.leader() == nil || c.retiring {
 		return false
 	}
 	for _, id := range c.ranks() {
-		if m := c.members[id]; !m.works() || m.replica.Group().Status().Recovering {
+		m := c.members[id]
+		if !m.works() {
+			return false
+		}
+		if s := m.replica.Group().Status(); s.Recovering || s.OtherFolder || s.Damaged != nil {
 			return false
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/shard"
@@ -32,9 +33,14 @@ type Cluster struct {
 	truth     truth
 	announced map[wal.Epoch]hlc.Timestamp
 	restarts  int // for a checkpoint that was fetched
+	refilled  int // checkpoints that were given up
 	arenas    struct{ made, open int }
 	spared    bool // from losing what they have in memory
 	retiring  bool // a member does, and loses its power soon
+	changing  int  // changes of membership or leader under way
+	damages   damages
+	broken    *broken
+	breaks    int
 }
 
 // NewCluster adds members. Of those, voters vote from the beginning.
@@ -73,16 +79,17 @@ func (c *Cluster) leader() *member {
 }
 
 // ended judges why a member's program has ended by itself. One that has fetched a
-// checkpoint starts again.
+// checkpoint starts again; one whose checkpoint is damaged, to give that up.
 func (c *Cluster) ended(n *sim.Node, err error) {
+	b := c.broken
 	switch {
 	case errors.Is(err, shard.ErrRestart):
 		c.restarts++
-		c.world.After(time.Millisecond, func() {
-			if !n.Up() {
-				n.Start()
-			}
-		})
+		c.world.After(time.Millisecond, n.Start)
+	case errors.Is(err, dberr.ErrCorrupt) && b != nil && b.id == n.ID() && b.rots && !b.refill:
+		b.refill = true
+		c.refilled++
+		c.world.After(time.Millisecond, n.Start)
 	case !env.IsDiskFull(err) && !errors.Is(err, sim.ErrSync):
 		c.world.Fail("n%d ends without a reason: %v", n.ID(), err)
 	}
@@ -132,7 +139,7 @@ func (c *Cluster) Settle(within time.Duration) error {
 // agreed tells whether no client waits any more and all members have all rounds.
 func (c *Cluster) agreed() bool {
 	l := c.leader()
-	if l == nil || c.running > 0 {
+	if l == nil || c.running > 0 || c.broken != nil {
 		return false
 	}
 	s := l.replica.Group().Status()

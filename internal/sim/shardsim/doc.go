@@ -4,6 +4,7 @@
 //
 //	scenario.go  what a seed draws
 //	change.go    changes of leaders and members; the loss of what is in memory
+//	damage.go    disks that are lost, or lose a part of what is on them
 //	cluster.go   the group, and what is checked of it
 //	member.go    a replica's program
 //	clients.go   what clients do and have seen

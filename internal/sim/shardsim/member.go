@@ -62,14 +62,14 @@ func (m *member) main(ctx context.Context) error {
 		m.cluster.arenas.open--
 	})
 	o := m.cluster.Shard
-	o.Arena, o.ReplayParallel, o.Shed, o.Gathered = a, 1, true, m.gathered
+	o.Arena, o.ReplayParallel, o.Shed, o.Gathered, o.HashSeed = a, 1, true, m.gathered, 1
 	o.Group.Logf = func(format string, args ...any) {
 		m.cluster.world.Logf("n%d: "+format, append([]any{m.node.ID()}, args...)...)
 	}
 	if !slices.Contains(m.cluster.first, m.node.ID()) {
 		o.Group.Members.Voters = nil // it joins
 	}
-	disk := shard.Disk{FS: m.node.FS(), Dir: "replica", Identity: shard.Identity{Cluster: wal.DatabaseID{1}, Node: m.node.ID()}, SegmentBytes: m.cluster.SegmentBytes}
+	disk := shard.Disk{FS: m.node.FS(), Dir: dir, Refill: m.cluster.refills(m.node), Identity: shard.Identity{Cluster: wal.DatabaseID{1}, Node: m.node.ID()}, SegmentBytes: m.cluster.SegmentBytes}
 	r, err := shard.Open(ctx, m.endpoint, disk, o)
 	if err != nil {
 		return err

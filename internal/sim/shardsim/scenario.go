@@ -100,6 +100,11 @@ func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) error {
 		mix = sparing(mix)
 		c.forget()
 	}
+	rarely := func(what string) bool { return w.Choose(what, 0, 7) == 7 && prepare == nil }
+	c.damages = damages{disks: rarely("disks are lost"), logs: rarely("logs are damaged"), checkpoints: rarely("checkpoints are damaged")}
+	if c.damages.any() {
+		c.breakDisks()
+	}
 	calm := w.Chaos(mix)
 	if err := w.Run(time.Duration(w.Choose("seconds", 1, 6)) * time.Second); err != nil {
 		return err

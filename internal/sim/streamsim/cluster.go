@@ -38,6 +38,7 @@ type Cluster struct {
 	damages     bool       // take what is on disks, too
 	hurts       int
 	retiring    bool // one does, and loses its power soon
+	forgetting  bool // one is to lose its power soon
 	changing    int  // changes of membership or leader under way
 	ids         uint64
 

@@ -2,10 +2,10 @@ package streamsim
 
 import (
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/sim"
+	"github.com/godwitdb/godwit/internal/sim/rot"
 	"github.com/godwitdb/godwit/internal/stream"
 	"github.com/godwitdb/godwit/internal/wal"
 )
@@ -46,6 +46,11 @@ func (c *Cluster) hurtBesideSlow(l, n, other *sim.Node) {
 	fast := other.Disk.SyncDelay
 	other.Disk.SyncDelay = 2 * c.Stream.ElectionTimeout
 	c.world.After(some(c.Stream.ElectionTimeout/2), func() {
+		c.forgetting = false
+		if c.spared || !c.whole() {
+			other.Disk.SyncDelay = fast
+			return // more than one would be away
+		}
 		n.Crash(true)
 		c.hurt(n)
 		n.Start()
@@ -64,48 +69,9 @@ func (c *Cluster) hurtBesideSlow(l, n, other *sim.Node) {
 	})
 }
 
-// hurt damages what a member that is down has in its log, in one place. Not in the newest
-// segment's rounds: the last of them may have no witness, and would be taken for torn.
+// hurt damages what a member that is down has in its log, in one place.
 func (c *Cluster) hurt(n *sim.Node) {
-	rng, files, dir := c.world.Rand(), n.Files(), filepath.Join(folder, segmentDir)
-	names, err := files.List(dir)
-	var segments []string
-	for _, base := range names {
-		name := filepath.Join(dir, base)
-		if b, err := files.ReadFile(name); err == nil && strings.HasSuffix(base, ".seg") && len(b) >= sector && b[0] != 0 {
-			segments = append(segments, name)
-		}
+	if rot.Log(n, filepath.Join(folder, segmentDir), segmentBytes) {
+		c.hurts++
 	}
-	if err != nil || len(segments) == 0 {
-		return
-	}
-	newest := len(segments) - 1
-	i := max(0, newest-rng.IntN(5))
-	name, what := segments[i], rng.IntN(6)
-	at := int64(rng.IntN(sector / 16)) // in the segment's header
-	if i < newest && what < 5 {
-		at = rng.Int64N(segmentBytes)
-	}
-	c.hurts++
-	switch {
-	case what == 0:
-		err = files.Remove(name)
-	case what == 1 && i < newest: // a write went astray
-		err = files.Misplace(name, at-at%sector, make([]byte, sector))
-	case what == 2 && i < newest:
-		err = files.Misplace(name, at-at%sector, must(files.ReadFile(segments[newest]))[:sector])
-	default:
-		err = files.FlipBit(name, at, uint(rng.IntN(8)))
-	}
-	c.world.Logf("n%d: %s is damaged at %d, kind %d: %v", n.ID(), name, at, what, err)
-}
-
-// sector is how much a write that goes astray destroys.
-const sector = 4096
-
-func must(b []byte, err error) []byte {
-	if err != nil {
-		panic(err)
-	}
-	return b
 }

@@ -40,7 +40,8 @@ func Forgetful(w *sim.World) error {
 func (c *Cluster) forget() {
 	rng := c.world.Rand()
 	some := func(d time.Duration) time.Duration { return time.Duration(rng.ExpFloat64() * float64(d)) }
-	if !c.spared && c.whole() {
+	if !c.spared && !c.forgetting && c.whole() {
+		c.forgetting = true
 		l := c.leader().node
 		n := c.world.Node(1 + (l.ID()+quorum.NodeID(rng.IntN(3)))%3)
 		other := 6 - l.ID() - n.ID() // the third of three, if n does not lead
@@ -54,11 +55,12 @@ func (c *Cluster) forget() {
 		}
 		c.world.After(some(c.Stream.ElectionTimeout/4), func() {
 			if c.spared || !c.whole() {
+				c.forgetting = false
 				c.world.Heal()
 				return // more than one would be away
 			}
 			restart := func() {
-				c.retiring = false
+				c.retiring, c.forgetting = false, false
 				n.Crash(true)
 				if c.damages {
 					c.hurt(n)

@@ -447,6 +447,9 @@ func TestLazyDisk(t *testing.T) {
 	}
 }
 
+// sector is what a round has of a segment at least.
+const sector = 4096
+
 // damagedBlock is where a round of a segment is: these are small, and each has a block.
 func damagedBlock(i int) int64 { return int64(i)*sector + 20 }
 
