@@ -50,7 +50,9 @@ func (w *Worker) prepare(tx *Tx, x *write, snapMax hlc.Timestamp) error {
 		copy(unsafe.Slice((*byte)(tx.ptr(x.blob)), len(x.value)), x.value)
 	}
 	// A key that has never been there is known to have been absent.
-	if from := x.word.Timestamp(); from <= snapMax && !x.created || tx.undo && from != 0 {
+	from := x.word.Timestamp()
+	x.linked = from <= snapMax && !x.created
+	if x.linked || tx.undo && from != 0 {
 		if x.version, err = w.mem.Cache.Alloc(versionBytes(tx, x)); err != nil {
 			x.version = 0
 			return err
@@ -68,14 +70,17 @@ func (tx *Tx) meta(rec arena.Ref) record.Meta {
 // versionMeta returns the shape of the block that keeps the version which x
 // replaces.
 func versionMeta(tx *Tx, x *write) record.Meta {
-	meta := tx.meta(x.rec)
+	meta, links := tx.meta(x.rec), 0
+	if x.linked {
+		links = keptBytes
+	}
 	switch {
 	case x.word&record.Absent != 0:
-		return record.MakeMeta(keptBytes, 0, 0, false)
+		return record.MakeMeta(links, 0, 0, false)
 	case meta.External():
-		return record.MakeMeta(keptBytes, 8, meta.ValueBytes(), true)
+		return record.MakeMeta(links, 8, meta.ValueBytes(), true)
 	}
-	return record.MakeMeta(keptBytes, record.Pad(meta.ValueBytes()), meta.ValueBytes(), false)
+	return record.MakeMeta(links, record.Pad(meta.ValueBytes()), meta.ValueBytes(), false)
 }
 
 func versionBytes(tx *Tx, x *write) int { return versionMeta(tx, x).Bytes() }
@@ -128,25 +133,33 @@ func (w *Worker) install(tx *Tx, x *write, ts hlc.Timestamp) {
 }
 
 // keepVersion copies the version that is about to be overwritten into the block
-// that prepare allocated, and links it behind the record.
+// that prepare allocated, and links it behind the record if a snapshot may need it.
 func (w *Worker) keepVersion(tx *Tx, x *write, p unsafe.Pointer, meta record.Meta, ts hlc.Timestamp) {
 	v := tx.ptr(x.version)
 	vm := versionMeta(tx, x)
-	prev := unsafe.Add(p, record.PrevOffset)
-	// Nobody knows the block before the last store, and that is a release.
+	// Nobody knows the block before link, whose last store is a release.
 	arena.Store64(v, uint64(x.word))
-	older := arena.Ref(arena.Load64(prev))
-	arena.Store64(unsafe.Add(v, record.PrevOffset), uint64(older))
-	arena.Store64(unsafe.Add(v, keptNewerOffset), 0)
-	if older != 0 {
-		arena.Store64(unsafe.Add(tx.ptr(older), keptNewerOffset), uint64(x.version))
-	}
 	arena.Store64(unsafe.Add(v, record.MetaOffset), uint64(vm))
 	arena.MoveWords(record.Value(v, vm), record.Value(p, meta), vm.Room()/8)
-	arena.Store64(prev, uint64(x.version))
+	if x.linked {
+		w.link(x.version, p)
+	}
 	if tx.undo {
-		w.undoable.Push(change{version: x.version, rec: x.rec, at: ts, table: x.table.id})
+		w.undoable.Push(change{version: x.version, rec: x.rec, at: ts, table: x.table.id, linked: x.linked})
 	} else {
 		w.kept.push(x.version, x.rec, ts)
 	}
+}
+
+// link puts a version block behind the record at p, which is locked.
+func (w *Worker) link(version arena.Ref, p unsafe.Pointer) {
+	base := w.engine.arena.Base()
+	v, prev := unsafe.Add(base, version), unsafe.Add(p, record.PrevOffset)
+	older := arena.Load64(prev)
+	arena.Store64(unsafe.Add(v, record.PrevOffset), older)
+	arena.Store64(unsafe.Add(v, keptNewerOffset), 0)
+	if older != 0 {
+		arena.Store64(unsafe.Add(base, older+keptNewerOffset), uint64(version))
+	}
+	arena.Store64(prev, uint64(version))
 }

@@ -1,8 +1,10 @@
 package occ
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"unsafe"
 
@@ -39,15 +41,8 @@ func (e *Engine) RollBack(final hlc.Timestamp) error {
 	e.term.word.Add(2)
 	e.undropTables(final)
 	r := rollback{engine: e, final: final, tables: e.allTables()}
-	if invariant.Enabled {
-		r.findCreated()
-	}
-	for _, w := range e.workers {
-		for i := range w.undoable.Len() {
-			if c := w.undoable.At(i); c.at > final {
-				r.restore(w, c)
-			}
-		}
+	for _, u := range e.changesAbove(final) {
+		r.restore(u.worker, &u.change)
 	}
 	for _, w := range e.workers {
 		r.forget(w)
@@ -102,71 +97,69 @@ func (e *Engine) allTables() map[TableID]*Table {
 	return all
 }
 
+// undo is a change and who made it.
+type undo struct {
+	worker *Worker
+	change change
+}
+
+// changesAbove returns all changes above final, the newest first. All streams are locked.
+func (e *Engine) changesAbove(final hlc.Timestamp) []undo {
+	var all []undo
+	for _, w := range e.workers {
+		for i := range w.undoable.Len() {
+			if c := w.undoable.At(i); c.at > final {
+				all = append(all, undo{w, *c})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b undo) int { return cmp.Compare(b.change.at, a.change.at) })
+	return all
+}
+
 // rollback is one that is being done. All streams are locked; so nobody changes a record.
 type rollback struct {
 	engine *Engine
 	final  hlc.Timestamp
 	tables map[TableID]*Table
-	// created has, in a build with invariants, the records that were new above final.
-	created map[arena.Ref]bool
 }
 
-func (r *rollback) findCreated() {
-	r.created = map[arena.Ref]bool{}
-	for _, w := range r.engine.workers {
-		for i := range w.undoable.Len() {
-			if c := w.undoable.At(i); c.at > r.final && c.version == 0 {
-				r.created[c.rec] = true
-			}
-		}
-	}
-}
-
-// restore puts the record of a change back to its newest version at or below final,
-// unless another change of it came first. The versions above it are retired, and stay
-// as they are for those who are looking at them.
+// restore puts the record of a change back to what it was before. Later changes of it
+// have been taken back, so the version is the first one of the record's chain, if it is
+// linked. It is retired then, and stays as it is for those who are looking at it.
 func (r *rollback) restore(w *Worker, c *change) {
 	base := r.engine.arena.Base()
 	p := unsafe.Add(base, c.rec)
 	word, prev := (*uint64)(p), (*uint64)(unsafe.Add(p, record.PrevOffset))
 	now := record.Word(atomic.LoadUint64(word))
-	if now.Timestamp() <= r.final {
-		return
-	}
-	invariant.Check(now&(record.Locked|record.Dead) == 0, "record %#x with word %#x is to be rolled back", c.rec, uint64(now))
-	atomic.StoreUint64(word, uint64(now|record.Locked))
-	old := arena.Ref(atomic.LoadUint64(prev))
-	for old != 0 {
-		v := unsafe.Add(base, old)
-		if record.Word(atomic.LoadUint64((*uint64)(v))).Timestamp() <= r.final {
-			break
-		}
-		next := arena.Ref(atomic.LoadUint64((*uint64)(unsafe.Add(v, record.PrevOffset))))
-		retireVersion(w, old)
-		old = next
-	}
 	if invariant.Enabled {
-		invariant.Check((old == 0) == r.created[c.rec], "record %#x has version %#x to go back to, it is new: %v", c.rec, old, r.created[c.rec])
+		first := arena.Ref(atomic.LoadUint64(prev))
+		invariant.Check(now&(record.Locked|record.Dead) == 0 && now.Timestamp() == c.at, "record %#x with word %#x is to be rolled back to before %d", c.rec, uint64(now), c.at)
+		invariant.Check(!c.linked || first == c.version, "record %#x has version %#x to go back to, its chain begins with %#x", c.rec, c.version, first)
+		invariant.Check(c.version != 0 || first == 0, "record %#x was new at %d, its chain begins with %#x", c.rec, c.at, first)
 	}
+	atomic.StoreUint64(word, uint64(now|record.Locked))
 	meta := record.Meta(arena.Load64(unsafe.Add(p, record.MetaOffset)))
 	wasAbsent := now&record.Absent != 0
 	if !wasAbsent {
 		retireBlob(w, p, meta)
 	}
-	then, older := record.WordOf(0, true), uint64(0)
-	if old != 0 {
-		v := unsafe.Add(base, old)
+	then := record.WordOf(0, true)
+	if c.version != 0 {
+		v := unsafe.Add(base, c.version)
 		vm := record.Meta(arena.Load64(unsafe.Add(v, record.MetaOffset)))
 		then = record.Word(atomic.LoadUint64((*uint64)(v)))
-		older = atomic.LoadUint64((*uint64)(unsafe.Add(v, record.PrevOffset)))
 		meta = meta.WithValue(vm.ValueBytes(), vm.External())
 		// The block of a long value goes back with the Ref.
 		arena.MoveWords(record.Value(p, meta), record.Value(v, vm), vm.Room()/8)
-		w.mem.Limbo.Retire(old, vm.Bytes())
-	}
-	atomic.StoreUint64(prev, older)
-	if older != 0 {
-		arena.Store64(unsafe.Add(base, older+keptNewerOffset), 0)
+		if c.linked {
+			older := atomic.LoadUint64((*uint64)(unsafe.Add(v, record.PrevOffset)))
+			atomic.StoreUint64(prev, older)
+			if older != 0 {
+				arena.Store64(unsafe.Add(base, older+keptNewerOffset), 0)
+			}
+		}
+		w.mem.Limbo.Retire(c.version, vm.Bytes())
 	}
 	absent := then&record.Absent != 0
 	if absent {

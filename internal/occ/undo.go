@@ -15,11 +15,14 @@ import (
 // The queue is as long as the log lets the release lag behind (Log.Throttle).
 
 // change is one write that may be taken back: at a timestamp, a version of a record was
-// replaced, or, if version is 0, a key came that had never been there.
+// replaced, or, if version is 0, a key came that had never been there. A version that no
+// snapshot can need, now or later, is not linked behind its record: only the change knows
+// it, and whoever frees it leaves the record alone.
 type change struct {
 	version, rec arena.Ref
 	at           hlc.Timestamp
 	table        TableID
+	linked       bool
 }
 
 // undoAhead is how many changes collectUndoable prefetches.
@@ -55,7 +58,9 @@ func (w *Worker) collectUndoable(released hlc.Timestamp, most int) bool {
 
 func (e *Engine) prefetchChange(c *change) {
 	if c.version != 0 {
-		cpu.Prefetch192(unsafe.Add(e.arena.Base(), c.version))
+		cpu.Prefetch64(unsafe.Add(e.arena.Base(), c.version))
+	}
+	if c.linked {
 		cpu.Prefetch64(unsafe.Add(e.arena.Base(), c.rec))
 	}
 }
@@ -63,6 +68,10 @@ func (e *Engine) prefetchChange(c *change) {
 // dropVersion frees the version that a change has replaced, or leaves it to those that are
 // kept for snapshots. It returns false if the record is locked just now.
 func (w *Worker) dropVersion(c *change, snapMax, snapMin hlc.Timestamp) bool {
+	if !c.linked {
+		w.freeVersion(c.version)
+		return true
+	}
 	from := record.Word(arena.Load64(unsafe.Add(w.engine.arena.Base(), c.version))).Timestamp()
 	if from <= snapMax && c.at > snapMin && !w.engine.showsNothing(c.version) {
 		w.kept.push(c.version, c.rec, c.at)
@@ -75,13 +84,17 @@ func (w *Worker) dropVersion(c *change, snapMax, snapMin hlc.Timestamp) bool {
 		retireVersion(w, c.version)
 		return true
 	}
-	// Only who reads from a snapshot follows the chain, and nobody does. But
-	// the block of its value has been in the record.
-	p := unsafe.Add(w.engine.arena.Base(), c.version)
+	w.freeVersion(c.version) // only who reads from a snapshot follows the chain, and nobody does
+	return true
+}
+
+// freeVersion frees a version that nobody can be looking at. But the block of its value
+// has been in the record.
+func (w *Worker) freeVersion(version arena.Ref) {
+	p := unsafe.Add(w.engine.arena.Base(), version)
 	meta := record.Meta(arena.Load64(unsafe.Add(p, record.MetaOffset)))
 	retireBlob(w, p, meta)
-	w.mem.Cache.Free(c.version, meta.Bytes())
-	return true
+	w.mem.Cache.Free(version, meta.Bytes())
 }
 
 // showsNothing tells whether a version says what the end of a chain says too: there is no
@@ -92,7 +105,7 @@ func (e *Engine) showsNothing(version arena.Ref) bool {
 }
 
 // mayBeNeeded tells whether a snapshot that is open now may need a version in the chain
-// of the record at p, which is locked. What is in there for undo alone will go by itself.
+// of the record at p, which is locked. What none needs any more will go with its change.
 func (e *Engine) mayBeNeeded(p unsafe.Pointer) bool {
 	if !e.undo {
 		return true

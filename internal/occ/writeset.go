@@ -27,7 +27,8 @@ type write struct {
 	// Only during commit:
 	created bool      // rec is a placeholder that this commit put into the index
 	locked  bool      // rec is locked by this commit; word is what it was
-	version arena.Ref // block for the version that is replaced, 0 if none is kept
+	linked  bool      // a snapshot may need the version that is replaced
+	version arena.Ref // block for that version, 0 if none is kept
 	blob    arena.Ref // block for a value too long for the record, 0 if none
 }
 

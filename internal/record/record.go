@@ -10,7 +10,8 @@
 // The newest version lives in place: one cache miss brings the word, the key and
 // the start of the value. A version that a snapshot or an undo may still need
 // is copied out before it is overwritten, into a block of the same shape, and found
-// through prev. What stands in that in the key's place is its maker's business.
+// through prev if a snapshot may need it. What stands in that in the key's place is its
+// maker's business.
 //
 // word is only accessed atomically. A record is changed only while its word is
 // locked; optimistic readers copy it between two equal, unlocked readings of
