@@ -230,7 +230,7 @@ func (g *Group) patch(ctx context.Context, t Tape) (refused bool, err error) {
 		for i := range rounds {
 			r := &rounds[i]
 			g.found.Rounds[r.Number-g.found.Base.Number-1] = wal.RoundInfo{Number: r.Number, Epoch: r.Epoch, Kind: r.Kind,
-				Watermark: r.Watermark, Last: r.Last, Bytes: int64(len(r.Payload)), Dropped: hlc.Max}
+				Watermark: r.Watermark, Last: r.Last, Bytes: int64(len(r.Payload))}
 		}
 		g.options.Logf("rounds %d to %d are repaired", rounds[0].Number, rounds[len(rounds)-1].Number)
 	}

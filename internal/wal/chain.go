@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"path/filepath"
 	"slices"
 
@@ -25,7 +24,6 @@ type chain struct {
 	unused   []SegmentNumber // files behind the last segment: prepared, or begun and torn
 	spares   []uint64
 	broken   map[SegmentNumber]bool // segments with a header that was reported
-	newest   uint32                 // the newest format that is expected
 	void     []SegmentNumber        // segments before one that resets the log
 	highest  SegmentNumber          // of all files
 }
@@ -36,10 +34,9 @@ type chainSegment struct {
 	name   string
 	size   int64
 	// end is where its rounds end and the next one begins; -1 in the last
-	// segment, where that has to be found out. So with to, above which its records
-	// are dropped.
+	// segment, where that has to be found out.
 	end int64
-	to  hlc.Timestamp
+	to  hlc.Timestamp // above it, its records are dropped; as far as bound has been told
 }
 
 // candidate is a segment's file.
@@ -56,14 +53,14 @@ type candidate struct {
 // wrong goes to report, and loadChain goes on as well as it can; an error that it
 // returns ends everything (the disk can not be read).
 func loadChain(fsys env.FS, dir string, id DatabaseID, reach Reach, from hlc.Timestamp, report func(error)) (*chain, error) {
-	c := &chain{fs: fsys, dir: dir, id: id, reach: reach, newest: FormatVersion, broken: map[SegmentNumber]bool{}}
+	c := &chain{fs: fsys, dir: dir, id: id, reach: reach, broken: map[SegmentNumber]bool{}}
 	return c, c.load(from, report)
 }
 
 // loadTape is loadChain for a Tape. Whether the log begins early enough is known to
 // who has the checkpoint.
 func loadTape(fsys env.FS, dir string, id DatabaseID, reach Reach, report func(error)) (*chain, error) {
-	c := &chain{fs: fsys, dir: dir, id: id, reach: reach, newest: tapeVersion, broken: map[SegmentNumber]bool{}}
+	c := &chain{fs: fsys, dir: dir, id: id, reach: reach, broken: map[SegmentNumber]bool{}}
 	return c, c.load(hlc.Max, report)
 }
 
@@ -124,9 +121,6 @@ func (c *chain) readCandidate(name string, n SegmentNumber) (candidate, error) {
 	b = b[:got]
 	k.zero = bytes.Count(b, []byte{0}) == len(b)
 	k.header, k.err = decodeSegmentHeader(name, b)
-	if k.err == nil && k.header.version > c.newest {
-		k.err = newerFormat(name, k.header.version, c.newest)
-	}
 	return k, nil
 }
 
@@ -162,7 +156,7 @@ func (c *chain) dropUnused(files []candidate, report func(error)) ([]candidate, 
 		return nil, nil
 	}
 	last := &files[len(files)-1]
-	if last.err == nil || errors.Is(last.err, dberr.ErrNewerFormat) || last.number <= c.reach.Segment {
+	if last.err == nil || isOtherFormat(last.err) || last.number <= c.reach.Segment {
 		return files, nil
 	}
 	if len(files) == 1 && last.number > 1 {
@@ -220,13 +214,6 @@ func (c *chain) add(f *candidate, report func(error)) {
 	c.segments = append(c.segments, chainSegment{header: f.header, name: f.name, size: f.size, end: -1, to: hlc.Max})
 }
 
-// goesBack tells whether a header is of an earlier time than the one before it. The
-// timestamps of a Tape may go back, because a round replaces others.
-func (h *segmentHeader) goesBack(before *segmentHeader) bool {
-	return h.firstRound < before.firstRound ||
-		h.version < tapeVersion && (h.watermark < before.watermark || h.last < before.last)
-}
-
 // checkReach checks that the last segment that is known to have been begun is
 // there, or one behind it.
 func (c *chain) checkReach(files []candidate, report func(error)) {
@@ -253,9 +240,9 @@ func (c *chain) checkLinks(from hlc.Timestamp, report func(error)) {
 		s := &c.segments[i]
 		h := &s.header
 		if i == 0 {
-			if h.prev > 0 && h.last > max(from, c.reach.Start) && !c.broken[h.prev] {
+			if h.prev > 0 && h.base.Last > max(from, c.reach.Start) && !c.broken[h.prev] {
 				report(dberr.Corrupt(segmentName(c.dir, h.prev), 0,
-					"the segment is missing; the log has records up to %d before segment %d, and they are needed from %d on", h.last, h.number, from))
+					"the segment is missing; the log has records up to %d before segment %d, and they are needed from %d on", h.base.Last, h.number, from))
 			}
 			continue
 		}
@@ -269,9 +256,8 @@ func (c *chain) checkLinks(from hlc.Timestamp, report func(error)) {
 		case h.prevEnd < blockBytes || h.prevEnd > p.size:
 			report(dberr.Corrupt(p.name, p.size, "the segment ends at %d, but its successor says at %d", p.size, h.prevEnd))
 			continue
-		case h.goesBack(&p.header):
-			report(dberr.Corrupt(s.name, 0, "the header goes back to round %d, watermark %d, from round %d, watermark %d",
-				h.firstRound, h.watermark, p.header.firstRound, p.header.watermark))
+		case h.firstRound < p.header.firstRound:
+			report(dberr.Corrupt(s.name, 0, "the header goes back to round %d from round %d", h.firstRound, p.header.firstRound))
 			continue
 		}
 		p.end = h.prevEnd
@@ -281,13 +267,18 @@ func (c *chain) checkLinks(from hlc.Timestamp, report func(error)) {
 			report(dberr.Corrupt(s.name, s.size, "the file ends, it had %d bytes", s.header.size))
 		}
 	}
-	// A recovery drops what is above its watermark from all segments before it,
-	// and keeps doing so. Watermarks only grow, so the next recovery decides.
-	to := hlc.Timestamp(math.MaxUint64)
+}
+
+// bound fills in what is dropped of each segment, of a log that ends with that base and
+// in which every epoch begins with a segment: an epoch's records above its final
+// watermark, which is that of its last round (DESIGN 4.2).
+func (c *chain) bound(end Base) {
+	epoch := end
 	for i := range slices.Backward(c.segments) {
-		c.segments[i].to = min(to, hlc.Max)
-		if h := &c.segments[i].header; h.recovered {
-			to = min(to, h.watermark)
+		s := &c.segments[i]
+		s.to = epoch.Watermark
+		if b := s.header.base; b.Epoch != epoch.Epoch {
+			epoch = b
 		}
 	}
 }

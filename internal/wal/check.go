@@ -102,7 +102,7 @@ func (k *checker) segment(ctx context.Context, c *chain, i int) error {
 			k.report.Rounds++
 			k.report.Batches += int64(len(r.batches))
 			k.report.Bytes += r.header.bytes
-			k.report.Watermark, k.report.Clean = r.watermark, r.header.clean
+			k.report.Watermark, k.report.Clean = max(k.report.Watermark, r.base.Watermark), r.header.clean
 			continue
 		case errors.Is(err, io.EOF):
 			if !last && len(k.report.Problems) == before && i+1 < len(c.segments) {
@@ -162,12 +162,21 @@ func (k *checker) damage(err error) bool {
 	return true
 }
 
+// skipTo goes on with a round behind some that can not be told.
+func (r *roundReader) skipTo(at int64, h *roundHeader) {
+	r.place.offset, r.want = at, h.number
+	r.base.Number, r.base.Epoch = h.entry-1, h.epoch
+	if h.kind == RoundOpen {
+		r.base.Epoch--
+	}
+}
+
 // skip moves the reader to the next round header of its segment from offset on.
 // It returns false if there is none.
 func (r *roundReader) skip(offset int64) (bool, error) {
 	h, at, ok, err := r.find(offset, func(h roundHeader) bool { return h.nonce == r.nonce && h.number >= r.want })
 	if ok {
-		r.place.offset, r.want = at, h.number
+		r.skipTo(at, &h)
 	}
 	return ok, err
 }

@@ -278,7 +278,7 @@ func TestDamagedFiles(t *testing.T) {
 			h, err := decodeSegmentHeader(s[2], b)
 			must(t, err)
 			end = h.prevEnd
-			h.last++
+			h.base.Last++
 			h.put(b)
 			return b
 		})
@@ -333,7 +333,7 @@ func TestEarlierLife(t *testing.T) {
 	put := func(nonce uint64) *faultfs.FS {
 		g := f.Clone()
 		rewrite(t, g, s.name, func(b []byte) []byte {
-			h := roundHeader{bytes: roundHeaderBytes, number: end.round + 1, nonce: nonce, watermark: hlc.Max, synced: end.round, epoch: 1}
+			h := end.next(nonce)
 			h.put(b[end.end:], placeIn(testID, s.header.number).at(end.end))
 			return b
 		})
@@ -348,6 +348,14 @@ func TestEarlierLife(t *testing.T) {
 		t.Fatalf("the round was believed: %+v, %v", found, err)
 	}
 	expect(t, got, all)
+}
+
+// next returns the header of an empty round behind a log's end.
+func (t *tail) next(nonce uint64) roundHeader {
+	return roundHeader{
+		bytes: roundHeaderBytes, number: t.round + 1, nonce: nonce, synced: t.round, epoch: t.base.Epoch,
+		kind: RoundData, entry: t.base.Number + 1, watermark: hlc.Max, last: hlc.Max,
+	}
 }
 
 // TestUnreadableDisk: an error of the disk is passed on and is no corruption.
@@ -475,7 +483,7 @@ func TestNoncesDiffer(t *testing.T) {
 func TestClosedTimestampIsChecked(t *testing.T) {
 	for what, run := range map[string]func(n *node){
 		"the watermark": func(n *node) {
-			must(t, n.log.flush.write(roundHeader{watermark: 1000}, 0))
+			must(t, n.log.flush.write(1000, 0, false))
 			appendTx(n.log.Stream(0), n.opt.HLC, nil)
 			n.opt.HLC.Observe(2000)
 		},
@@ -486,7 +494,7 @@ func TestClosedTimestampIsChecked(t *testing.T) {
 			n.opt.HLC.Observe(3000)
 			watermark, bytes := n.log.flush.gather()
 			_ = watermark
-			must(t, n.log.flush.write(roundHeader{watermark: 500}, bytes))
+			must(t, n.log.flush.write(500, bytes, false))
 			n.log.Stream(0).closed = 0
 			*n.opt.HLC = hlc.Clock{}
 			n.opt.HLC.Observe(1500)

@@ -280,7 +280,7 @@ func TestCrashAtEveryWrite(t *testing.T) {
 					t.Fatalf("%s: close: %v", n.what, err)
 				}
 				closed++
-				if found, _ := n.fork(n.fs, ", closed").recover(n.fs.Crash(crashRng)); !found.Clean && n.log.flush.segment != nil {
+				if found, _ := n.fork(n.fs, ", closed").recover(n.fs.Crash(crashRng)); !found.Clean && n.log.flush.active != nil {
 					t.Fatalf("%s: a closed log was not clean", n.what)
 				}
 			}

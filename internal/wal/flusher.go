@@ -2,8 +2,8 @@ package wal
 
 import (
 	"errors"
-	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/dberr"
@@ -30,19 +30,16 @@ type flusher struct {
 	opt *Options
 
 	gathering
-	out blockWriter
-
-	segment   *segment    // being written; nil until the first round
-	round     RoundNumber // the last one written
-	synced    RoundNumber // the last one known to be durable
-	watermark hlc.Timestamp
-	last      hlc.Timestamp // the largest timestamp written, of anything
+	writer
+	epoch     Epoch         // of this opening
+	base      Base          // the last round
+	watermark hlc.Timestamp // of the last round of this epoch, or of what was recovered
 	newest    hlc.Timestamp // the largest timestamp of a written record
+	table     []byte        // batch headers of the current round
 
 	unsyncedBytes int64
 	gatheredAt    time.Time     // when gathering the last written round began
 	syncedTo      time.Time     // what was appended before is durable
-	witnessed     RoundNumber   // the last round that the reach was raised to
 	lastSync      time.Time     // when it ended
 	syncTook      time.Duration // how long it took
 	processors    int
@@ -55,16 +52,15 @@ func newFlusher(l *Log, found *Recovered) *flusher {
 	f := &flusher{
 		log: l, opt: &l.opt,
 		gathering:  newGathering(l.opt.Streams, l.opt.HLC),
-		out:        newBlockWriter(),
-		round:      found.tail.round,
-		synced:     found.tail.round,
-		watermark:  found.tail.watermark,
-		last:       found.tail.last,
+		writer:     newWriter(l.opt.ID, l.opt.Dir, l.opt.Rand, l.reach, found.tail.round),
+		epoch:      found.tail.base.Epoch + 1,
+		base:       found.tail.base,
+		watermark:  found.Watermark,
 		lastSync:   l.opt.Clock.Now(),
 		processors: runtime.GOMAXPROCS(0),
 		syncedTo:   l.opt.Clock.Now(),
-		witnessed:  found.tail.round,
 	}
+	f.prev, f.prevEnd = found.segment, found.tail.end
 	f.timer = l.opt.Clock.NewTimer(time.Hour)
 	f.timer.Stop()
 	return f
@@ -102,18 +98,13 @@ func (f *flusher) end(err error) {
 
 func (f *flusher) release() {
 	f.timer.Stop()
-	if f.segment != nil {
-		if err := f.segment.file.Close(); err != nil && f.unwritten == nil {
-			f.unwritten = err
-		}
+	if err := f.close(); err != nil && f.unwritten == nil {
+		f.unwritten = err
 	}
 }
 
 // open tells whether a written record is above the watermark.
 func (f *flusher) open() bool { return f.newest > f.watermark }
-
-// unsynced tells whether a written round may not be durable.
-func (f *flusher) unsynced() bool { return f.synced < f.round }
 
 func (f *flusher) background() bool { return f.opt.SyncInterval > 0 }
 
@@ -175,20 +166,11 @@ func (f *flusher) rest() (woken bool, err error) {
 		if woken = f.wait(flusherIdle, f.opt.Clock.Now().Add(restWitness)); woken {
 			return true, nil
 		}
-		if err := f.raiseReach(); err != nil {
+		if err := f.witness(); err != nil {
 			return false, err
 		}
 	}
 	return f.wait(flusherIdle, time.Time{}), nil
-}
-
-// raiseReach takes down how far the log goes, all of which is durable.
-func (f *flusher) raiseReach() error {
-	err := f.log.reach.raise(Reach{Segment: f.segment.number, Round: f.synced})
-	if err == nil {
-		f.witnessed = f.synced
-	}
-	return err
 }
 
 func (f *flusher) closing() bool {
@@ -252,7 +234,7 @@ func (f *flusher) work(closing bool) error {
 		watermark, bytes := f.gather()
 		due := forced || !f.background() || f.syncDue()
 		if bytes > 0 || f.open() && due {
-			if err := f.write(roundHeader{watermark: watermark}, bytes); err != nil {
+			if err := f.write(watermark, bytes, false); err != nil {
 				return err
 			}
 			f.gatheredAt = began
@@ -304,52 +286,53 @@ func (f *flusher) gather() (watermark hlc.Timestamp, bytes int64) {
 	return watermark, bytes
 }
 
-// write writes a round with the gathered batches. h has what is not the same in
-// every round.
-func (f *flusher) write(h roundHeader, recordBytes int64) error {
-	tableEnd := roundHeaderBytes + len(f.batches)*batchHeaderBytes
-	h.bytes = int64(tableEnd) + recordBytes
-	if err := f.makeRoom(roundUp(h.bytes)); err != nil {
+// write writes a round with the gathered batches. clean says that the log is closed
+// behind it.
+func (f *flusher) write(watermark hlc.Timestamp, bytes int64, clean bool) error {
+	table := slices.Grow(f.table[:0], len(f.batches)*batchHeaderBytes)[:len(f.batches)*batchHeaderBytes]
+	f.table = table
+	space := roundUp(roundHeaderBytes + int64(len(table)) + bytes)
+	if err := f.makeRoom(space); err != nil {
 		return err
 	}
-	h.number = f.round + 1
-	h.nonce = f.segment.header.nonce
-	h.synced = f.synced
-	h.epoch = f.opt.Epoch
-	h.batches = len(f.batches)
+	closed, newest := encodeTable(table, f.batches)
+	h := roundHeader{
+		kind: RoundData, watermark: watermark, last: max(f.base.Last, watermark, closed),
+		batches: len(f.batches), tableCRC: checksum(0, table), clean: clean,
+	}
+	if err := f.add(&h, table); err != nil {
+		return err
+	}
+	if err := f.flush(); err != nil {
+		return err
+	}
+	f.watermark, f.newest = watermark, max(f.newest, newest)
+	f.recycle()
+	f.log.files.wrote(bytes, f.active.size-f.active.end)
+	return nil
+}
 
-	head, err := f.out.begin(f.segment.file, f.segment.end, tableEnd)
-	if err != nil {
+// add puts a round of this epoch, with the gathered batches, behind the others.
+func (f *flusher) add(h *roundHeader, table []byte) error {
+	h.epoch, h.entry = f.epoch, f.base.Number+1
+	var batches []Batch
+	if h.kind == RoundData {
+		batches = f.batches
+	}
+	if err := f.put(h, table, batches); err != nil {
 		return err
 	}
-	closed, newest := encodeTable(head[roundHeaderBytes:], f.batches)
-	last, newest := max(f.last, h.watermark, closed), max(f.newest, newest)
-	h.tableCRC = checksum(0, head[roundHeaderBytes:])
-	h.put(head, f.segment.place.at(f.segment.end))
-	for i := range f.batches {
-		if err := f.out.append(f.batches[i].data); err != nil {
-			return err
-		}
-	}
-	f.out.pad(int(roundUp(h.bytes) - h.bytes))
-	if err := f.out.flush(); err != nil {
-		return err
-	}
-
-	f.segment.end += roundUp(h.bytes)
+	f.base = Base{Number: h.entry, Epoch: h.epoch, Watermark: h.watermark, Last: h.last}
 	f.unsyncedBytes += roundUp(h.bytes)
-	f.round, f.watermark, f.last, f.newest = h.number, h.watermark, last, newest
 	f.log.stats.rounds.Add(1)
 	f.log.stats.bytes.Add(uint64(roundUp(h.bytes)))
-	f.recycle()
-	f.log.files.wrote(recordBytes, f.segment.size-f.segment.end)
 	return nil
 }
 
 // sync makes the written rounds durable.
 func (f *flusher) sync() error {
 	from := f.opt.Clock.Now()
-	if err := f.segment.file.Sync(); err != nil {
+	if err := f.writer.sync(); err != nil {
 		return err
 	}
 	f.lastSync = f.opt.Clock.Now()
@@ -358,7 +341,6 @@ func (f *flusher) sync() error {
 	if f.opt.OnSync != nil {
 		f.opt.OnSync(f.syncTook, f.unsyncedBytes)
 	}
-	f.synced = f.round
 	f.unsyncedBytes = 0
 	return nil
 }
@@ -375,57 +357,51 @@ func (f *flusher) publish(watermark hlc.Timestamp) {
 	}
 }
 
-// makeRoom makes the current segment one that has room for bytes. When the log
-// is being closed and there is none, it returns dberr.ErrDiskFull.
+// makeRoom makes the active segment one that has room for a round of so many bytes. The
+// first one begins the epoch. When the log is being closed and there is no room, it returns
+// dberr.ErrDiskFull.
 func (f *flusher) makeRoom(bytes int64) error {
-	if f.segment != nil && f.segment.end+bytes <= f.segment.size {
+	if f.fits(bytes) {
 		return nil
+	}
+	begins := f.epoch != f.base.Epoch
+	if begins {
+		bytes += blockBytes
 	}
 	next, err := f.log.files.next(blockBytes + bytes)
 	if err != nil {
 		return err
 	}
-	// Everything before a segment's header is durable before the header is, and
-	// that before anything in the segment: so what a header says about the
-	// segments before it is certain, and a segment without a sound header has no
-	// rounds.
 	if f.unsynced() {
 		if err := f.sync(); err != nil {
 			return errors.Join(err, next.file.Close())
 		}
 		f.durableTo(f.gatheredAt)
 	}
-	next.header = segmentHeader{
-		id: f.opt.ID, number: next.number, nonce: f.opt.Rand.Uint64(), firstRound: f.round + 1,
-		watermark: f.watermark, last: f.last, size: next.size,
+	old := f.active
+	if err := f.begin(next, f.base, false); err != nil {
+		return err
 	}
-	next.place = placeIn(f.opt.ID, next.number)
-	next.end = blockBytes
-	f.log.files.link(f.segment, next)
-	old := f.segment
-	f.segment = next
-	err = f.out.writeHeader(next.file, &next.header)
-	if old != nil {
-		err = errors.Join(err, old.file.Close())
+	if err := f.log.files.activated(old, f.active, f.base.Last); err != nil {
+		return err
 	}
-	if err == nil {
-		err = f.raiseReach()
+	if begins {
+		// Until the header above was durable nothing new is, so a crash before this finds
+		// the same final watermark of the epoch before.
+		return f.add(&roundHeader{kind: RoundOpen, last: f.base.Last}, nil)
 	}
-	if err != nil {
-		return fmt.Errorf("beginning segment %d: %w", next.number, err)
-	}
-	return f.log.files.activated(old, next, f.last)
+	return nil
 }
 
 // mark writes the round that says that the log was closed.
 func (f *flusher) mark() error {
-	if f.segment == nil {
+	if f.active == nil {
 		return nil // nothing was written since it was opened
 	}
 	watermark, bytes := f.gather()
-	if err := f.write(roundHeader{watermark: watermark, clean: true}, bytes); err != nil {
+	if err := f.write(watermark, bytes, true); err != nil {
 		if errors.Is(err, dberr.ErrDiskFull) {
-			return f.raiseReach() // all records are durable, it is only not marked
+			return f.witness() // all records are durable, it is only not marked
 		}
 		return err
 	}
@@ -433,5 +409,5 @@ func (f *flusher) mark() error {
 		return err
 	}
 	f.publish(watermark)
-	return f.raiseReach()
+	return f.witness()
 }

@@ -3,6 +3,7 @@ package wal
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -11,10 +12,8 @@ import (
 )
 
 const (
-	// FormatVersion is the version of what a Log writes, and the newest one that it
-	// reads. Segments of a Tape have tapeVersion.
-	FormatVersion = 1
-	tapeVersion   = 2
+	// FormatVersion is the version of segments, the only one that is read.
+	FormatVersion = 2
 
 	// blockBytes is the unit in which the log is written: headers of segments and
 	// rounds begin at its multiples, so that a block which was synced is never
@@ -22,19 +21,13 @@ const (
 	blockBytes = 4096
 
 	segmentMagic uint64 = 0x474f4c5449574447 // "GDWITLOG"
-	roundMagic   uint32 = 0x444e5552         // "RUND"
-	// tapeMagic begins a round of a Tape, whose header is longer.
-	tapeMagic uint32 = 0x32444e52 // "RND2"
+	roundMagic   uint32 = 0x32444e52         // "RND2"
 
 	blockCRCOffset   = 12
-	roundHeaderBytes = 72
-	tapeHeaderBytes  = 88
+	roundHeaderBytes = 88
 	roundCRCOffset   = 4
 	batchHeaderBytes = 48
 
-	// flagRecovered in a segment's header: it is the first one after a recovery,
-	// and the records before it that are above its watermark are dropped.
-	flagRecovered uint32 = 1
 	// flagReset in a segment's header: nothing before it counts.
 	flagReset uint32 = 2
 	// flagClean in a round's header: the log was closed behind it.
@@ -81,6 +74,16 @@ func newerFormat(file string, version, newest uint32) error {
 	return fmt.Errorf("%w: %s has log format %d, this is %d", dberr.ErrNewerFormat, file, version, newest)
 }
 
+func olderFormat(file string, version uint32) error {
+	return fmt.Errorf("%w: %s has log format %d, this is %d; make a backup with the version that wrote it, and restore that",
+		dberr.ErrOlderFormat, file, version, FormatVersion)
+}
+
+// isOtherFormat tells whether a file is another version's. That is no damage.
+func isOtherFormat(err error) bool {
+	return errors.Is(err, dberr.ErrNewerFormat) || errors.Is(err, dberr.ErrOlderFormat)
+}
+
 // DatabaseID tells databases apart: it is drawn when one is created.
 type DatabaseID [16]byte
 
@@ -93,7 +96,7 @@ type SegmentNumber uint64
 // RoundNumber counts the rounds of a log from 1, over all segments.
 type RoundNumber uint64
 
-// Epoch is a leadership number. A database of one node is always in epoch 1.
+// Epoch is a leadership number. A database of one node begins one each time it is opened.
 type Epoch uint64
 
 // checksum continues a CRC32C over p.
@@ -106,7 +109,6 @@ func roundUp(n int64) int64 { return (n + blockBytes - 1) &^ (blockBytes - 1) }
 
 // segmentHeader is the first block of a segment.
 type segmentHeader struct {
-	version    uint32
 	id         DatabaseID
 	number     SegmentNumber
 	nonce      uint64 // drawn for each segment: rounds of a file's earlier lives do not have it
@@ -114,27 +116,11 @@ type segmentHeader struct {
 	// Where the segment before this one ends. prev is 0 in a log's first one.
 	prev    SegmentNumber
 	prevEnd int64
-	// watermark is that of the last round before this segment, last the largest
-	// timestamp in any segment before it, of a record or one that was closed.
-	watermark hlc.Timestamp
-	last      hlc.Timestamp
+	// base is what its rounds go on behind: none of them has a lower place in the log.
+	base Base
 	// size is the file's. It may only be cut when the next segment has a header.
-	size      int64
-	recovered bool
-	// Of a Tape: what its rounds go on behind. watermark and last are of that round.
-	baseNumber RoundNumber
-	baseEpoch  Epoch
-	reset      bool
-}
-
-// base returns what the segment's rounds go on behind.
-func (h *segmentHeader) base() Base {
-	b := Base{Number: h.baseNumber, Epoch: h.baseEpoch, Watermark: h.watermark, Last: h.last}
-	if h.version < tapeVersion {
-		b.Number = h.firstRound - 1
-		b.Epoch = Epoch(min(1, b.Number)) // a Log has no other
-	}
-	return b
+	size  int64
+	reset bool
 }
 
 // put encodes the header into a block.
@@ -148,61 +134,54 @@ func (h *segmentHeader) put(b []byte) {
 	le.PutUint64(b[48:], uint64(h.firstRound))
 	le.PutUint64(b[56:], uint64(h.prev))
 	le.PutUint64(b[64:], uint64(h.prevEnd))
-	le.PutUint64(b[72:], uint64(h.watermark))
-	le.PutUint64(b[80:], uint64(h.last))
+	le.PutUint64(b[72:], uint64(h.base.Watermark))
+	le.PutUint64(b[80:], uint64(h.base.Last))
 	le.PutUint64(b[88:], uint64(h.size))
-	var flags uint32
-	if h.recovered {
-		flags |= flagRecovered
-	}
 	if h.reset {
-		flags |= flagReset
+		le.PutUint32(b[96:], flagReset)
 	}
-	le.PutUint32(b[96:], flags)
-	le.PutUint64(b[104:], uint64(h.baseNumber))
-	le.PutUint64(b[112:], uint64(h.baseEpoch))
-	sealBlock(b, segmentMagic, max(FormatVersion, h.version))
+	le.PutUint64(b[104:], uint64(h.base.Number))
+	le.PutUint64(b[112:], uint64(h.base.Epoch))
+	sealBlock(b, segmentMagic, FormatVersion)
 }
 
 // decodeSegmentHeader reads a segment's first block, or as much of it as there
 // is.
 func decodeSegmentHeader(file string, b []byte) (segmentHeader, error) {
 	var h segmentHeader
-	if err := openBlock(file, 0, b, segmentMagic, tapeVersion, "segment header"); err != nil {
+	if err := openBlock(file, 0, b, segmentMagic, FormatVersion, "segment header"); err != nil {
 		return h, err
 	}
 	le := binary.LittleEndian
-	h.version = max(FormatVersion, le.Uint32(b[8:]))
+	if v := le.Uint32(b[8:]); v < FormatVersion {
+		return h, olderFormat(file, v)
+	}
 	copy(h.id[:], b[16:])
 	h.number = SegmentNumber(le.Uint64(b[32:]))
 	h.nonce = le.Uint64(b[40:])
 	h.firstRound = RoundNumber(le.Uint64(b[48:]))
 	h.prev = SegmentNumber(le.Uint64(b[56:]))
 	h.prevEnd = int64(le.Uint64(b[64:]))
-	h.watermark = hlc.Timestamp(le.Uint64(b[72:]))
-	h.last = hlc.Timestamp(le.Uint64(b[80:]))
 	h.size = int64(le.Uint64(b[88:]))
-	h.recovered = le.Uint32(b[96:])&flagRecovered != 0
-	if h.version == tapeVersion {
-		h.reset = le.Uint32(b[96:])&flagReset != 0
-		h.baseNumber = RoundNumber(le.Uint64(b[104:]))
-		h.baseEpoch = Epoch(le.Uint64(b[112:]))
+	h.reset = le.Uint32(b[96:])&flagReset != 0
+	h.base = Base{
+		Number: RoundNumber(le.Uint64(b[104:])), Epoch: Epoch(le.Uint64(b[112:])),
+		Watermark: hlc.Timestamp(le.Uint64(b[72:])), Last: hlc.Timestamp(le.Uint64(b[80:])),
 	}
 	switch {
 	case h.number == 0 || h.firstRound == 0 || h.number-1 != h.prev:
 		return h, dberr.Corrupt(file, 0, "segment %d after segment %d, from round %d", h.number, h.prev, h.firstRound)
 	case h.prevEnd < 0 || h.prevEnd%blockBytes != 0 || h.size < blockBytes:
 		return h, dberr.Corrupt(file, 0, "a segment of %d bytes after one that ends at %d", h.size, h.prevEnd)
-	case h.watermark > hlc.Max || h.last > hlc.Max:
-		return h, dberr.Corrupt(file, 0, "watermark %d, last timestamp %d", h.watermark, h.last)
+	case h.base.Watermark > hlc.Max || h.base.Last > hlc.Max:
+		return h, dberr.Corrupt(file, 0, "watermark %d, last timestamp %d", h.base.Watermark, h.base.Last)
 	}
 	return h, nil
 }
 
 // roundHeader begins a round.
 type roundHeader struct {
-	version   uint32 // of the segment that it may be in
-	bytes     int64  // header, batch headers and records, without padding
+	bytes     int64 // header, batch headers and records, without padding
 	number    RoundNumber
 	nonce     uint64
 	watermark hlc.Timestamp
@@ -210,20 +189,11 @@ type roundHeader struct {
 	epoch     Epoch
 	batches   int
 	clean     bool
-	tableCRC  uint32 // over the batch headers
-	// Of a Tape:
-	entry  RoundNumber // its place in the group's log; number is that on the disk
-	kind   RoundKind   // in any but data, tableCRC is over the payload
-	last   hlc.Timestamp
-	repair bool
-}
-
-// headerBytes returns the size of a header of that version.
-func headerBytes(version uint32) int64 {
-	if version == tapeVersion {
-		return tapeHeaderBytes
-	}
-	return roundHeaderBytes
+	repair    bool
+	tableCRC  uint32      // over the batch headers; over the payload in any kind but data
+	entry     RoundNumber // its place in the log; number is that on the disk
+	kind      RoundKind
+	last      hlc.Timestamp
 }
 
 // place is where a round is. It goes into the header's checksum, so that a copy
@@ -251,7 +221,7 @@ func (p place) seed() uint32 { return p.segmentSeed ^ uint32(p.offset/blockBytes
 
 // put encodes the header into b.
 func (h *roundHeader) put(b []byte, at place) {
-	b = b[:headerBytes(h.version)]
+	b = b[:roundHeaderBytes]
 	clear(b)
 	le := binary.LittleEndian
 	le.PutUint32(b, roundMagic)
@@ -271,12 +241,9 @@ func (h *roundHeader) put(b []byte, at place) {
 	}
 	le.PutUint32(b[60:], flags)
 	le.PutUint32(b[64:], h.tableCRC)
-	if h.version == tapeVersion {
-		le.PutUint32(b, tapeMagic)
-		le.PutUint32(b[68:], uint32(h.kind))
-		le.PutUint64(b[72:], uint64(h.entry))
-		le.PutUint64(b[80:], uint64(h.last))
-	}
+	le.PutUint32(b[68:], uint32(h.kind))
+	le.PutUint64(b[72:], uint64(h.entry))
+	le.PutUint64(b[80:], uint64(h.last))
 	le.PutUint32(b[roundCRCOffset:], checksum(at.seed(), b))
 }
 
@@ -287,18 +254,10 @@ func decodeRoundHeader(b []byte, at place) (h roundHeader, reason string) {
 		return h, fmt.Sprintf("%d bytes are too few for a round header", len(b))
 	}
 	le := binary.LittleEndian
-	version := uint32(FormatVersion)
-	switch magic := le.Uint32(b); magic {
-	case roundMagic:
-	case tapeMagic:
-		version = tapeVersion
-	default:
+	if magic := le.Uint32(b); magic != roundMagic {
 		return h, fmt.Sprintf("no round begins here, but %08x", magic)
 	}
-	if int64(len(b)) < headerBytes(version) {
-		return h, fmt.Sprintf("%d bytes are too few for a round header", len(b))
-	}
-	b = b[:headerBytes(version)]
+	b = b[:roundHeaderBytes]
 	var zero [4]byte
 	crc := checksum(at.seed(), b[:roundCRCOffset])
 	crc = checksum(crc, zero[:])
@@ -307,7 +266,6 @@ func decodeRoundHeader(b []byte, at place) (h roundHeader, reason string) {
 		return h, fmt.Sprintf("checksum of the round header is %08x, stored is %08x", crc, want)
 	}
 	h = roundHeader{
-		version:   version,
 		bytes:     int64(le.Uint64(b[8:])),
 		number:    RoundNumber(le.Uint64(b[16:])),
 		nonce:     le.Uint64(b[24:]),
@@ -316,17 +274,18 @@ func decodeRoundHeader(b []byte, at place) (h roundHeader, reason string) {
 		epoch:     Epoch(le.Uint64(b[48:])),
 		batches:   int(le.Uint32(b[56:])),
 		clean:     le.Uint32(b[60:])&flagClean != 0,
+		repair:    le.Uint32(b[60:])&flagRepair != 0,
 		tableCRC:  le.Uint32(b[64:]),
-		kind:      RoundData,
+		entry:     RoundNumber(le.Uint64(b[72:])),
+		last:      hlc.Timestamp(le.Uint64(b[80:])),
 	}
-	h.entry = h.number
-	if version == tapeVersion {
-		h.decodeTape(b)
+	if k := le.Uint32(b[68:]); k <= uint32(RoundLastPart) {
+		h.kind = RoundKind(k)
 	}
 	switch {
 	case h.batches > StreamsMax:
 		return h, fmt.Sprintf("a round of %d batches", h.batches)
-	case h.bytes < headerBytes(version)+int64(h.batches)*batchHeaderBytes:
+	case h.bytes < roundHeaderBytes+int64(h.batches)*batchHeaderBytes:
 		return h, fmt.Sprintf("a round of %d batches in %d bytes", h.batches, h.bytes)
 	case h.number == 0 || h.synced >= h.number:
 		return h, fmt.Sprintf("round %d says that round %d is durable", h.number, h.synced)
@@ -340,24 +299,10 @@ func decodeRoundHeader(b []byte, at place) (h roundHeader, reason string) {
 	return h, ""
 }
 
-// decodeTape reads what only rounds of a Tape have.
-func (h *roundHeader) decodeTape(b []byte) {
-	le := binary.LittleEndian
-	h.kind = 0
-	if k := le.Uint32(b[68:]); k <= uint32(RoundLastPart) {
-		h.kind = RoundKind(k)
-	}
-	h.entry = RoundNumber(le.Uint64(b[72:]))
-	h.last = hlc.Timestamp(le.Uint64(b[80:]))
-	h.repair = le.Uint32(b[60:])&flagRepair != 0
-}
-
 // misfit says why a round is not the one that belongs here, "" if it is: in a segment
-// of that version and nonce, where left bytes are left.
-func (h *roundHeader) misfit(version uint32, nonce uint64, want RoundNumber, left int64) string {
+// of that nonce, where left bytes are left.
+func (h *roundHeader) misfit(nonce uint64, want RoundNumber, left int64) string {
 	switch {
-	case h.version != version:
-		return fmt.Sprintf("a round of format %d in a segment of format %d", h.version, version)
 	case h.nonce != nonce:
 		return fmt.Sprintf("round %d is of an earlier life of the segment", h.number)
 	case h.number != want:

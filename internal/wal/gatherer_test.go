@@ -337,10 +337,3 @@ func TestSplitPayloadRot(t *testing.T) {
 		t.Errorf("an empty payload: %v, %v", b, err)
 	}
 }
-
-func recordBytes(batches []Batch) (n int64) {
-	for i := range batches {
-		n += int64(batches[i].Bytes())
-	}
-	return n
-}

@@ -46,8 +46,6 @@ type Options struct {
 	Reach string
 	// ID is the database that the log belongs to.
 	ID DatabaseID
-	// Epoch is written into every round; 0 stands for 1.
-	Epoch Epoch
 	// Streams are those of NewStreams. They may hold records already.
 	Streams []*Stream
 
@@ -88,7 +86,6 @@ type Options struct {
 
 // withDefaults fills in defaults and returns what is wrong with the rest.
 func (o Options) withDefaults() (Options, error) {
-	orDefault(&o.Epoch, 1)
 	orDefault(&o.SegmentBytes, SegmentBytesDefault)
 	orDefault(&o.SparesMax, SparesMaxDefault)
 	orDefault(&o.RoundInterval, RoundIntervalDefault)
@@ -113,7 +110,7 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-func orDefault[T int | int64 | Epoch | time.Duration](v *T, d T) {
+func orDefault[T int | int64 | time.Duration](v *T, d T) {
 	if *v == 0 {
 		*v = d
 	}

@@ -24,6 +24,8 @@ import (
 const (
 	reachMagic uint64 = 0x4843525449574447 // "GDWITRCH"
 	reachSlots int64  = 2
+
+	reachVersion = 1
 )
 
 // Reach is how far a log is known to go.
@@ -67,13 +69,13 @@ func (s *reachSlot) put(b []byte) {
 	le.PutUint64(b[40:], uint64(s.Start))
 	le.PutUint64(b[48:], uint64(s.Segment))
 	le.PutUint64(b[56:], uint64(s.Round))
-	sealBlock(b, reachMagic, FormatVersion)
+	sealBlock(b, reachMagic, reachVersion)
 }
 
 // decodeReachSlot reads the slot at an offset, or as much of it as there is.
 func decodeReachSlot(file string, offset int64, b []byte) (reachSlot, error) {
 	var s reachSlot
-	if err := openBlock(file, offset, b, reachMagic, FormatVersion, "log reach"); err != nil {
+	if err := openBlock(file, offset, b, reachMagic, reachVersion, "log reach"); err != nil {
 		return s, err
 	}
 	le := binary.LittleEndian

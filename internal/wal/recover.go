@@ -103,15 +103,16 @@ func Recover(ctx context.Context, o RecoverOptions) (*Recovered, error) {
 		return nil, err
 	}
 	found := &Recovered{
-		Watermark: max(t.watermark, o.From), Last: max(t.last, o.From), Clean: t.clean,
+		Watermark: max(t.base.Watermark, o.From), Last: max(t.base.Last, o.From), Clean: t.clean,
 		id: o.ID, dir: o.Dir, from: o.From, tail: t, unused: c.unused, spares: c.spares,
 	}
 	for i := range c.segments {
 		s := &c.segments[i]
 		found.segment = s.header.number
-		last := t.last
+		found.Watermark = max(found.Watermark, s.to)
+		last := t.base.Last
 		if i+1 < len(c.segments) {
-			last = c.segments[i+1].header.last
+			last = c.segments[i+1].header.base.Last
 		}
 		found.segments = append(found.segments, pastSegment{s.header.number, s.size, last})
 	}
@@ -180,6 +181,8 @@ type replayer struct {
 
 	dropped     atomic.Int64
 	done, total int64
+	// applied: no record that is still to be read is at or below.
+	applied hlc.Timestamp
 
 	// What is on its way to the workers or being applied by one.
 	running      sync.WaitGroup
@@ -230,14 +233,14 @@ func (p *replayer) read(c *chain, i int) error {
 	defer r.close()
 	from := p.done
 	for p.ctx.Err() == nil {
-		applied := r.watermark // if the rounds up to here are
+		p.applied = max(p.applied, r.low) // if the rounds up to here are
 		if err := r.next(); err != nil {
 			if errors.Is(err, io.EOF) {
 				break
 			}
 			return plain(err)
 		}
-		if err := p.settle(applied, r.header.bytes); err != nil {
+		if err := p.settle(r.header.bytes); err != nil {
 			return err
 		}
 		p.found.Rounds++
@@ -266,7 +269,7 @@ func (p *replayer) read(c *chain, i int) error {
 }
 
 // settle has the rounds so far settled if that is due before one of so many bytes.
-func (p *replayer) settle(applied hlc.Timestamp, bytes int64) error {
+func (p *replayer) settle(bytes int64) error {
 	if p.opt.Due == nil || !p.opt.Due(p.runningBytes.Load()+bytes) {
 		return nil
 	}
@@ -274,15 +277,15 @@ func (p *replayer) settle(applied hlc.Timestamp, bytes int64) error {
 	if p.ctx.Err() != nil {
 		return context.Cause(p.ctx)
 	}
-	return p.opt.Settle(applied)
+	return p.opt.Settle(p.applied)
 }
 
 // checkEnd compares where the rounds of a segment have ended with what the next
 // segment's header says.
 func checkEnd(r *roundReader, next *segmentHeader) error {
-	if r.want != next.firstRound || r.watermark != next.watermark || r.last != next.last {
-		return dberr.Corrupt(r.name, r.place.offset, "the segment ends with round %d, watermark %d, last timestamp %d; its successor says %d, %d, %d",
-			r.want-1, r.watermark, r.last, next.firstRound-1, next.watermark, next.last)
+	if r.want != next.firstRound || r.base != next.base {
+		return dberr.Corrupt(r.name, r.place.offset, "the segment ends with round %d, %+v; its successor says %d, %+v",
+			r.want-1, r.base, next.firstRound-1, next.base)
 	}
 	return nil
 }

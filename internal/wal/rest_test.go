@@ -72,9 +72,9 @@ func TestRestInAFullSegment(t *testing.T) {
 		f := newFS(t)
 		o := testOptions(f, 1)
 		l := openLog(t, o)
-		x := appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut, Value: make([]byte, o.SegmentBytes-blockBytes-500)}})
+		x := appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut, Value: make([]byte, o.SegmentBytes-2*blockBytes-500)}})
 		must(t, l.Sync(background()))
-		if s := l.flush.segment; s.end != s.size {
+		if s := l.flush.active; s.end != s.size {
 			t.Fatalf("%d of %d bytes are used", s.end, s.size)
 		}
 		elapse(t.Context(), 2*restWitness)
@@ -129,7 +129,9 @@ func TestRoundOutOfOrder(t *testing.T) {
 	for skipped, believed := range []bool{true, false, false} {
 		g := f.Clone()
 		rewrite(t, g, s.name, func(b []byte) []byte {
-			h := roundHeader{bytes: roundHeaderBytes, number: end.round + 1 + RoundNumber(skipped), nonce: s.header.nonce, watermark: hlc.Max, synced: end.round, epoch: 1}
+			h := end.next(s.header.nonce)
+			h.number += RoundNumber(skipped)
+			h.entry += RoundNumber(skipped)
 			h.put(b[end.end:], placeIn(testID, s.header.number).at(end.end))
 			return b
 		})
@@ -152,7 +154,8 @@ func TestRoundOfAnyLength(t *testing.T) {
 	for _, bytes := range []int64{math.MaxInt64, math.MaxInt64 - blockBytes, math.MaxInt64 - end.end, s.size - end.end + 1} {
 		g := f.Clone()
 		rewrite(t, g, s.name, func(b []byte) []byte {
-			h := roundHeader{bytes: bytes, number: end.round + 1, nonce: s.header.nonce, watermark: hlc.Max, synced: end.round, epoch: 1}
+			h := end.next(s.header.nonce)
+			h.bytes = bytes
 			h.put(b[end.end:], placeIn(testID, s.header.number).at(end.end))
 			return b
 		})

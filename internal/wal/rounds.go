@@ -45,9 +45,9 @@ type roundReader struct {
 	pool  *chunkPool
 	chunk *chunk
 
-	want      RoundNumber   // the next round's
-	watermark hlc.Timestamp // of the round before
-	last      hlc.Timestamp // the largest timestamp so far, of anything
+	want RoundNumber   // the next round's
+	base Base          // the round before
+	low  hlc.Timestamp // no later record is at or below it
 
 	// The current round:
 	header  roundHeader
@@ -62,7 +62,7 @@ func newRoundReader(file env.File, name string, h *segmentHeader, end int64, poo
 	return &roundReader{
 		file: file, name: name, nonce: h.nonce, end: end, pool: pool,
 		place: placeIn(h.id, h.number).at(blockBytes),
-		want:  h.firstRound, watermark: h.watermark, last: h.last,
+		want:  h.firstRound, base: h.base, low: h.base.Watermark,
 	}
 }
 
@@ -107,13 +107,17 @@ func (r *roundReader) next() error {
 	}
 	h, reason := decodeRoundHeader(b, r.place)
 	if reason == "" {
-		reason = h.misfit(FormatVersion, r.nonce, r.want, r.end-at)
+		reason = h.misfit(r.nonce, r.want, r.end-at)
 	}
-	switch {
-	case reason != "":
+	if reason != "" {
 		return torn(r.name, at, "%s", reason)
-	case h.watermark < r.watermark:
-		return dberr.Corrupt(r.name, at, "the watermark of round %d goes back from %d to %d", h.number, r.watermark, h.watermark)
+	}
+	if reason := r.alien(&h); reason != "" {
+		return dberr.Corrupt(r.name, at, "%s", reason)
+	}
+	low := r.low
+	if h.kind == RoundOpen {
+		low = r.base.Last
 	}
 	if r.data, err = r.bytes(at, h.bytes); err != nil {
 		return err
@@ -128,8 +132,28 @@ func (r *roundReader) next() error {
 	}
 	r.place.offset += roundUp(h.bytes)
 	r.want++
-	r.watermark = h.watermark
+	r.base = Base{Number: h.entry, Epoch: h.epoch, Watermark: h.watermark, Last: h.last}
+	r.low = max(low, h.watermark)
 	return nil
+}
+
+// alien says why a round that is sound is not one of a log that a Log has written, "" if
+// it is. No crash makes that.
+func (r *roundReader) alien(h *roundHeader) string {
+	begins := h.kind == RoundOpen
+	switch {
+	case h.entry != r.base.Number+1 || h.repair:
+		return fmt.Sprintf("round %d of the log comes after round %d", h.entry, r.base.Number)
+	case !begins && h.kind != RoundData:
+		return fmt.Sprintf("round %d is of kind %v, which has no place in the log of one node", h.number, h.kind)
+	case begins && (h.epoch != r.base.Epoch+1 || r.place.offset != blockBytes):
+		return fmt.Sprintf("epoch %d begins at %d, in epoch %d", h.epoch, r.place.offset, r.base.Epoch)
+	case !begins && h.epoch != r.base.Epoch:
+		return fmt.Sprintf("round %d is of epoch %d, in epoch %d", h.number, h.epoch, r.base.Epoch)
+	case !begins && h.watermark < r.base.Watermark:
+		return fmt.Sprintf("the watermark of round %d goes back from %d to %d", h.number, r.base.Watermark, h.watermark)
+	}
+	return ""
 }
 
 // readTable decodes the batch headers. Their checksum is right, so whatever is
@@ -137,16 +161,16 @@ func (r *roundReader) next() error {
 func (r *roundReader) readTable(table []byte) error {
 	var bad *FormatError
 	r.batches, bad = decodeTable(r.batches[:0], table, r.header.bytes-roundHeaderBytes-int64(len(table)))
-	last := max(r.last, r.header.watermark)
+	last := max(r.base.Last, r.header.watermark)
 	for i := range r.batches {
 		h, reason := &r.batches[i], ""
 		switch {
 		case h.closed < r.header.watermark:
 			reason = fmt.Sprintf("stream %d is closed at %d, below the watermark %d", h.stream, h.closed, r.header.watermark)
-		case h.first <= r.watermark:
+		case h.first <= r.low:
 			// Invariant I5 as far as one round tells: the streams had closed the
 			// watermark of the round before.
-			reason = fmt.Sprintf("stream %d has a record at %d, below the watermark %d of the round before", h.stream, h.first, r.watermark)
+			reason = fmt.Sprintf("stream %d has a record at %d, below the watermark %d of the round before", h.stream, h.first, r.low)
 		}
 		if reason != "" {
 			bad = &FormatError{Offset: i * batchHeaderBytes, Reason: reason}
@@ -157,7 +181,9 @@ func (r *roundReader) readTable(table []byte) error {
 	if bad != nil {
 		return dberr.Corrupt(r.name, r.offset+int64(roundHeaderBytes+bad.Offset), "round %d: %s", r.header.number, bad.Reason)
 	}
-	r.last = last
+	if last != r.header.last {
+		return dberr.Corrupt(r.name, r.offset, "the largest timestamp in round %d is %d, its header says %d", r.header.number, last, r.header.last)
+	}
 	return nil
 }
 

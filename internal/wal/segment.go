@@ -53,16 +53,6 @@ func parseSpareName(base string) (uint64, bool) {
 	return parseHex(digits)
 }
 
-// segment is a segment that is written.
-type segment struct {
-	number SegmentNumber
-	header segmentHeader
-	place  place
-	file   env.File
-	size   int64
-	end    int64 // where the next round goes
-}
-
 // pastSegment is one that is not written any more.
 type pastSegment struct {
 	number SegmentNumber
@@ -102,7 +92,7 @@ type segmentFiles struct {
 }
 
 type preparation struct {
-	segment *segment
+	segment *preparedSegment
 	err     error
 }
 
@@ -259,13 +249,13 @@ func (sf *segmentFiles) untilRoom(do func() error) error {
 }
 
 // prepare makes the file of segment n: from a spare if there is one.
-func (sf *segmentFiles) prepare(n SegmentNumber) (*segment, error) {
+func (sf *segmentFiles) prepare(n SegmentNumber) (*preparedSegment, error) {
 	fs, dir := sf.opt.FS, sf.opt.Dir
 	name, err := sf.takeSpare()
 	if err != nil {
 		return nil, err
 	}
-	seg := &segment{number: n}
+	seg := &preparedSegment{number: n}
 	if err := fs.Rename(name, segmentName(dir, n)); err != nil {
 		return nil, errors.Join(err, fs.Remove(name))
 	}
@@ -341,7 +331,7 @@ func wipe(fsys env.FS, name string) error {
 }
 
 // next returns the prepared segment, with room for bytes.
-func (sf *segmentFiles) next(bytes int64) (*segment, error) {
+func (sf *segmentFiles) next(bytes int64) (*preparedSegment, error) {
 	l := sf.log
 	var p preparation
 	select {
@@ -369,26 +359,16 @@ func (sf *segmentFiles) next(bytes int64) (*segment, error) {
 	return seg, nil
 }
 
-// link makes the header of a segment say where the one before it ends.
-func (sf *segmentFiles) link(old, next *segment) {
-	h := &next.header
-	if old != nil {
-		h.prev, h.prevEnd = old.number, old.end
-		return
-	}
-	h.prev, h.prevEnd, h.recovered = sf.found.segment, sf.found.tail.end, sf.found.segment > 0
-}
-
-// activated takes note that next is being written, and has the one after it
+// activated takes note that a segment is being written, and has the one after it
 // prepared. last is the largest timestamp written so far.
-func (sf *segmentFiles) activated(old, next *segment, last hlc.Timestamp) error {
+func (sf *segmentFiles) activated(old, active *segment, last hlc.Timestamp) error {
 	sf.mu.Lock()
-	sf.mu.activeBytes, sf.mu.left, sf.mu.ahead = next.size, next.size-next.end, 0
+	sf.mu.activeBytes, sf.mu.left, sf.mu.ahead = active.size, active.size-active.end, 0
 	if old != nil {
-		sf.mu.past = append(sf.mu.past, pastSegment{old.number, old.size, last})
+		sf.mu.past = append(sf.mu.past, pastSegment{old.header.number, old.size, last})
 	}
 	sf.mu.Unlock()
-	sf.requests <- next.number + 1
+	sf.requests <- active.header.number + 1
 	if old == nil && sf.found.segment > 0 {
 		return sf.cutRecovered()
 	}

@@ -6,16 +6,14 @@ import (
 
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
-	"github.com/godwitdb/godwit/internal/hlc"
 )
 
 // tail is where a log ends.
 type tail struct {
-	end       int64 // offset in the last segment
-	round     RoundNumber
-	watermark hlc.Timestamp
-	last      hlc.Timestamp // the largest timestamp of anything, dropped or not
-	clean     bool          // the log was closed there
+	end   int64 // offset in the last segment
+	round RoundNumber
+	base  Base // the last round; its Last is the largest timestamp of anything
+	clean bool // the log was closed there
 }
 
 // findTail reads the last segment to where the log ends: the first round that is
@@ -23,7 +21,7 @@ type tail struct {
 // If a later round says that it was durable already, or the log is known to reach
 // it, it is damage.
 func findTail(r *roundReader, reach RoundNumber) (tail, error) {
-	t := tail{end: blockBytes, round: r.want - 1, watermark: r.watermark, last: r.last}
+	t := tail{end: blockBytes, round: r.want - 1, base: r.base}
 	for {
 		err := r.next()
 		if err == nil {
@@ -31,7 +29,7 @@ func findTail(r *roundReader, reach RoundNumber) (tail, error) {
 		}
 		switch {
 		case err == nil:
-			t = tail{r.place.offset, r.header.number, r.watermark, r.last, r.header.clean}
+			t = tail{r.place.offset, r.header.number, r.base, r.header.clean}
 			continue
 		case errors.Is(err, io.EOF) && t.round < reach:
 			return t, r.endsEarly(reach)
@@ -87,8 +85,6 @@ func (c *chain) findTail() (tail, error) {
 		return t, err
 	}
 	c.segments[i].end = t.end
-	for i := range c.segments {
-		c.segments[i].to = min(c.segments[i].to, t.watermark)
-	}
+	c.bound(t.base)
 	return t, nil
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/godwitdb/godwit/internal/dberr"
-	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/hlc"
 )
 
@@ -21,16 +20,10 @@ import (
 type Tape struct {
 	opt   TapeOptions
 	files tapeFiles
-	reach *reachFile
-	out   blockWriter
+	writer
 
-	active *tapeSegment // nil before the first round since it was opened
-	file   env.File     // of active
-	next   *preparedSegment
-	// round is the last one on the disk, synced the last one that is durable.
-	round, synced RoundNumber
-	witnessed     RoundNumber // the last round that the reach was raised to
-	failure       error
+	next    *preparedSegment
+	failure error
 	// lost is why the log could not be read to its end, until Reset; its files have
 	// numbers up to lostUpTo.
 	lost     error
@@ -41,7 +34,7 @@ type Tape struct {
 	mu      struct {
 		sync.Mutex
 		table    tapeTable
-		segments []*tapeSegment // in order
+		segments []*segment // in order
 		written  RoundNumber    // the last round on the disk that can be read
 	}
 }
@@ -105,7 +98,7 @@ func (t *Tape) flush() error {
 	if t.failure != nil {
 		return t.failure
 	}
-	if err := t.out.flush(); err != nil {
+	if err := t.writer.flush(); err != nil {
 		return t.fail(err)
 	}
 	t.mu.Lock()
@@ -128,32 +121,22 @@ func (t *Tape) append(r *Round, repair bool) error {
 	} else {
 		tableCRC = checksum(0, body)
 	}
+	if err := t.makeRoom(r.Number, repair, roundUp(roundHeaderBytes+int64(len(body)))); err != nil {
+		return err
+	}
 	h := roundHeader{
-		version: tapeVersion, bytes: tapeHeaderBytes + int64(len(body)),
 		epoch: r.Epoch, kind: r.Kind, entry: r.Number, watermark: r.Watermark, last: r.Last,
 		batches: batches, tableCRC: tableCRC, repair: repair,
 	}
-	if err := t.makeRoom(r.Number, repair, roundUp(h.bytes)); err != nil {
-		return err
-	}
-	seg := t.active
-	h.number, h.nonce, h.synced = t.round+1, seg.header.nonce, t.synced
-	head, err := t.out.begin(t.file, seg.end, tapeHeaderBytes)
-	if err == nil {
-		h.put(head, seg.place().at(seg.end))
-		err = t.out.append(body)
-	}
-	if err != nil {
+	seg, at := t.active, t.active.end
+	if err := t.put(&h, body, nil); err != nil {
 		return t.fail(err)
 	}
-	t.out.pad(int(roundUp(h.bytes) - h.bytes))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if reason := t.mu.table.add(&h, seg, seg.end); reason != "" {
+	if reason := t.mu.table.add(&h, seg, at); reason != "" {
 		panic("wal: a round that does not fit was written: " + reason)
 	}
-	seg.end += roundUp(h.bytes)
-	t.round = h.number
 	return nil
 }
 
@@ -188,8 +171,7 @@ func (t *Tape) check(r *Round, repair bool) (batches int, tableCRC uint32, err e
 // makeRoom makes the active segment one that round n fits into: it has room for bytes,
 // and does not go on behind that round. On a full disk nothing has changed.
 func (t *Tape) makeRoom(n RoundNumber, repair bool, bytes int64) error {
-	a := t.active
-	if a != nil && a.end+bytes <= a.size && (repair || n > a.header.baseNumber) {
+	if t.fits(bytes) && (repair || n > t.active.header.base.Number) {
 		return nil
 	}
 	if repair {
@@ -210,49 +192,26 @@ func (t *Tape) beginSegment(base Base, reset bool, bytes int64) error {
 	if err := t.prepareNext(blockBytes + bytes); err != nil {
 		return err
 	}
-	// As in a Log: a header is proof of everything before it.
 	if err := t.flush(); err != nil {
 		return err
 	}
-	if err := t.Sync(); err != nil {
-		return err
-	}
-	next := t.next
-	seg := &tapeSegment{
-		name: segmentName(t.opt.Dir, next.number), size: next.size, end: blockBytes, to: hlc.Max,
-		header: segmentHeader{
-			version: tapeVersion, id: t.opt.ID, number: next.number, nonce: t.opt.Rand.Uint64(), firstRound: t.round + 1,
-			watermark: base.Watermark, last: base.Last, size: next.size,
-			baseNumber: base.Number, baseEpoch: base.Epoch, reset: reset,
-		},
-	}
-	before := t.newest()
-	if before != nil {
-		seg.header.prev, seg.header.prevEnd = before.header.number, before.end
-	}
+	next, first := t.next, t.newest() == nil
 	if t.lost != nil { // what is before does not count, whatever it is
-		seg.header.prev, seg.header.prevEnd = next.number-1, blockBytes
+		t.prev, t.prevEnd = next.number-1, blockBytes
 	}
-	err := t.out.writeHeader(next.file, &seg.header)
-	if err == nil {
-		err = t.reach.raise(Reach{Segment: next.number, Round: t.synced})
+	t.next = nil // its file is the active one's now
+	if err := t.begin(next, base, reset); err != nil {
+		return t.fail(err)
 	}
-	if err == nil && t.file != nil {
-		err = t.file.Close()
-	}
-	if err != nil {
-		return t.fail(fmt.Errorf("beginning segment %d: %w", next.number, err))
-	}
-	t.active, t.file, t.next, t.witnessed = seg, next.file, nil, t.synced
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mu.table.begin(&seg.header, before == nil)
-	t.mu.segments = append(t.mu.segments, seg)
+	t.mu.table.begin(&t.active.header, first)
+	t.mu.segments = append(t.mu.segments, t.active)
 	return nil
 }
 
 // newest returns the last segment that was begun, nil if none was.
-func (t *Tape) newest() *tapeSegment {
+func (t *Tape) newest() *segment {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if n := len(t.mu.segments); n > 0 {
@@ -293,13 +252,12 @@ func (t *Tape) prepareAhead() error {
 
 // Sync makes durable what was appended.
 func (t *Tape) Sync() error {
-	if t.failure != nil || t.synced == t.round {
+	if t.failure != nil {
 		return t.failure
 	}
-	if err := t.file.Sync(); err != nil {
+	if err := t.sync(); err != nil {
 		return t.fail(err)
 	}
-	t.synced = t.round
 	return nil
 }
 
@@ -310,10 +268,9 @@ func (t *Tape) Witness() error {
 	if t.failure != nil || t.active == nil || t.witnessed == t.synced {
 		return t.failure
 	}
-	if err := t.reach.raise(Reach{Segment: t.active.header.number, Round: t.synced}); err != nil {
+	if err := t.witness(); err != nil {
 		return t.fail(err)
 	}
-	t.witnessed = t.synced
 	return nil
 }
 
@@ -328,13 +285,10 @@ func (t *Tape) Close() error {
 	if err == nil {
 		err = t.Witness()
 	}
-	errs := []error{err, t.reach.close()}
-	if t.file != nil {
-		errs = append(errs, t.file.Close())
-	}
+	errs := []error{err, t.reach.close(), t.close()}
 	if t.next != nil {
 		errs = append(errs, t.next.file.Close())
 	}
-	t.failure, t.file, t.next = dberr.ErrClosed, nil, nil
+	t.failure, t.next = dberr.ErrClosed, nil
 	return errors.Join(errs...)
 }

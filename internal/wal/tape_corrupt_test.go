@@ -111,8 +111,8 @@ func TestTapeBitRot(t *testing.T) {
 			e := tape.mu.table.entry(h.entry)
 			dead := e == nil || e.segment != s || e.offset != at
 			last := s == active && h.entry == 19
-			flip("header", s.name, at, at+tapeHeaderBytes, 4, dead, last)
-			flip("payload", s.name, at+tapeHeaderBytes, at+h.bytes, 97, dead, last)
+			flip("header", s.name, at, at+roundHeaderBytes, 4, dead, last)
+			flip("payload", s.name, at+roundHeaderBytes, at+h.bytes, 97, dead, last)
 			at += roundUp(h.bytes)
 		}
 	}
@@ -133,7 +133,7 @@ func TestTapeRepair(t *testing.T) {
 			must(t, f.FlipBit(e.segment.name, e.offset+30, 1))
 		}
 		e := tape.mu.table.entry(17)
-		must(t, f.FlipBit(e.segment.name, e.offset+tapeHeaderBytes-1+max(0, e.bytes-tapeHeaderBytes), 0))
+		must(t, f.FlipBit(e.segment.name, e.offset+roundHeaderBytes-1+max(0, e.bytes-roundHeaderBytes), 0))
 		must(t, tape.Close())
 
 		if _, _, err := OpenTape(tapeOptions(f)); !errors.Is(err, dberr.ErrCorrupt) {

@@ -23,7 +23,7 @@ func (t *Tape) Discard(before RoundNumber) error {
 
 // superfluous returns the oldest segment if it holds no round that counts from before on,
 // and is not where the log goes on.
-func (t *Tape) superfluous(before RoundNumber) (*tapeSegment, bool) {
+func (t *Tape) superfluous(before RoundNumber) (*segment, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.mu.segments) < 2 {
@@ -44,9 +44,9 @@ func (t *Tape) drop() {
 	defer t.mu.Unlock()
 	t.mu.segments = t.mu.segments[1:]
 	// The base is where the log begins when it is opened the next time.
-	base := t.mu.segments[0].header.base()
+	base := t.mu.segments[0].header.base
 	for _, s := range t.mu.segments[1:] {
-		if b := s.header.base(); s.header.reset || b.Number < base.Number {
+		if b := s.header.base; s.header.reset || b.Number < base.Number {
 			base = b
 		}
 	}

@@ -32,47 +32,24 @@ func (f *tapeFile) read(b []byte, at int64) error {
 // round reads the header of round want at an offset, which ends before end. What a
 // crash can have left is a tornError.
 func (f *tapeFile) round(at, end int64, want RoundNumber) (roundHeader, error) {
-	b := make([]byte, headerBytes(f.header.version))
+	b := make([]byte, roundHeaderBytes)
 	if err := f.read(b, at); err != nil {
 		return roundHeader{}, err
 	}
 	h, reason := decodeRoundHeader(b, placeIn(f.header.id, f.header.number).at(at))
 	if reason == "" {
-		reason = h.misfit(f.header.version, f.header.nonce, want, end-at)
+		reason = h.misfit(f.header.nonce, want, end-at)
 	}
 	if reason != "" {
 		return h, torn(f.name, at, "%s", reason)
 	}
-	if h.version == tapeVersion {
-		return h, nil
-	}
-	return h, f.lastOfLog(&h, at)
-}
-
-// lastOfLog finds the largest timestamp in a round of a Log, whose header does not say.
-func (f *tapeFile) lastOfLog(h *roundHeader, at int64) error {
-	table := make([]byte, h.batches*batchHeaderBytes)
-	if err := f.read(table, at+roundHeaderBytes); err != nil {
-		return err
-	}
-	if crc := checksum(0, table); crc != h.tableCRC {
-		return torn(f.name, at+roundHeaderBytes, "checksum of the batch headers of round %d is %08x, stored is %08x", h.number, crc, h.tableCRC)
-	}
-	batches, bad := decodeTable(nil, table, h.bytes-roundHeaderBytes-int64(len(table)))
-	if bad != nil {
-		return dberr.Corrupt(f.name, at+roundHeaderBytes+int64(bad.Offset), "round %d: %s", h.number, bad.Reason)
-	}
-	h.last = h.watermark
-	for i := range batches {
-		h.last = max(h.last, batches[i].closed)
-	}
-	return nil
+	return h, nil
 }
 
 // payload reads and verifies the payload of a round. One that is not what was written is
 // a tornError.
 func (f *tapeFile) payload(h *roundHeader, at int64) ([]byte, error) {
-	size := headerBytes(h.version)
+	size := int64(roundHeaderBytes)
 	if h.bytes == size {
 		return nil, f.verify(h, nil, at)
 	}

@@ -17,13 +17,6 @@ type tapeFiles struct {
 	nextSpare uint64
 }
 
-// preparedSegment is a file that waits to become a segment.
-type preparedSegment struct {
-	number SegmentNumber
-	file   env.File
-	size   int64
-}
-
 // adopt takes over what an earlier process has left: spares, and files that were to
 // become segments.
 func (tf *tapeFiles) adopt(spares []uint64, unused []SegmentNumber) error {

@@ -75,9 +75,6 @@ type RoundInfo struct {
 	Watermark hlc.Timestamp
 	Last      hlc.Timestamp
 	Bytes     int64 // of the payload
-	// Dropped is the timestamp above which a recovery of a Log has dropped records; it is
-	// hlc.Max in what a Tape has written.
-	Dropped hlc.Timestamp
 	// Damage, if not nil, is what is wrong with the round; then Number is known, and Epoch,
 	// Watermark and Last if a segment's header has them, which is so if Epoch is not 0.
 	Damage error
@@ -102,13 +99,16 @@ func OpenTape(o TapeOptions) (_ *Tape, _ *TapeContents, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var problem error
+	var problem, other error
 	c, err := loadTape(o.FS, o.Dir, o.ID, known.Reach, func(err error) {
-		if problem == nil {
-			problem = err
+		problem = cmp.Or(problem, err)
+		if isOtherFormat(err) {
+			other = err
 		}
 	})
-	if err != nil {
+	// What another version has written is not damaged, and nobody may put something in its
+	// place.
+	if err := cmp.Or(err, other); err != nil {
 		return nil, nil, err
 	}
 	s, err := surveyTape(c, problem)
@@ -135,16 +135,17 @@ func newTape(o TapeOptions, c *chain, s *survey) (_ *Tape, err error) {
 	if err := o.FS.SyncDir(filepath.Dir(o.Dir)); err != nil {
 		return nil, err
 	}
-	t := &Tape{opt: o, out: newBlockWriter(), round: s.tail, synced: s.tail, witnessed: s.tail}
-	t.files.opt = &t.opt
-	t.mu.table, t.mu.segments, t.mu.written = s.table, s.segments, s.tail
-	if t.reach, err = openReach(o.FS, o.Reach, o.ID); err != nil {
+	reach, err := openReach(o.FS, o.Reach, o.ID)
+	if err != nil {
 		return nil, err
 	}
-	var segment SegmentNumber
+	t := &Tape{opt: o, writer: newWriter(o.ID, o.Dir, o.Rand, reach, s.tail)}
+	t.files.opt = &t.opt
+	t.mu.table, t.mu.segments, t.mu.written = s.table, s.segments, s.tail
 	if last := t.newest(); last != nil {
-		segment = last.header.number
+		t.prev, t.prevEnd = last.header.number, last.end
 	}
+	segment := t.prev
 	if t.lost = s.broken; t.lost != nil {
 		// Nothing of the old log is touched before a new one has taken its place.
 		t.lostUpTo, c.unused, c.void = max(c.highest, c.reach.Segment), nil, nil
@@ -172,12 +173,9 @@ func (t *tapeTable) contents() *TapeContents {
 	c := &TapeContents{Base: t.base, Rounds: make([]RoundInfo, len(t.entries)), Last: t.largest()}
 	for i := range t.entries {
 		e := &t.entries[i]
-		c.Rounds[i] = RoundInfo{Number: t.base.Number + 1 + RoundNumber(i), Dropped: hlc.Max, Damage: e.damage}
+		c.Rounds[i] = RoundInfo{Number: t.base.Number + 1 + RoundNumber(i), Damage: e.damage}
 		r := &c.Rounds[i]
 		r.Epoch, r.Kind, r.Watermark, r.Last, r.Bytes = e.epoch, e.kind, e.watermark, e.last, e.payloadBytes()
-		if e.damage == nil {
-			r.Dropped = e.segment.to
-		}
 	}
 	return c
 }

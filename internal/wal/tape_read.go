@@ -15,7 +15,7 @@ func (t *Tape) Read(from RoundNumber, bytesMax int) ([]Round, error) {
 	}
 	var rounds []Round
 	var f *tapeFile
-	var opened *tapeSegment
+	var opened *segment
 	defer func() {
 		if f != nil {
 			_ = f.file.Close() // it was read only

@@ -10,7 +10,7 @@ import (
 // survey takes the rounds of all segments into a table.
 type survey struct {
 	table    tapeTable
-	segments []*tapeSegment
+	segments []*segment
 	tail     RoundNumber // the last round on the disk
 	lost     scanned     // what can not be told at the end of the segment before
 	broken   error       // the log can not be read on behind the table
@@ -60,14 +60,14 @@ func (c *chain) linked() []chainSegment {
 // take takes a segment's rounds into the table.
 func (s *survey) take(cs *chainSegment, sc *scan) error {
 	h := &cs.header
-	low := h.base().Number
+	low := h.base.Number
 	if err := s.settleLost(h); err != nil {
 		return err
 	}
 	if reason := s.table.begin(h, len(s.segments) == 0); reason != "" {
 		return dberr.Corrupt(cs.name, 0, "%s", reason)
 	}
-	seg := &tapeSegment{header: *h, name: cs.name, size: cs.size, end: cs.end, to: cs.to}
+	seg := &segment{header: *h, name: cs.name, size: cs.size, end: cs.end}
 	s.segments = append(s.segments, seg)
 	s.tail = sc.want - 1
 	for i := range sc.rounds {
@@ -99,8 +99,8 @@ func (s *survey) take(cs *chainSegment, sc *scan) error {
 func (s *survey) settleLost(next *segmentHeader) error {
 	lost := s.lost
 	s.lost = scanned{}
-	if base := next.base().Number; lost.missing > 0 && base >= s.table.base.Number {
-		low := s.segments[len(s.segments)-1].header.base().Number
+	if base := next.base.Number; lost.missing > 0 && base >= s.table.base.Number {
+		low := s.segments[len(s.segments)-1].header.base.Number
 		if reason := s.table.gap(lost.missing, base+1, low, lost.damage); reason != "" {
 			return lost.damage
 		}

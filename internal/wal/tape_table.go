@@ -24,17 +24,6 @@ func (e *DamagedError) Error() string {
 // Unwrap returns the CorruptionError.
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// tapeSegment is a segment of a Tape that was begun.
-type tapeSegment struct {
-	header segmentHeader
-	name   string
-	size   int64
-	end    int64         // where its rounds end
-	to     hlc.Timestamp // a Log's recovery has dropped the records above
-}
-
-func (s *tapeSegment) place() place { return placeIn(s.header.id, s.header.number) }
-
 // tapeEntry is a round of the log and where it is.
 type tapeEntry struct {
 	epoch     Epoch
@@ -42,7 +31,7 @@ type tapeEntry struct {
 	watermark hlc.Timestamp
 	last      hlc.Timestamp
 	number    RoundNumber // on the disk
-	segment   *tapeSegment
+	segment   *segment
 	offset    int64
 	bytes     int64 // with its header
 	// damage is a header that is not sound; then bytes is 0, and nothing is known but what
@@ -50,7 +39,7 @@ type tapeEntry struct {
 	damage error
 }
 
-func entryOf(h *roundHeader, s *tapeSegment, offset int64) tapeEntry {
+func entryOf(h *roundHeader, s *segment, offset int64) tapeEntry {
 	return tapeEntry{
 		epoch: h.epoch, kind: h.kind, watermark: h.watermark, last: h.last,
 		number: h.number, segment: s, offset: offset, bytes: h.bytes,
@@ -62,7 +51,7 @@ func (e *tapeEntry) payloadBytes() int64 {
 	if e.damage != nil {
 		return 0
 	}
-	n := e.bytes - headerBytes(e.segment.header.version)
+	n := e.bytes - roundHeaderBytes
 	if e.kind == RoundData && n > 0 {
 		n += payloadHeaderBytes
 	}
@@ -110,7 +99,7 @@ func (t *tapeTable) put(n RoundNumber, e tapeEntry) {
 
 // begin goes over to a segment with that header. It says in reason what does not fit.
 func (t *tapeTable) begin(h *segmentHeader, first bool) (reason string) {
-	b := h.base()
+	b := h.base
 	switch {
 	case first || h.reset || b.Number < t.base.Number:
 		t.base, t.entries = b, nil
@@ -119,7 +108,7 @@ func (t *tapeTable) begin(h *segmentHeader, first bool) (reason string) {
 		return fmt.Sprintf("the segment goes on behind round %d, but the log ends with round %d", b.Number, t.last())
 	}
 	t.cut(b.Number)
-	if h.version < tapeVersion || b.Number == t.base.Number {
+	if b.Number == t.base.Number {
 		return ""
 	}
 	if e := t.entry(b.Number); e.damage != nil {
@@ -132,7 +121,7 @@ func (t *tapeTable) begin(h *segmentHeader, first bool) (reason string) {
 }
 
 // add takes in a round that was found on the disk. It says in reason what does not fit.
-func (t *tapeTable) add(h *roundHeader, s *tapeSegment, offset int64) (reason string) {
+func (t *tapeTable) add(h *roundHeader, s *segment, offset int64) (reason string) {
 	e := entryOf(h, s, offset)
 	if h.repair {
 		if old := t.entry(h.entry); old != nil {
@@ -140,7 +129,7 @@ func (t *tapeTable) add(h *roundHeader, s *tapeSegment, offset int64) (reason st
 		}
 		return ""
 	}
-	if low := s.header.base().Number; h.entry <= low || h.entry > t.last()+1 {
+	if low := s.header.base.Number; h.entry <= low || h.entry > t.last()+1 {
 		return fmt.Sprintf("round %d in a segment that begins behind round %d, where the log ends with round %d", h.entry, low, t.last())
 	}
 	t.put(h.entry, e)

@@ -107,7 +107,7 @@ func expectRounds(t testing.TB, what string, tape *Tape, found *TapeContents, wa
 	}
 	for i, r := range found.Rounds {
 		w := &want[i]
-		if r.Damage != nil || r.Dropped != hlc.Max || r.Number != w.Number || r.Epoch != w.Epoch || r.Kind != w.Kind || r.Watermark != w.Watermark ||
+		if r.Damage != nil || r.Number != w.Number || r.Epoch != w.Epoch || r.Kind != w.Kind || r.Watermark != w.Watermark ||
 			r.Last != w.Last || r.Bytes != int64(len(w.Payload)) {
 			t.Fatalf("%s: round %d was found as %+v", what, w.Number, r)
 		}
@@ -361,7 +361,7 @@ func TestTapeWritesManyRoundsAtOnce(t *testing.T) {
 		t.Errorf("49 rounds took %d writes", n)
 	}
 	expectRounds(t, "after many at once", tape, nil, want)
-	for _, bytes := range []int{writeBytes - tapeHeaderBytes - 1, writeBytes - tapeHeaderBytes, 3*writeBytes + 1} {
+	for _, bytes := range []int{writeBytes - roundHeaderBytes - 1, writeBytes - roundHeaderBytes, 3*writeBytes + 1} {
 		last := &want[len(want)-1]
 		large := []Round{m.make(last.Number+1, 1, last.Watermark), m.make(last.Number+2, 1, last.Watermark), m.make(last.Number+3, 1, last.Watermark)}
 		for i := range large {
