@@ -322,7 +322,7 @@ func (f *flusher) add(h *roundHeader, table []byte) error {
 	if err := f.put(h, table, batches); err != nil {
 		return err
 	}
-	f.base = Base{Number: h.entry, Epoch: h.epoch, Watermark: h.watermark, Last: h.last}
+	f.base = h.asBase()
 	f.unsyncedBytes += roundUp(h.bytes)
 	f.log.stats.rounds.Add(1)
 	f.log.stats.bytes.Add(uint64(roundUp(h.bytes)))

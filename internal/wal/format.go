@@ -196,6 +196,11 @@ type roundHeader struct {
 	last      hlc.Timestamp
 }
 
+// asBase returns the round as what a log goes on behind.
+func (h *roundHeader) asBase() Base {
+	return Base{Number: h.entry, Epoch: h.epoch, Watermark: h.watermark, Last: h.last}
+}
+
 // place is where a round is. It goes into the header's checksum, so that a copy
 // elsewhere (in a value, in another segment, in another database) is not taken
 // for a round.

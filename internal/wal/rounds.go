@@ -132,7 +132,7 @@ func (r *roundReader) next() error {
 	}
 	r.place.offset += roundUp(h.bytes)
 	r.want++
-	r.base = Base{Number: h.entry, Epoch: h.epoch, Watermark: h.watermark, Last: h.last}
+	r.base = h.asBase()
 	r.low = max(low, h.watermark)
 	return nil
 }
@@ -234,20 +234,6 @@ func (b *placedBatch) locate(err error) error {
 		return dberr.Corrupt(b.name, b.offset+int64(f.Offset), "stream %d in round %d: %s", b.Stream, b.round, f.Reason)
 	}
 	return err
-}
-
-// verifyBatches verifies all batches of the current round.
-func (r *roundReader) verifyBatches() (records int, err error) {
-	at := int64(0)
-	for i := range r.batches {
-		var b placedBatch
-		b, at = r.batch(i, at, 0, hlc.Max)
-		if _, err := b.verify(); err != nil {
-			return records, err
-		}
-		records += b.Records
-	}
-	return records, nil
 }
 
 // find looks for a round header from offset on that accept accepts. It returns

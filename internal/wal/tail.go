@@ -1,9 +1,6 @@
 package wal
 
 import (
-	"errors"
-	"io"
-
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
 )
@@ -14,39 +11,6 @@ type tail struct {
 	round RoundNumber
 	base  Base // the last round; its Last is the largest timestamp of anything
 	clean bool // the log was closed there
-}
-
-// findTail reads the last segment to where the log ends: the first round that is
-// not sound. That a crash has left, if the round was still being made durable.
-// If a later round says that it was durable already, or the log is known to reach
-// it, it is damage.
-func findTail(r *roundReader, reach RoundNumber) (tail, error) {
-	t := tail{end: blockBytes, round: r.want - 1, base: r.base}
-	for {
-		err := r.next()
-		if err == nil {
-			_, err = r.verifyBatches()
-		}
-		switch {
-		case err == nil:
-			t = tail{r.place.offset, r.header.number, r.base, r.header.clean}
-			continue
-		case errors.Is(err, io.EOF) && t.round < reach:
-			return t, r.endsEarly(reach)
-		case errors.Is(err, io.EOF):
-			return t, nil
-		case !isTorn(err):
-			return t, err
-		}
-		durable, findErr := r.wasDurable(t.end, t.round+1, reach)
-		if findErr != nil {
-			return t, findErr
-		}
-		if durable {
-			return t, plain(err)
-		}
-		return t, nil
-	}
 }
 
 // endsEarly says that there is no room for a round that is known to be durable.
@@ -68,23 +32,29 @@ func (c *chain) openRounds(i int, pool *chunkPool) (*roundReader, env.File, erro
 	return newRoundReader(f, s.name, &s.header, end, pool), f, nil
 }
 
-// findTail finds where the chain ends and fills that in.
+// findTail finds where the chain ends and fills that in. A crash leaves a round that is
+// not sound, if that was still being made durable, and no more. If a later round says
+// that it was durable already, or the log is known to reach it, it is damage.
 func (c *chain) findTail() (tail, error) {
 	if len(c.segments) == 0 {
 		return tail{}, nil
 	}
-	i := len(c.segments) - 1
-	r, f, err := c.openRounds(i, newChunkPool())
-	if err != nil {
+	last := len(c.segments) - 1
+	s, err := c.scanSegment(last, newChunkPool())
+	if s == nil {
 		return tail{}, err
 	}
-	defer f.Close()
-	defer r.close()
-	t, err := findTail(r, c.reach.Round)
+	t := tail{end: s.at, round: s.want - 1, base: c.segments[last].header.base}
+	for i := range s.rounds {
+		r := &s.rounds[i]
+		if r.missing > 0 {
+			return t, r.damage
+		}
+		t.base, t.clean = r.header.asBase(), r.header.clean
+	}
 	if err != nil {
 		return t, err
 	}
-	c.segments[i].end = t.end
 	c.bound(t.base)
 	return t, nil
 }

@@ -14,7 +14,7 @@ func (t *Tape) Read(from RoundNumber, bytesMax int) ([]Round, error) {
 		return nil, err
 	}
 	var rounds []Round
-	var f *tapeFile
+	var f *roundFile
 	var opened *segment
 	defer func() {
 		if f != nil {
@@ -33,7 +33,7 @@ func (t *Tape) Read(from RoundNumber, bytesMax int) ([]Round, error) {
 			if err != nil {
 				return nil, err
 			}
-			f, opened = &tapeFile{file, e.segment.name, &e.segment.header}, e.segment
+			f, opened = &roundFile{file, e.segment.name, &e.segment.header}, e.segment
 		}
 		r, err := f.readEntry(n, e)
 		if err != nil {
@@ -68,7 +68,7 @@ func (t *Tape) find(from RoundNumber, bytesMax int64) ([]tapeEntry, error) {
 }
 
 // readEntry reads and verifies a round.
-func (f *tapeFile) readEntry(n RoundNumber, e *tapeEntry) (Round, error) {
+func (f *roundFile) readEntry(n RoundNumber, e *tapeEntry) (Round, error) {
 	if e.damage != nil {
 		return Round{}, &DamagedError{From: n, To: n, Err: e.damage}
 	}

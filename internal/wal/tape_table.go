@@ -170,3 +170,12 @@ func (t *tapeTable) damaged() error {
 	}
 	return nil
 }
+
+// largest returns the largest timestamp that is in any of the rounds.
+func (t *tapeTable) largest() hlc.Timestamp {
+	last := t.base.Last
+	for i := range t.entries {
+		last = max(last, t.entries[i].last)
+	}
+	return last
+}

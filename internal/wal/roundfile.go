@@ -7,18 +7,17 @@ import (
 
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
-	"github.com/godwitdb/godwit/internal/hlc"
 )
 
-// tapeFile reads single rounds of a segment. It believes nothing.
-type tapeFile struct {
+// roundFile reads single rounds of a segment. It believes nothing.
+type roundFile struct {
 	file   env.File
 	name   string
 	header *segmentHeader
 }
 
 // read fills b from an offset.
-func (f *tapeFile) read(b []byte, at int64) error {
+func (f *roundFile) read(b []byte, at int64) error {
 	switch n, err := f.file.ReadAt(b, at); {
 	case n == len(b):
 		return nil
@@ -31,7 +30,7 @@ func (f *tapeFile) read(b []byte, at int64) error {
 
 // round reads the header of round want at an offset, which ends before end. What a
 // crash can have left is a tornError.
-func (f *tapeFile) round(at, end int64, want RoundNumber) (roundHeader, error) {
+func (f *roundFile) round(at, end int64, want RoundNumber) (roundHeader, error) {
 	b := make([]byte, roundHeaderBytes)
 	if err := f.read(b, at); err != nil {
 		return roundHeader{}, err
@@ -48,7 +47,7 @@ func (f *tapeFile) round(at, end int64, want RoundNumber) (roundHeader, error) {
 
 // payload reads and verifies the payload of a round. One that is not what was written is
 // a tornError.
-func (f *tapeFile) payload(h *roundHeader, at int64) ([]byte, error) {
+func (f *roundFile) payload(h *roundHeader, at int64) ([]byte, error) {
 	size := int64(roundHeaderBytes)
 	if h.bytes == size {
 		return nil, f.verify(h, nil, at)
@@ -67,7 +66,7 @@ func (f *tapeFile) payload(h *roundHeader, at int64) ([]byte, error) {
 }
 
 // verify checks a payload that was read at an offset.
-func (f *tapeFile) verify(h *roundHeader, p []byte, at int64) error {
+func (f *roundFile) verify(h *roundHeader, p []byte, at int64) error {
 	if h.kind != RoundData {
 		if crc := checksum(0, p); crc != h.tableCRC {
 			return torn(f.name, at, "checksum of the payload of round %d is %08x, stored is %08x", h.number, crc, h.tableCRC)
@@ -80,13 +79,4 @@ func (f *tapeFile) verify(h *roundHeader, p []byte, at int64) error {
 		return torn(f.name, at+int64(bad.Offset), "round %d: %s", h.number, bad.Reason)
 	}
 	return err
-}
-
-// largest returns the largest timestamp that is in any of the rounds.
-func (t *tapeTable) largest() hlc.Timestamp {
-	last := t.base.Last
-	for i := range t.entries {
-		last = max(last, t.entries[i].last)
-	}
-	return last
 }

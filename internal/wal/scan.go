@@ -17,7 +17,7 @@ type scanned struct {
 
 // scan goes through the headers of a segment's rounds.
 type scan struct {
-	file   *tapeFile
+	file   *roundFile
 	reader *roundReader // finds headers where none is expected
 	reach  RoundNumber  // all rounds up to it are known to be durable
 
@@ -38,7 +38,7 @@ func (c *chain) scanSegment(i int, pool *chunkPool) (*scan, error) {
 	defer file.Close()
 	defer r.close()
 	s := &scan{
-		file: &tapeFile{file, cs.name, &cs.header}, reader: r, reach: math.MaxUint64,
+		file: &roundFile{file, cs.name, &cs.header}, reader: r, reach: math.MaxUint64,
 		at: blockBytes, want: cs.header.firstRound,
 	}
 	last := cs.end < 0
