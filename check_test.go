@@ -1,6 +1,7 @@
 package godwit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -173,8 +174,11 @@ func TestFoldersOfOtherVersions(t *testing.T) {
 	name := filepath.Join(dir, folder.IdentityFile)
 	text, err := os.ReadFile(name)
 	must(t, err)
-	for format, want := range map[string]error{"format 1": ErrOlderFormat, "format 4": ErrNewerFormat} {
-		must(t, os.WriteFile(name, []byte(strings.Replace(string(text), "format 2", format, 1)), 0o600))
+	log := filepath.Join(dir, folder.Log, "0000000000000001.seg")
+	was, err := os.ReadFile(log)
+	must(t, err)
+	for format, want := range map[string]error{"format 1": ErrOlderFormat, "format 2": ErrOlderFormat, "format 5": ErrNewerFormat} {
+		must(t, os.WriteFile(name, []byte(strings.Replace(string(text), "format 4", format, 1)), 0o600))
 		r, err := Check(t.Context(), dir)
 		must(t, err)
 		if len(r.Problems) != 1 || !errors.Is(r.Problems[0], want) {
@@ -182,6 +186,9 @@ func TestFoldersOfOtherVersions(t *testing.T) {
 		}
 		if db, err := Open(dir, nil); !errors.Is(err, want) {
 			t.Errorf("%s: %v, %v", format, db, err)
+		}
+		if is, err := os.ReadFile(log); err != nil || !bytes.Equal(is, was) {
+			t.Errorf("%s: the log has changed: %v", format, err)
 		}
 	}
 }
@@ -319,7 +326,7 @@ func TestCheckOfAReplica(t *testing.T) {
 	f, err := folder.Hold(env.OS(), dir)
 	must(t, err)
 	must(t, wal.CreateReach(f.FS, f.Path(folder.Reach), id, wal.Reach{}))
-	must(t, wal.CreateBallot(f.FS, f.Path(folder.Ballot), id, rand.New(rand.NewPCG(1, 2))))
+	must(t, wal.CreateBallot(f.FS, f.Path(folder.Ballot), id, wal.Ballot{}, rand.New(rand.NewPCG(1, 2))))
 	must(t, f.Name(folder.Identity{ID: id, Node: 3}))
 	tape, _, err := wal.OpenTape(wal.TapeOptions{FS: f.FS, Rand: rand.New(rand.NewPCG(3, 4)), Dir: f.Path(folder.Log), Reach: f.Path(folder.Reach), ID: id})
 	must(t, err)

@@ -27,8 +27,8 @@ func (db *DB) ID() ClusterID {
 }
 
 // grow makes the folder of an embedded database, if that is what it is, that of a replica
-// which is the only one of its group: all data goes into a checkpoint, behind which the
-// group's log begins. Whenever it is interrupted, the folder is one or the other.
+// which is the only one of its group: all data goes into a checkpoint, behind which its log
+// goes on as the group's. Whenever it is interrupted, the folder is one or the other.
 func (db *DB) grow() error {
 	c := db.opts.Cluster
 	id, err := identityOf(db)
@@ -47,7 +47,11 @@ func (db *DB) grow() error {
 	o := db.opts
 	o.Cluster, o.Durability, o.CheckpointBytes = nil, DurabilityDisk, -1
 	alone := newDB(db.dir, o)
-	alone.attach = func(ts hlc.Timestamp) (string, error) { return shard.FirstBase(c.Node, ts) }
+	var base wal.Base
+	alone.attach = func(ts hlc.Timestamp) (attachment string, err error) {
+		base, attachment, err = shard.FirstBase(c.Node, alone.log.Opened(), ts)
+		return attachment, err
+	}
 	if err := alone.open(); err != nil {
 		return err
 	}
@@ -56,7 +60,7 @@ func (db *DB) grow() error {
 		return errors.Join(err, cerr, alone.store.Close())
 	}
 	db.logger.Info("an embedded database becomes a replica", "folder", db.dir, "node", c.Node)
-	err = shard.Adopt(alone.store.Folder, shard.Identity{Cluster: wal.DatabaseID(c.ID), Node: c.Node}, alone.lastCheckpoint.Load().Timestamp, env.RealRand())
+	err = shard.Adopt(alone.store.Folder, shard.Identity{Cluster: wal.DatabaseID(c.ID), Node: c.Node}, base, env.RealRand())
 	return errors.Join(err, alone.store.Close())
 }
 

@@ -472,8 +472,8 @@ func TestProofNewerFormat(t *testing.T) {
 	name := filepath.Join(proofDir, folder.IdentityFile)
 	text, err := f.ReadFile(name)
 	must(t, err)
-	must(t, f.WriteFile(name, bytes.Replace(text, []byte("format 2"), []byte("format 4"), 1)))
-	if err := tryOpen(t, "format 4", f, want); !errors.Is(err, ErrNewerFormat) {
+	must(t, f.WriteFile(name, bytes.Replace(text, []byte("format 4"), []byte("format 5"), 1)))
+	if err := tryOpen(t, "format 5", f, want); !errors.Is(err, ErrNewerFormat) {
 		t.Fatal(err)
 	}
 }

@@ -12,10 +12,11 @@
 //
 // # Formats
 //
-//	2  an embedded database's
 //	3  a replica's: IDENTITY names its node
+//	4  an embedded database's
 //
-// Format 1, and what replicas had before 3, are refused (dberr.ErrOlderFormat).
+// Both have a log of the same format. Embedded databases had formats 1 and 2 before, with
+// other logs; these, and what replicas had before 3, are refused (dberr.ErrOlderFormat).
 //
 // # Invariants
 //

@@ -10,12 +10,13 @@ import (
 	"github.com/godwitdb/godwit/internal/dberr"
 )
 
-// The formats: of an embedded database's folder and of a replica's.
+// The formats: of an embedded database's folder and of a replica's. 1 and 2 were embedded
+// ones, whose logs had another format.
 const (
-	formatEmbedded = 2
 	formatReplica  = 3
+	formatEmbedded = 4
 
-	newest           = formatReplica
+	newest           = formatEmbedded
 	identityBytesMax = 4096
 )
 
@@ -60,7 +61,7 @@ func decodeIdentity(name string, content []byte) (Identity, error) {
 	switch {
 	case format > newest:
 		return Identity{}, fmt.Errorf("%w: %s has format %d, this program knows %d", dberr.ErrNewerFormat, name, format, newest)
-	case format == 1:
+	case format == 1 || format == 2:
 		return Identity{}, fmt.Errorf("%w: %s has format %d; make a backup with the version that wrote it, and restore that", dberr.ErrOlderFormat, name, format)
 	}
 	if i, err := scanIdentity(text, format); err == nil && bytes.Equal(content, i.encode()) {
@@ -75,7 +76,7 @@ func scanIdentity(text string, format int) (i Identity, err error) {
 	if format == formatReplica {
 		_, err = fmt.Sscanf(text, title+"format 3\nid %32s\nnode %d\n", &id, &i.Node)
 	} else {
-		_, err = fmt.Sscanf(text, title+"format 2\nid %32s\n", &id)
+		_, err = fmt.Sscanf(text, title+"format 4\nid %32s\n", &id)
 	}
 	if err != nil {
 		return i, err

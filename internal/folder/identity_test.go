@@ -16,8 +16,8 @@ func FuzzIdentity(f *testing.F) {
 		text, _, _ := strings.Cut(string(whole), "checksum")
 		f.Add(whole, false)
 		f.Add([]byte(text), true)
-		for _, format := range []string{"format -1", "format 0", "format 1", "format 3", "format 4"} {
-			f.Add([]byte(strings.Replace(text, "format 2", format, 1)), true)
+		for _, format := range []string{"format -1", "format 0", "format 1", "format 2", "format 3", "format 5"} {
+			f.Add([]byte(strings.Replace(text, "format 4", format, 1)), true)
 		}
 		f.Add([]byte(strings.ToUpper(text)), true)
 		f.Add([]byte(strings.ReplaceAll(text, " ", "  ")), true)
@@ -50,8 +50,9 @@ func TestFormats(t *testing.T) {
 	}
 	for text, want := range map[string]error{
 		title + "format 1\nid 01000000000000000000000000000000\n":                             dberr.ErrOlderFormat,
+		title + "format 2\nid 01000000000000000000000000000000\n":                             dberr.ErrOlderFormat,
 		"godwit replica folder\nformat 1\ncluster 01000000000000000000000000000000\nnode 1\n": dberr.ErrOlderFormat,
-		title + "format 4\nwho knows\n":                                                       dberr.ErrNewerFormat,
+		title + "format 5\nwho knows\n":                                                       dberr.ErrNewerFormat,
 		title + "format 0\nid 01000000000000000000000000000000\n":                             dberr.ErrCorrupt,
 		title + "format 3\nid 01000000000000000000000000000000\nnode 0\n":                     dberr.ErrCorrupt,
 		title + "format 3\nid 01000000000000000000000000000000\n":                             dberr.ErrCorrupt,

@@ -2,8 +2,6 @@ package shard
 
 import (
 	"errors"
-	"io/fs"
-	"path/filepath"
 
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/folder"
@@ -13,36 +11,32 @@ import (
 	"github.com/godwitdb/godwit/quorum"
 )
 
-// FirstBase returns the attachment of a checkpoint at ts that a new group begins with, of
-// which a node is the only member.
-func FirstBase(node quorum.NodeID, ts hlc.Timestamp) (string, error) {
-	b := groupBase{Base: wal.Base{Number: 1, Epoch: 1, Watermark: ts, Last: ts}, Members: stream.Members{Voters: []quorum.NodeID{node}}}
-	return b.encode()
+// FirstBase returns what the log of a group goes on behind if an embedded database
+// becomes its only member, and the attachment that says so to its checkpoint at ts, which
+// has everything: it stands for the epoch of an opening that went on behind the round
+// opened.
+func FirstBase(node quorum.NodeID, opened wal.Base, ts hlc.Timestamp) (base wal.Base, attachment string, err error) {
+	b := groupBase{
+		Base:    wal.Base{Number: opened.Number + 1, Epoch: opened.Epoch + 1, Watermark: ts, Last: ts},
+		Members: stream.Members{Voters: []quorum.NodeID{node}},
+	}
+	attachment, err = b.encode()
+	return b.Base, attachment, err
 }
 
-// Adopt makes the folder of an embedded database a replica's. Its newest checkpoint, at
-// from, has everything, and the attachment of FirstBase. Interrupted, it is still an embedded
-// database's.
-func Adopt(f *folder.Folder, id Identity, from hlc.Timestamp, rand env.Rand) error {
-	// First nothing of the log is needed any more, then it goes; a replica's begins anew.
-	if err := wal.ReplaceReach(f.FS, f.Path(folder.Reach), id.Cluster, wal.Reach{Start: from}); err != nil {
+// Adopt makes the folder of an embedded database a replica's, whose log is the same one
+// and goes on behind base. Its newest checkpoint has everything, and the attachment that
+// FirstBase gives with the base. Interrupted, it is still an embedded database's.
+func Adopt(f *folder.Folder, id Identity, base wal.Base, rand env.Rand) error {
+	tape, _, err := wal.OpenTape(wal.TapeOptions{FS: f.FS, Rand: rand, Dir: f.Path(folder.Log), Reach: f.Path(folder.Reach), ID: id.Cluster})
+	if err != nil {
 		return err
 	}
-	names, err := f.FS.List(f.Path(folder.Log))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := errors.Join(tape.Reset(base), tape.Close()); err != nil {
 		return err
 	}
-	for _, n := range names { // oldest first: what is left is a log
-		if err := f.FS.Remove(filepath.Join(f.Path(folder.Log), n)); err != nil {
-			return err
-		}
-	}
-	if len(names) > 0 {
-		if err := f.FS.SyncDir(f.Path(folder.Log)); err != nil {
-			return err
-		}
-	}
-	if err := wal.CreateBallot(f.FS, f.Path(folder.Ballot), id.Cluster, rand); err != nil {
+	// It was the only voter in all epochs so far, and has what it has acknowledged.
+	if err := wal.CreateBallot(f.FS, f.Path(folder.Ballot), id.Cluster, wal.Ballot{Epoch: base.Epoch, Whole: true}, rand); err != nil {
 		return err
 	}
 	return f.Name(folder.Identity{ID: id.Cluster, Node: uint32(id.Node)})

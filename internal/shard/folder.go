@@ -97,7 +97,7 @@ func (f *openedFolder) found(id folder.Identity, rand env.Rand) error {
 	if err := wal.CreateReach(f.FS, f.Path(folder.Reach), f.id.Cluster, wal.Reach{}); err != nil {
 		return err
 	}
-	if err := wal.CreateBallot(f.FS, f.Path(folder.Ballot), f.id.Cluster, rand); err != nil {
+	if err := wal.CreateBallot(f.FS, f.Path(folder.Ballot), f.id.Cluster, wal.Ballot{}, rand); err != nil {
 		return err
 	}
 	if err := f.Name(id); err != nil {

@@ -144,7 +144,7 @@ func TestStrangeFolders(t *testing.T) {
 		{"empty identity", edit(folder.IdentityFile, func([]byte) []byte { return nil }), dberr.ErrCorrupt, folder.IdentityFile},
 		{"long identity", edit(folder.IdentityFile, func([]byte) []byte { return make([]byte, 10_000) }), dberr.ErrCorrupt, folder.IdentityFile},
 		{"other identity", edit(folder.IdentityFile, func(b []byte) []byte { return []byte(strings.Replace(string(b), "node 1", "node 7", 1)) }), dberr.ErrCorrupt, folder.IdentityFile},
-		{"newer", edit(folder.IdentityFile, func([]byte) []byte { return []byte("godwit data folder\nformat 4\nwho knows") }), dberr.ErrNewerFormat, "format 4"},
+		{"newer", edit(folder.IdentityFile, func([]byte) []byte { return []byte("godwit data folder\nformat 5\nwho knows") }), dberr.ErrNewerFormat, "format 5"},
 		{"before format 3", edit(folder.IdentityFile, func([]byte) []byte { return []byte("godwit replica folder\nformat 1\nwho knows") }), dberr.ErrOlderFormat, "empty folder"},
 		{"garbled identity", edit(folder.IdentityFile, garble), dberr.ErrCorrupt, folder.IdentityFile},
 		{"no ballot", remove(folder.Ballot), dberr.ErrCorrupt, folder.Ballot},

@@ -112,10 +112,10 @@ type BallotFile struct {
 	failure error
 }
 
-// CreateBallot makes the file name with the zero ballot and a new folder's id, durable but
-// for its name.
-func CreateBallot(fsys env.FS, name string, id DatabaseID, rand env.Rand) error {
-	s := ballotSlot{id: id, sequence: 1}
+// CreateBallot makes the file name with a ballot and a new folder's id, durable but for
+// its name.
+func CreateBallot(fsys env.FS, name string, id DatabaseID, b Ballot, rand env.Rand) error {
+	s := ballotSlot{Ballot: b, id: id, sequence: 1}
 	binary.LittleEndian.PutUint64(s.folder[:], rand.Uint64())
 	binary.LittleEndian.PutUint64(s.folder[8:], max(1, rand.Uint64()))
 	f, err := fsys.Create(name)

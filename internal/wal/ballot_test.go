@@ -15,7 +15,7 @@ const testBallot = "db/BALLOT"
 func newBallot(t *testing.T) (*faultfs.FS, *BallotFile) {
 	t.Helper()
 	f := newFS(t)
-	must(t, CreateBallot(f, testBallot, testID, newSeeded(1)))
+	must(t, CreateBallot(f, testBallot, testID, Ballot{}, newSeeded(1)))
 	must(t, f.SyncDir("db"))
 	b, got, err := OpenBallot(f, testBallot, testID)
 	must(t, err)

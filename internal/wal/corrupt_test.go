@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -299,26 +300,51 @@ func TestDamagedFiles(t *testing.T) {
 	})
 }
 
-func TestNewerFormat(t *testing.T) {
+// TestOtherFormats: what another version has written is refused as that by all that read
+// it, also where damage is let pass, and nothing is written over it.
+func TestOtherFormats(t *testing.T) {
 	f, _ := writtenLog(t, 14, true)
-	for _, name := range segmentNames(f) {
-		b, err := f.ReadFile(name)
-		must(t, err)
-		if b[0] == 0 {
-			continue
-		}
-		g := f.Clone()
-		rewrite(t, g, name, func(b []byte) []byte {
-			binary.LittleEndian.PutUint32(b[8:], FormatVersion+1)
-			return reseal(b)
-		})
-		if _, _, err := recoverAll(g, 0); !errors.Is(err, dberr.ErrNewerFormat) || !strings.Contains(err.Error(), name) {
-			t.Fatalf("recovery: %v", err)
-		}
-		if report := check(t, g); len(report.Problems) == 0 || !errors.Is(report.Problems[0], dberr.ErrNewerFormat) {
-			t.Fatalf("check: %v", report.Problems)
+	for version, want := range map[uint32]error{1: dberr.ErrOlderFormat, FormatVersion + 1: dberr.ErrNewerFormat} {
+		for _, name := range segmentNames(f) {
+			b, err := f.ReadFile(name)
+			must(t, err)
+			if b[0] == 0 {
+				continue
+			}
+			g := f.Clone()
+			rewrite(t, g, name, func(b []byte) []byte {
+				binary.LittleEndian.PutUint32(b[8:], version)
+				return reseal(b)
+			})
+			before := contents(t, g)
+			if _, _, err := recoverAll(g, 0); !errors.Is(err, want) || !strings.Contains(err.Error(), name) {
+				t.Fatalf("recovery: %v", err)
+			}
+			if report := check(t, g); len(report.Problems) == 0 || !errors.Is(report.Problems[0], want) {
+				t.Fatalf("check: %v", report.Problems)
+			}
+			o := tapeOptions(g)
+			o.Damaged = true
+			if _, _, err := OpenTape(o); !errors.Is(err, want) || !strings.Contains(err.Error(), name) {
+				t.Fatalf("tape: %v", err)
+			}
+			if !maps.Equal(contents(t, g), before) {
+				t.Fatal("something was written")
+			}
 		}
 	}
+}
+
+// contents returns what is in all files.
+func contents(t *testing.T, f *faultfs.FS) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, name := range f.Names() {
+		b, err := f.ReadFile(name)
+		must(t, err)
+		all[name] = string(b)
+	}
+	return all
 }
 
 // TestEarlierLife puts a round into a segment that has everything right but the

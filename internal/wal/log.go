@@ -125,6 +125,9 @@ func (l *Log) passToken() {
 // Stream returns stream i.
 func (l *Log) Stream(i int) *Stream { return l.opt.Streams[i] }
 
+// Opened returns the round that the log went on behind when it was opened.
+func (l *Log) Opened() Base { return l.files.found.tail.base }
+
 // Durable returns the timestamp up to which every record is durable.
 func (l *Log) Durable() hlc.Timestamp { return hlc.Timestamp(l.durable.Load()) }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"sync"
 
 	"github.com/godwitdb/godwit/internal/dberr"
@@ -102,18 +101,6 @@ func CreateReach(fsys env.FS, name string, id DatabaseID, r Reach) error {
 		err = writeSlot(f, &s)
 	}
 	return errors.Join(err, f.Close())
-}
-
-// ReplaceReach puts a file in place of the one that is there, which a crash may leave.
-func ReplaceReach(fsys env.FS, name string, id DatabaseID, r Reach) error {
-	temp := name + ".tmp"
-	if err := CreateReach(fsys, temp, id, r); err != nil {
-		return err
-	}
-	if err := fsys.Rename(temp, name); err != nil {
-		return err
-	}
-	return fsys.SyncDir(filepath.Dir(name))
 }
 
 func writeSlot(f env.File, s *reachSlot) error {

@@ -104,7 +104,7 @@ func Recover(ctx context.Context, o RecoverOptions) (*Recovered, error) {
 	}
 	found := &Recovered{
 		Watermark: max(t.base.Watermark, o.From), Last: max(t.base.Last, o.From), Clean: t.clean,
-		id: o.ID, dir: o.Dir, from: o.From, tail: t, unused: c.unused, spares: c.spares,
+		id: o.ID, dir: o.Dir, from: o.From, tail: t, unused: append(c.void, c.unused...), spares: c.spares,
 	}
 	for i := range c.segments {
 		s := &c.segments[i]

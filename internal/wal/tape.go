@@ -34,8 +34,8 @@ type Tape struct {
 	mu      struct {
 		sync.Mutex
 		table    tapeTable
-		segments []*segment // in order
-		written  RoundNumber    // the last round on the disk that can be read
+		segments []*segment  // in order
+		written  RoundNumber // the last round on the disk that can be read
 	}
 }
 

@@ -51,7 +51,9 @@ func newWriter(id DatabaseID, dir string, rand env.Rand, reach *reachFile, round
 }
 
 // fits tells whether the active segment has room for so many bytes.
-func (w *writer) fits(bytes int64) bool { return w.active != nil && w.active.end+bytes <= w.active.size }
+func (w *writer) fits(bytes int64) bool {
+	return w.active != nil && w.active.end+bytes <= w.active.size
+}
 
 // unsynced tells whether a round may not be durable.
 func (w *writer) unsynced() bool { return w.synced < w.round }

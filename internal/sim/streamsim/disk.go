@@ -40,7 +40,7 @@ func openDisk(f env.FS, rand env.Rand, from *checkpoint) (*disk, error) {
 	id, reach, ballot := groupID(), filepath.Join(folder, reachName), filepath.Join(folder, ballotName)
 	err := errors.Join(
 		create(f, reach, func(name string) error { return wal.CreateReach(f, name, id, wal.Reach{}) }),
-		create(f, ballot, func(name string) error { return wal.CreateBallot(f, name, id, rand) }))
+		create(f, ballot, func(name string) error { return wal.CreateBallot(f, name, id, wal.Ballot{}, rand) }))
 	if err != nil {
 		return nil, err
 	}
