@@ -81,6 +81,9 @@ func (n *node) recover(f *faultfs.FS) (*Recovered, []tx) {
 	}
 	expected := map[hlc.Timestamp]tx{}
 	for _, x := range n.must {
+		if x.ts > found.Watermark {
+			n.t.Fatalf("%s: the watermark is %d, but this is certain: %v", n.what, found.Watermark, x)
+		}
 		if x.ts > n.from {
 			expected[x.ts] = x
 		}

@@ -39,14 +39,19 @@
 // another one follows at once, empty if need be, so that nothing waits for
 // further traffic.
 //
-// # The log of a replica
+// # A log and a tape
 //
-// A member of a replica group has no Log. A Gatherer makes rounds of what the streams have,
+// A database of one node is a group of one: its log is what a leader's is, rounds that each
+// have a number and an epoch. Each opening begins an epoch, as an election does: before its
+// first records comes a barrier, a round of kind RoundOpen. A Log makes these rounds, and
+// makes them durable by itself.
+//
+// A member of a group of several has no Log. A Gatherer makes rounds of what the streams have,
 // with the flusher's code, and is to the engine what a Log is; the group gives each round a
 // number and an epoch and sends it to its members; each keeps them on a Tape, which does
 // nothing but when it is told to. Rounds are durable when the group says so.
 //
-// A Tape has the files of a Log, and opens those that a Log has written. Two things differ.
+// Both write with one writer, into the same files. A Tape can do more:
 // A round has two numbers: its place on the disk, which only grows and witnesses are about,
 // and its place in the group's log. A round replaces the one that had its place in the
 // log, and all behind that. They stay on the disk and do not count: nothing that was
@@ -55,11 +60,13 @@
 // segments from any one on give the log behind the base of that, and the oldest can go. A
 // segment that is flagged does away with everything before it (Tape.Reset).
 //
-// Records above a watermark are not dropped by a Tape. That is the group's rule, about epochs.
+// In a Log's folder nothing was replaced, and every epoch begins with a segment. So it
+// opens as a Tape, which goes on in it: thus a database becomes the first member of a group.
+// The other way leads nowhere: a Log takes what was replaced for damage.
 //
 // What a member has promised in elections is in a file of its own (BallotFile).
 //
-// # Format (versions 1 and 2)
+// # Format (version 2)
 //
 // Integers are little endian, checksums CRC32C. The folder holds segments
 // (%016x.seg, numbered from 1 without gaps) and spares (spare-%016x: files that wait
@@ -72,33 +79,28 @@
 //	 0 magic u64 "GDWITLOG"   8 version u32     12 checksum u32 of the block, itself zero
 //	16 database id [16]      32 segment u64     40 nonce u64
 //	48 first round u64       56 previous segment u64, 64 its end u64 (0 in segment 1)
-//	72 watermark u64 of the last round before   80 last u64, the largest timestamp before
-//	88 file size u64         96 flags u32: 1 recovered, 2 reset
-//
-// Magic, version and checksum stay where they are in all versions. A Log writes version 1
-// and refuses others. A Tape writes version 2, where "before" is said of the base, which
-// stands behind, and the rounds have tape headers:
-//
+//	72 watermark u64 of the base                80 its last u64, the largest timestamp in it
+//	88 file size u64         96 flags u32: 2 reset
 //	104 base round u64      112 its epoch u64, both 0 if the log begins here
+//
+// Magic, version and checksum stay where they are in all versions. Version 1, which was in no
+// release, is refused (dberr.ErrOlderFormat) as newer ones are.
 //
 // Round: header, batch headers in the order of their streams, records in the same
 // order.
 //
-//	 0 magic u32 "RUND"       4 checksum u32 of the header, itself zero, seeded with
+//	 0 magic u32 "RND2"       4 checksum u32 of the header, itself zero, seeded with
 //	 8 bytes u64, all three   database id, segment and offset
 //	16 round u64, from 1 without gaps           24 nonce u64 of the segment
 //	32 watermark u64         40 synced u64, the highest round known to be durable
-//	48 epoch u64             56 batches u32     60 flags u32: 1 clean
-//	64 checksum u32 of the batch headers        68 zero u32
-//
-// Round of a Tape: likewise, but for the magic "RND2", and
-//
-//	60 flags u32: 2 repair   68 kind u32        72 round u64 in the group's log
-//	80 last u64, the largest timestamp in it
+//	48 epoch u64             56 batches u32     60 flags u32: 1 clean, 2 repair
+//	64 checksum u32 of the batch headers        68 kind u32
+//	72 round u64 in the group's log             80 last u64, the largest timestamp in it
 //
 // Another kind than data has no batches; behind the header comes what the group says, and
-// the checksum at 64 is over that. A repair stands in for the round with its number that was
-// damaged, and replaces none behind that.
+// the checksum at 64 is over that. Clean is the round behind which a Log was closed. A repair
+// stands in for the round with its number that was damaged, and replaces none behind that.
+// The barrier of a Log has, as its largest timestamp, that of all before it.
 //
 // Payload of a round of data, as members send it: batches u32, the checksum at 64 u32,
 // then what is behind the header.
@@ -174,14 +176,15 @@
 // the member is sure of.
 // Who rests for a moment calls Tape.Witness.
 //
-// Let F be the watermark of the last sound round. Records above F are dropped,
-// though their round is sound: others that they depend on may not have made it.
-// They must not come back when later rounds have higher watermarks, so the first
-// segment after a recovery is flagged and has F in its header, and every later
-// recovery drops the same records from the segments before it. Until that header is
-// durable nothing new is, so a crash in between finds the same F. For the same
-// reason Recover makes durable what it finds before it reads it: a killed process
-// leaves rounds that are in the system's memory alone.
+// The watermark of an epoch's last round is its final watermark. Records of the epoch that are
+// above it are dropped, though their round is sound: others that they depend on may not have
+// made it. They must not come back when later rounds have higher watermarks. The next epoch
+// sees to that: its barrier says for good where this one ended, and so does the header of the
+// segment that it begins with, from which a recovery knows what to drop before it reads a
+// round. Until that header is durable nothing new is, so a crash in between finds the same
+// end. For the same reason Recover makes durable what it finds before it reads it: a killed
+// process leaves rounds that are in the system's memory alone. From a Tape the group
+// drops, by the same rule.
 //
 // Records are handed to Apply in batches in any order. That is enough where the
 // newest timestamp wins for each key (the Thomas write rule, as in Rolis).

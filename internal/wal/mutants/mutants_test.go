@@ -7,9 +7,13 @@ import (
 )
 
 const (
+	chainGo   = "internal/wal/chain.go"
+	flusherGo = "internal/wal/flusher.go"
+	recoverGo = "internal/wal/recover.go"
 	roomGo    = "internal/wal/room.go"
 	segmentGo = "internal/wal/segment.go"
 	streamGo  = "internal/wal/stream.go"
+	writerGo  = "internal/wal/writer.go"
 )
 
 const load = "^TestRoomUnderLoad$"
@@ -48,7 +52,30 @@ func waits() []mutant.Mutant {
 	}
 }
 
+const crash = "^TestCrashAtEveryWrite$"
+
+// ends are mistakes about what ends where: epochs, segments, the log.
+func ends() []mutant.Mutant {
+	return []mutant.Mutant{
+		{Name: "an opening goes on in the epoch before", File: flusherGo, Tests: crash, Edits: []string{
+			"found.tail.base.Epoch + 1,", "max(1, found.tail.base.Epoch),",
+		}},
+		{Name: "what an epoch has left above its end comes back", File: chainGo, Tests: crash, Edits: []string{
+			"b.Epoch != epoch.Epoch {", "b.Epoch > epoch.Epoch {",
+		}},
+		{Name: "a barrier has the watermark of the epoch before", File: flusherGo, Tests: "^TestTapeOpensALog$", Edits: []string{
+			"&roundHeader{kind: RoundOpen, last: f.base.Last}", "&roundHeader{kind: RoundOpen, last: f.base.Last, watermark: f.base.Watermark}",
+		}},
+		{Name: "the end is that of the last epoch, though that has nothing", File: recoverGo, Tests: crash, Edits: []string{
+			"		found.Watermark = max(found.Watermark, s.to)\n", "",
+		}},
+		{Name: "a header comes before what it is proof of", File: writerGo, Tests: "^TestTapeCrashAtEveryWrite$", Edits: []string{
+			"		err = w.sync()\n", "",
+		}},
+	}
+}
+
 // Every planted mistake is found.
 func TestMutantsAreFound(t *testing.T) {
-	mutant.Kill(t, "../../..", "..", waits())
+	mutant.Kill(t, "../../..", "..", append(waits(), ends()...))
 }
