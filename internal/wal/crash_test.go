@@ -168,7 +168,7 @@ func (n *node) append() {
 func (n *node) prepare() error {
 	select {
 	case number := <-n.log.files.requests:
-		seg, err := n.log.files.prepare(number)
+		seg, err := n.log.files.folder.prepare(number, 0)
 		n.log.files.prepared <- preparation{seg, err}
 		return err
 	default:

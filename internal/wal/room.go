@@ -2,11 +2,9 @@ package wal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/godwitdb/godwit/internal/dberr"
-	"github.com/godwitdb/godwit/internal/env"
 )
 
 // The room that the log has on the disk is what is left of the segment that is
@@ -171,15 +169,9 @@ func (sf *segmentFiles) grow(bytes int64) (bool, error) {
 		size := blockBytes + roundUp(bytes)
 		err := sf.leavesReserve(size - p.segment.size)
 		if err == nil {
-			err = p.segment.file.Preallocate(size)
-		}
-		if err == nil {
-			p.segment.size = size
+			err = p.segment.grow(size)
 		}
 		sf.handOver(p)
-		if env.IsDiskFull(err) {
-			err = fmt.Errorf("%w: %w", dberr.ErrDiskFull, err)
-		}
 		if err != nil {
 			return true, fmt.Errorf("the log needs %d bytes for a transaction: %w", size, err)
 		}
@@ -220,13 +212,5 @@ func (l *Log) DropSpares() error {
 	if sf.reserveIsFree(0) {
 		return nil
 	}
-	sf.mu.Lock()
-	names := sf.mu.spares
-	sf.mu.spares = nil
-	sf.mu.Unlock()
-	var errs []error
-	for _, name := range names {
-		errs = append(errs, sf.opt.FS.Remove(name))
-	}
-	return errors.Join(errs...)
+	return sf.folder.drop()
 }

@@ -3,7 +3,6 @@ package wal
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -60,15 +59,13 @@ type pastSegment struct {
 	last   hlc.Timestamp // the largest in it or before it
 }
 
-// segmentFiles looks after the files: it prepares the next segment while one is
+// segmentFiles looks after a Log's files: it prepares the next segment while one is
 // written, and takes back those that are not needed any more.
-//
-// A file becomes a segment by being renamed, when it has its full size and a
-// first block of zeros, and both are durable. It becomes a spare the same way.
 type segmentFiles struct {
-	log   *Log
-	opt   *Options
-	found *Recovered // what Recover has found; the first segment links to it
+	log    *Log
+	opt    *Options
+	folder files
+	found  *Recovered // what Recover has found; the first segment links to it
 
 	requests chan SegmentNumber // to the preparer, which has one at a time
 	prepared chan preparation   // its answer
@@ -86,8 +83,6 @@ type segmentFiles struct {
 		left        int64         // of that, where nothing is written yet
 		ahead       int64         // likewise of the prepared segment, 0 if there is none
 		kept        int64         // room that Admit keeps for records that are not pending yet
-		spares      []string
-		nextSpare   uint64
 	}
 }
 
@@ -102,74 +97,12 @@ func newSegmentFiles(l *Log, found *Recovered) (*segmentFiles, error) {
 		requests: make(chan SegmentNumber, 1), prepared: make(chan preparation, 1),
 		turn: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
+	sf.folder = files{
+		fs: l.opt.FS, dir: l.opt.Dir, segmentBytes: l.opt.SegmentBytes, sparesMax: l.opt.SparesMax,
+		mayMake: sf.leavesReserve, mayKeep: func() bool { return sf.reserveIsFree(0) },
+	}
 	sf.mu.past = found.segments
-	sf.mu.nextSpare = 1
-	for _, n := range found.spares {
-		sf.mu.nextSpare = max(sf.mu.nextSpare, n+1)
-	}
-	for _, n := range found.spares {
-		if err := sf.keepSpare(spareName(l.opt.Dir, n)); err != nil {
-			return nil, err
-		}
-	}
-	for _, n := range found.unused {
-		spare, err := sf.retire(segmentName(l.opt.Dir, n))
-		if err != nil {
-			return nil, err
-		}
-		sf.addSpare(spare)
-	}
-	return sf, nil
-}
-
-// keepSpare keeps a spare file of the right size if there are not too many, and
-// removes it otherwise.
-func (sf *segmentFiles) keepSpare(name string) error {
-	info, err := sf.opt.FS.Stat(name)
-	if err != nil {
-		return err
-	}
-	if info.SizeBytes != sf.opt.SegmentBytes || len(sf.mu.spares) >= sf.opt.SparesMax {
-		return sf.opt.FS.Remove(name)
-	}
-	sf.mu.spares = append(sf.mu.spares, name)
-	return nil
-}
-
-// retire makes a spare of a file that is no segment any more, and returns its name, or
-// removes it.
-func (sf *segmentFiles) retire(name string) (spare string, err error) {
-	info, err := sf.opt.FS.Stat(name)
-	if err != nil {
-		return "", err
-	}
-	if info.SizeBytes == sf.opt.SegmentBytes && sf.reserveIsFree(0) {
-		spare = sf.nextSpare()
-	}
-	if spare == "" {
-		return "", sf.opt.FS.Remove(name)
-	}
-	return spare, sf.opt.FS.Rename(name, spare)
-}
-
-// nextSpare returns the name for one more spare, "" if there are enough.
-func (sf *segmentFiles) nextSpare() string {
-	sf.mu.Lock()
-	defer sf.mu.Unlock()
-	if len(sf.mu.spares) >= sf.opt.SparesMax {
-		return ""
-	}
-	sf.mu.nextSpare++
-	return spareName(sf.opt.Dir, sf.mu.nextSpare-1)
-}
-
-// addSpare says that a spare can be used.
-func (sf *segmentFiles) addSpare(name string) {
-	sf.mu.Lock()
-	defer sf.mu.Unlock()
-	if name != "" {
-		sf.mu.spares = append(sf.mu.spares, name)
-	}
+	return sf, sf.folder.adopt(found.spares, found.unused)
 }
 
 // start starts the preparer. close stops it.
@@ -182,7 +115,7 @@ func (sf *segmentFiles) start() {
 			case n := <-sf.requests:
 				var p preparation
 				p.err = sf.untilRoom(func() (err error) {
-					p.segment, err = sf.prepare(n)
+					p.segment, err = sf.folder.prepare(n, 0)
 					return err
 				})
 				sf.handOver(p)
@@ -214,7 +147,7 @@ func (sf *segmentFiles) untilRoom(do func() error) error {
 	var timer env.Timer
 	for failed := 0; ; {
 		err := do()
-		full := env.IsDiskFull(err) || errors.Is(err, dberr.ErrDiskFull)
+		full := errors.Is(err, dberr.ErrDiskFull)
 		if full != (l.gate.Load()&gateDiskFull != 0) {
 			if full {
 				l.gate.Or(gateDiskFull)
@@ -223,13 +156,10 @@ func (sf *segmentFiles) untilRoom(do func() error) error {
 			}
 			l.notify()
 		}
-		switch {
-		case err == nil:
+		if err == nil {
 			return nil
-		case full && !errors.Is(err, dberr.ErrDiskFull):
-			err = fmt.Errorf("%w: %w", dberr.ErrDiskFull, err)
-		case full:
-		default:
+		}
+		if !full {
 			if failed++; failed > retriesMax {
 				return err
 			}
@@ -246,88 +176,6 @@ func (sf *segmentFiles) untilRoom(do func() error) error {
 			return err
 		}
 	}
-}
-
-// prepare makes the file of segment n: from a spare if there is one.
-func (sf *segmentFiles) prepare(n SegmentNumber) (*preparedSegment, error) {
-	fs, dir := sf.opt.FS, sf.opt.Dir
-	name, err := sf.takeSpare()
-	if err != nil {
-		return nil, err
-	}
-	seg := &preparedSegment{number: n}
-	if err := fs.Rename(name, segmentName(dir, n)); err != nil {
-		return nil, errors.Join(err, fs.Remove(name))
-	}
-	if err := fs.SyncDir(dir); err != nil {
-		return nil, err
-	}
-	if seg.file, err = fs.Open(segmentName(dir, n)); err != nil {
-		return nil, err
-	}
-	if seg.size, err = seg.file.Size(); err != nil {
-		return nil, errors.Join(err, seg.file.Close())
-	}
-	return seg, nil
-}
-
-// takeSpare returns the name of a file that can become a segment.
-func (sf *segmentFiles) takeSpare() (string, error) {
-	sf.mu.Lock()
-	var name string
-	if n := len(sf.mu.spares); n > 0 {
-		name, sf.mu.spares = sf.mu.spares[n-1], sf.mu.spares[:n-1]
-	}
-	made := name == ""
-	if made {
-		name = spareName(sf.opt.Dir, sf.mu.nextSpare)
-		sf.mu.nextSpare++
-	}
-	sf.mu.Unlock()
-	var err error
-	if made {
-		if err := sf.leavesReserve(sf.opt.SegmentBytes); err != nil {
-			return "", err
-		}
-		err = makeSpare(sf.opt.FS, name, sf.opt.SegmentBytes)
-	} else {
-		err = wipe(sf.opt.FS, name)
-	}
-	if err != nil {
-		return "", errors.Join(err, sf.opt.FS.Remove(name))
-	}
-	return name, nil
-}
-
-// makeSpare makes a file of zeros.
-func makeSpare(fsys env.FS, name string, bytes int64) error {
-	f, err := fsys.Create(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Preallocate(bytes), f.Close())
-}
-
-// reserveSpare makes a file that reads as zeros, which are not written.
-func reserveSpare(fsys env.FS, name string, bytes int64) error {
-	f, err := fsys.Create(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Reserve(bytes), f.Close())
-}
-
-// wipe overwrites the header of a segment that was.
-func wipe(fsys env.FS, name string) error {
-	f, err := fsys.Open(name)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(make([]byte, blockBytes), 0)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }
 
 // next returns the prepared segment, with room for bytes.
@@ -350,12 +198,11 @@ func (sf *segmentFiles) next(bytes int64) (*preparedSegment, error) {
 		return seg, nil
 	}
 	l.stalled.Store(true)
-	err := sf.untilRoom(func() error { return seg.file.Preallocate(bytes) })
+	err := sf.untilRoom(func() error { return seg.grow(bytes) })
 	l.stalled.Store(false)
 	if err != nil {
 		return nil, errors.Join(err, seg.file.Close())
 	}
-	seg.size = bytes
 	return seg, nil
 }
 
@@ -401,8 +248,7 @@ func (sf *segmentFiles) cutRecovered() error {
 }
 
 // truncateBefore retires the oldest segments as long as they hold nothing above
-// ts. The folder is synced after each, so that a crash never leaves a hole, and
-// what was a segment is written to only when it is none any more for sure.
+// ts. Each is durable, so that a crash never leaves a hole.
 func (sf *segmentFiles) truncateBefore(ts hlc.Timestamp) error {
 	sf.truncating.Lock()
 	defer sf.truncating.Unlock()
@@ -411,18 +257,12 @@ func (sf *segmentFiles) truncateBefore(ts hlc.Timestamp) error {
 		if !ok {
 			return nil
 		}
-		spare, err := sf.retire(segmentName(sf.opt.Dir, oldest))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		// If it was not there, it was retired before, and then the folder not synced.
-		if err := sf.opt.FS.SyncDir(sf.opt.Dir); err != nil {
+		if err := sf.folder.retire(segmentName(sf.opt.Dir, oldest)); err != nil {
 			return err
 		}
 		sf.mu.Lock()
 		sf.mu.past = sf.mu.past[1:]
 		sf.mu.Unlock()
-		sf.addSpare(spare)
 	}
 }
 

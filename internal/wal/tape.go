@@ -19,7 +19,7 @@ import (
 // failed every method but Read and Close returns dberr.ErrLogFailed.
 type Tape struct {
 	opt   TapeOptions
-	files tapeFiles
+	files files
 	writer
 
 	next    *preparedSegment

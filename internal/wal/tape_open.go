@@ -140,7 +140,8 @@ func newTape(o TapeOptions, c *chain, s *survey) (_ *Tape, err error) {
 		return nil, err
 	}
 	t := &Tape{opt: o, writer: newWriter(o.ID, o.Dir, o.Rand, reach, s.tail)}
-	t.files.opt = &t.opt
+	t.files.fs, t.files.dir, t.files.segmentBytes = o.FS, o.Dir, o.SegmentBytes
+	t.files.sparesMax, t.files.lazy = o.SparesMax, o.Lazy
 	t.mu.table, t.mu.segments, t.mu.written = s.table, s.segments, s.tail
 	if last := t.newest(); last != nil {
 		t.prev, t.prevEnd = last.header.number, last.end

@@ -16,13 +16,6 @@ type segment struct {
 
 func (s *segment) place() place { return placeIn(s.header.id, s.header.number) }
 
-// preparedSegment is a file that waits to become a segment.
-type preparedSegment struct {
-	number SegmentNumber
-	file   env.File
-	size   int64
-}
-
 // writer writes rounds behind each other, in one segment after the other: what a Log and
 // a Tape have in common. After an error it must not be used any more: whether what was
 // written is on the disk is not known, and asking again would not tell (a later sync can

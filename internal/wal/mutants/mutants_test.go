@@ -8,10 +8,10 @@ import (
 
 const (
 	chainGo   = "internal/wal/chain.go"
+	filesGo   = "internal/wal/files.go"
 	flusherGo = "internal/wal/flusher.go"
 	recoverGo = "internal/wal/recover.go"
 	roomGo    = "internal/wal/room.go"
-	segmentGo = "internal/wal/segment.go"
 	streamGo  = "internal/wal/stream.go"
 	writerGo  = "internal/wal/writer.go"
 )
@@ -46,8 +46,8 @@ func waits() []mutant.Mutant {
 		{Name: "what is kept does not count", File: roomGo, Tests: "^TestPendingLimit$", Edits: []string{
 			"	room -= kept + int64(streams)*streamRoom\n", "	room -= int64(streams) * streamRoom\n",
 		}},
-		{Name: "a truncation that failed is not gone on with", File: segmentGo, Tests: "^TestTruncationGoesOnAfterAnError$", Edits: []string{
-			"if err != nil && !errors.Is(err, fs.ErrNotExist) {\n			return err", "if err != nil && !errors.Is(err, fs.ErrClosed) {\n			return err",
+		{Name: "a truncation that failed is not gone on with", File: filesGo, Tests: "^TestTruncationGoesOnAfterAnError$", Edits: []string{
+			"if err != nil && !errors.Is(err, fs.ErrNotExist) {\n		return err", "if err != nil && !errors.Is(err, fs.ErrClosed) {\n		return err",
 		}},
 	}
 }
