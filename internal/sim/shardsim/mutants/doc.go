@@ -4,14 +4,14 @@
 // # What it cannot find
 //
 // In the simulator one thread runs at a time, and gives way only where it waits. So these
-// mistakes change nothing there:
+// mistakes change nothing there, and tests with several threads find them:
 //
 //   - A timestamp that is taken behind the validation (package occ). occ's own mutants
 //     have it.
 //   - A snapshot that is opened within a step of replay (package shard, moving): a step
-//     waits for nothing.
+//     waits for nothing. TestThreadsAreTested has it.
 //   - Streams of a follower that are replayed at the same time and are in each other's
-//     way: the simulator replays with one thread.
+//     way: the simulator replays with one thread. TestThreadsAreTested has it.
 //
 // These need more seeds than a test should try. Of shard-hunt found them:
 //

@@ -77,3 +77,23 @@ func TestVictim(t *testing.T) {
 func TestMutantsAreFound(t *testing.T) {
 	mutant.Find(t, "../../../..", "TestVictim", wrong())
 }
+
+// threads are mistakes that one thread does not show.
+func threads() []mutant.Mutant {
+	return []mutant.Mutant{
+		{Name: "a snapshot is opened within a step", File: snapshotGo, Tests: "^TestSnapshotsBesideReplay$", Edits: []string{
+			"		if !r.moving {\n", "		if !r.moving || r.wanted == 0 {\n",
+		}},
+		{Name: "two streams have the lock of a record", File: "internal/occ/replay.go", Tests: "^TestReplayInParallel$", Edits: []string{
+			"		if atomic.CompareAndSwapUint64(word, uint64(v), uint64(v|record.Locked)) {\n", "		if cpu.Pause(); atomic.SwapUint64(word, uint64(v|record.Locked)) > 0 {\n",
+		}},
+		{Name: "a stream's older write is put above a newer one", File: "internal/occ/replay.go", Tests: "^TestReplayInParallel$", Edits: []string{
+			"	if !x.created && x.word.Timestamp() >= ts {\n", "	if !x.created && x.word.Timestamp() == ts {\n",
+		}},
+	}
+}
+
+// What one thread does not show, tests of the replica with several do.
+func TestThreadsAreTested(t *testing.T) {
+	mutant.Kill(t, "../../../..", "../../../shard", threads())
+}
