@@ -37,7 +37,7 @@ func TestClientsAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := r.close(); err != nil {
+		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -97,7 +97,7 @@ func TestCheckComparesWithWhatClientsWereTold(t *testing.T) {
 	}
 	m := &member{setup: &Setup{Workload: smallYCSB(), Threads: 1}, host: loner{e}}
 	defer func() {
-		if err := m.host.close(); err != nil {
+		if err := m.host.Close(); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -42,7 +42,7 @@ func Serve(ctx context.Context, in io.Reader, out, logs io.Writer) error {
 	m.running.Wait()
 	err = errors.Join(err, m.profile.stop())
 	if m.host != nil {
-		err = errors.Join(err, m.host.close())
+		err = errors.Join(err, m.host.Close())
 	}
 	return err
 }

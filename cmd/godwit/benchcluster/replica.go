@@ -2,7 +2,6 @@ package benchcluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -12,7 +11,7 @@ import (
 	"github.com/godwitdb/godwit/bench"
 	"github.com/godwitdb/godwit/cmd/godwit/benchnode"
 	"github.com/godwitdb/godwit/cmd/godwit/benchshard"
-	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/cmd/godwit/internal/localmember"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/procedure"
@@ -36,7 +35,7 @@ type host interface {
 	look(ctx context.Context, s *Sample) error
 	// slow makes each sync of the disk take so much longer.
 	slow(sync time.Duration)
-	close() error
+	Close() error
 }
 
 const (
@@ -49,57 +48,36 @@ const (
 
 // replica is a host in a group.
 type replica struct {
-	*shard.Replica
-	rt       *quorum.Runtime
-	stop     func()
-	tcp      *env.TCP
-	network  *counted
-	endpoint *quorum.Endpoint
-	arena    *arena.Arena
-	disk     benchnode.Disk
-	server   *procedure.Server
+	*localmember.Member
+	network *counted
+	disk    benchnode.Disk
+	server  *procedure.Server
 }
 
 // startReplica opens a member's folder and has it take part. failed is told why it does
 // not any more.
 func startReplica(ctx context.Context, s *Setup, l net.Listener, logf func(string, ...any), failed func(error)) (_ *replica, err error) {
 	r := &replica{disk: benchnode.Disk{FS: env.OS()}}
-	if r.arena, err = arena.New(s.MemoryMiB << 20); err != nil {
-		return nil, err
-	}
-	r.rt, r.stop = quorum.Start(s.ID)
-	r.tcp = env.NewTCP(r.rt.Host(), s.Addrs, l)
-	r.network = &counted{Network: r.tcp}
-	err = r.rt.Run(ctx, "start", func(ctx context.Context) error {
-		r.endpoint = quorum.NewEndpoint(r.rt, r.network, quorum.Options{Cluster: quorum.ClusterID(s.database()), FrameBytesMax: frameBytesMax, OutboxBytesMax: outboxBytesMax}, nil)
-		var err error
-		disk := shard.Disk{FS: &r.disk, Dir: s.Dir, Identity: shard.Identity{Cluster: s.database(), Node: s.ID}}
-		if r.Replica, err = shard.Open(ctx, r.endpoint, disk, r.options(s, logf)); err != nil {
-			return fmt.Errorf("open %s: %w", s.Dir, err)
-		}
-		callable, err := procedures(s.Workload, r.Replica)
-		if err != nil {
-			return err
-		}
-		r.server = procedure.Serve(ctx, r.endpoint, r.Replica, callable, procedure.ServerOptions{})
-		r.endpoint.Listen()
-		r.rt.Go("replica", func(ctx context.Context) error {
-			err := r.Run(ctx)
-			if ctx.Err() == nil {
-				failed(fmt.Errorf("the replica has stopped: %w", err))
+	r.Member, err = localmember.Open(ctx, localmember.Config{
+		ID: s.ID, Cluster: s.database(), Addrs: s.Addrs, Listener: l, FS: &r.disk, Dir: s.Dir, MemoryMiB: s.MemoryMiB, Shard: options(s, logf),
+		Endpoint: quorum.Options{FrameBytesMax: frameBytesMax, OutboxBytesMax: outboxBytesMax},
+		Network: func(n env.Network) env.Network {
+			r.network = &counted{Network: n}
+			return r.network
+		},
+		Serve: func(ctx context.Context, e *quorum.Endpoint, on *shard.Replica) error {
+			callable, err := procedures(s.Workload, on)
+			if err == nil {
+				r.server = procedure.Serve(ctx, e, on, callable, procedure.ServerOptions{})
 			}
 			return err
-		})
-		return nil
+		},
+		Ended: func(why error) { failed(fmt.Errorf("the replica has stopped: %w", why)) },
 	})
-	if err != nil {
-		r.stop()
-		return nil, errors.Join(err, r.arena.Close())
-	}
-	return r, nil
+	return r, err
 }
 
-func (r *replica) options(s *Setup, logf func(string, ...any)) shard.Options {
+func options(s *Setup, logf func(string, ...any)) shard.Options {
 	d := stream.Disk
 	if s.Durability == durableInMemory {
 		d = stream.Memory
@@ -109,13 +87,13 @@ func (r *replica) options(s *Setup, logf func(string, ...any)) shard.Options {
 			Members:    stream.Members{Voters: slices.Sorted(maps.Keys(s.Addrs))},
 			Durability: d, ElectionTimeout: s.ElectionTimeout, Logf: logf,
 		},
-		Arena: r.arena, Workers: s.Threads, Time: env.RealClock(), PendingBytesMax: pendingBytesMax,
+		Workers: s.Threads, PendingBytesMax: pendingBytesMax,
 	})
 }
 
 func (r *replica) awaitLead(ctx context.Context) (e bench.Engine, over <-chan struct{}, err error) {
 	var l *shard.Leadership
-	err = r.rt.Run(ctx, "await leadership", func(ctx context.Context) error {
+	err = r.Runtime.Run(ctx, "await leadership", func(ctx context.Context) error {
 		l, err = r.AwaitLeading(ctx, 0)
 		return err
 	})
@@ -126,7 +104,7 @@ func (r *replica) awaitLead(ctx context.Context) (e bench.Engine, over <-chan st
 }
 
 func (r *replica) snapshot(ctx context.Context, atLeast hlc.Timestamp) (s *benchshard.Snapshot, at hlc.Timestamp, err error) {
-	err = r.rt.Run(ctx, "snapshot", func(ctx context.Context) error {
+	err = r.Runtime.Run(ctx, "snapshot", func(ctx context.Context) error {
 		opened, err := r.Snapshot(ctx, atLeast)
 		if err != nil {
 			return err
@@ -138,7 +116,7 @@ func (r *replica) snapshot(ctx context.Context, atLeast hlc.Timestamp) (s *bench
 }
 
 func (r *replica) look(ctx context.Context, s *Sample) error {
-	return r.rt.Run(ctx, "look", func(context.Context) error {
+	return r.Runtime.Run(ctx, "look", func(context.Context) error {
 		g, stats, engine := r.Group().Status(), r.Stats(), r.Engine().Stats()
 		_, err := r.Leading()
 		s.Leads, s.Epoch, s.Applied = err == nil, uint64(g.Epoch), uint64(r.Released())
@@ -150,14 +128,6 @@ func (r *replica) look(ctx context.Context, s *Sample) error {
 }
 
 func (r *replica) slow(sync time.Duration) { r.disk.Set(benchnode.DiskOrder{SyncDelay: sync}) }
-
-// close ends the member; nothing uses the engine any more.
-func (r *replica) close() error {
-	r.rt.Post(r.endpoint.Close)
-	r.stop()
-	r.tcp.Wait()
-	return errors.Join(r.Close(), r.arena.Close())
-}
 
 // loner is a host without others.
 type loner struct{ *benchshard.Alone }
@@ -180,5 +150,3 @@ func (loner) look(_ context.Context, s *Sample) error {
 }
 
 func (loner) slow(time.Duration) {}
-
-func (l loner) close() error { return l.Close() }

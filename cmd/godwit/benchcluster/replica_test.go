@@ -32,7 +32,7 @@ func TestSessionsDoNotAllocate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := r.close(); err != nil {
+		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
 	}()

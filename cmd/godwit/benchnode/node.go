@@ -144,8 +144,8 @@ func (n *node) run(ctx context.Context, r *replica, ended chan<- error) {
 		n.mu.Lock()
 		n.mu.replica = nil
 		n.mu.Unlock()
-		at := r.tcp.Addr()
-		err := r.close()
+		at := r.Addr()
+		err := r.Close()
 		if ctx.Err() != nil {
 			if err != nil {
 				n.logf("close: %v", err)

@@ -3,11 +3,10 @@ package benchnode
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 
 	"github.com/godwitdb/godwit/cmd/godwit/benchshard"
-	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/cmd/godwit/internal/localmember"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/procedure"
@@ -18,66 +17,34 @@ import (
 
 // replica is a member of the group, with procedures.
 type replica struct {
-	*shard.Replica
-	rt       *quorum.Runtime
-	stop     func()
-	tcp      *env.TCP
-	endpoint *quorum.Endpoint
-	arena    *arena.Arena
-	ended    chan error // what Run has returned
+	*localmember.Member
+	ended chan error // why it has ended by itself
 }
 
 // openReplica opens a replica's folder and has it take part.
 func openReplica(ctx context.Context, s *Setup, fs env.FS, l net.Listener, logf func(string, ...any)) (_ *replica, err error) {
 	r := &replica{ended: make(chan error, 1)}
-	if r.arena, err = arena.New(s.MemoryMiB << 20); err != nil {
-		return nil, errors.Join(err, l.Close())
+	o := shard.Options{Workers: s.Threads, CheckpointBytes: s.CheckpointBytes,
+		Group: stream.Options{Members: stream.Members{Voters: s.Voters}, ElectionTimeout: s.ElectionTimeout, Logf: logf}}
+	if s.Memory {
+		o.Group.Durability = stream.Memory
 	}
-	r.rt, r.stop = quorum.Start(s.ID)
-	r.tcp = env.NewTCP(r.rt.Host(), s.Addrs, l)
-	err = r.rt.Run(ctx, "start", func(ctx context.Context) (err error) {
-		r.endpoint = quorum.NewEndpoint(r.rt, r.tcp, quorum.Options{Cluster: quorum.ClusterID(s.Database())}, nil)
-		d := shard.Disk{FS: fs, Dir: s.Dir, Identity: shard.Identity{Cluster: s.Database(), Node: s.ID}, SegmentBytes: s.SegmentBytes}
-		o := shard.Options{Arena: r.arena, Workers: s.Threads, Time: env.RealClock(), CheckpointBytes: s.CheckpointBytes,
-			Group: stream.Options{Members: stream.Members{Voters: s.Voters}, ElectionTimeout: s.ElectionTimeout, Logf: logf}}
-		if s.Memory {
-			o.Group.Durability = stream.Memory
-		}
-		if r.Replica, err = shard.Open(ctx, r.endpoint, d, o); err != nil {
-			return fmt.Errorf("open %s: %w", s.Dir, err)
-		}
-		callable, err := procedures(r.Engine())
-		if err != nil {
+	r.Member, err = localmember.Open(ctx, localmember.Config{
+		ID: s.ID, Cluster: s.Database(), Addrs: s.Addrs, Listener: l, FS: fs, Dir: s.Dir, MemoryMiB: s.MemoryMiB, SegmentBytes: s.SegmentBytes, Shard: o,
+		Serve: func(ctx context.Context, e *quorum.Endpoint, on *shard.Replica) error {
+			callable, err := procedures(on.Engine())
+			if err == nil {
+				procedure.Serve(ctx, e, on, callable, procedure.ServerOptions{})
+			}
 			return err
-		}
-		procedure.Serve(ctx, r.endpoint, r.Replica, callable, procedure.ServerOptions{})
-		r.endpoint.Listen()
-		r.rt.Go("replica", func(ctx context.Context) error {
-			r.ended <- r.Run(ctx)
-			return nil
-		})
-		return nil
+		},
+		Ended: func(why error) { r.ended <- why },
 	})
-	if err != nil {
-		return nil, errors.Join(err, r.close())
-	}
-	return r, nil
-}
-
-// close ends the replica.
-func (r *replica) close() error {
-	r.rt.Post(r.tcp.Close)
-	r.stop()
-	r.tcp.Wait()
-	var err error
-	if r.Replica != nil {
-		err = r.Close()
-	}
-	return errors.Join(err, r.arena.Close())
+	return r, err
 }
 
 func (r *replica) status(ctx context.Context) (s *Status, err error) {
-	err = r.rt.Run(ctx, "status", func(context.Context) error {
+	err = r.Runtime.Run(ctx, "status", func(context.Context) error {
 		_, err := r.Leading()
 		s = &Status{Status: r.Group().Status(), Leads: err == nil, Applied: uint64(r.Released())}
 		return nil
@@ -86,7 +53,7 @@ func (r *replica) status(ctx context.Context) (s *Status, err error) {
 }
 
 func (r *replica) change(ctx context.Context, c *Change) error {
-	return r.rt.Run(ctx, "change", func(ctx context.Context) error {
+	return r.Runtime.Run(ctx, "change", func(ctx context.Context) error {
 		switch {
 		case c.Add != 0:
 			return r.Group().AddLearner(ctx, c.Add)
@@ -100,7 +67,7 @@ func (r *replica) change(ctx context.Context, c *Change) error {
 // check returns a checksum of all data at or above a timestamp.
 func (r *replica) check(ctx context.Context, atLeast uint64) (sum benchshard.Checksum, at uint64, err error) {
 	var s *benchshard.Snapshot
-	err = r.rt.Run(ctx, "check", func(ctx context.Context) error {
+	err = r.Runtime.Run(ctx, "check", func(ctx context.Context) error {
 		opened, err := r.Snapshot(ctx, hlc.Timestamp(atLeast))
 		if err != nil {
 			return err
