@@ -33,6 +33,23 @@ type Plan func(h *Hunter, leader env.NodeID)
 // Plans returns them.
 func Plans() []Plan { return []Plan{CutOff, Forget, Outlive} }
 
+// Draw draws a mix of faults with more of what takes a leader away while what it has sent is
+// on its way, over slow links, and for some seeds a plan, beside which other faults are rare:
+// they would spoil it.
+func Draw(w *sim.World) (mix sim.Faults, plan Plan) {
+	mix = w.DrawFaults()
+	mix.Every = time.Duration(50+w.Draw("every").IntN(250)) * time.Millisecond
+	mix.Aim = 0.7
+	mix.Isolate, mix.PowerLoss = mix.Isolate+1, mix.PowerLoss+0.5
+	mix.Brief = time.Duration(100+w.Draw("brief").IntN(900)) * time.Millisecond
+	mix.Link.DelayMean = time.Duration(1+w.Draw("delay").IntN(15)) * time.Millisecond
+	plans := append([]Plan{nil, nil}, Plans()...)
+	if plan = plans[w.Choose("plan", 0, len(plans)-1)]; plan != nil {
+		mix.Every *= 20
+	}
+	return mix, plan
+}
+
 // lookEvery is how often it looks for a new leader: less than a trip.
 const lookEvery = time.Millisecond
 

@@ -13,19 +13,11 @@ import (
 // their way: short terms, slow links, small batches. Some seeds go by a plan
 // instead: they take each leader away at a moment that chance would hardly find.
 func Hunt(w *sim.World) error {
-	mix := w.DrawFaults()
-	mix.Every = time.Duration(50+w.Draw("every").IntN(250)) * time.Millisecond
-	mix.Aim = 0.7
-	mix.Isolate, mix.PowerLoss = mix.Isolate+1, mix.PowerLoss+0.5
-	mix.Brief = time.Duration(100+w.Draw("brief").IntN(900)) * time.Millisecond
-	mix.Link.DelayMean = time.Duration(1+w.Draw("delay").IntN(15)) * time.Millisecond
-	plans := append([]hunt.Plan{nil, nil}, hunt.Plans()...)
-	plan := plans[w.Choose("plan", 0, len(plans)-1)]
+	mix, plan := hunt.Draw(w)
 	if plan == nil {
 		_, err := faults(w, mix, nil)
 		return err
 	}
-	mix.Every *= 20 // other faults would spoil it
 	_, err := faults(w, mix, func(c *Cluster) {
 		if w.Draw("one entry in a batch").IntN(2) == 0 {
 			c.Raft.BatchEntriesMax = 1

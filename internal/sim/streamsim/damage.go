@@ -21,21 +21,7 @@ func Damaged(w *sim.World) error {
 	c.Pause = time.Duration(w.Choose("pause in ms", 1, 10)) * time.Millisecond
 	c.CheckpointRounds = wal.RoundNumber(64 << w.Choose("checkpoints are rare", 0, 5))
 	c.damages = true
-	c.Start()
-	mix := w.DrawFaults()
-	mix = sim.Faults{Every: time.Hour, Link: mix.Link, Disk: mix.Disk}
-	mix.Disk.CrashChance, mix.Disk.StallChance = 0, 0
-	calm := w.Chaos(mix)
-	c.forget()
-	if err := w.Run(time.Duration(w.Choose("seconds", 1, 20)) * time.Second); err != nil {
-		return err
-	}
-	c.spared = true
-	calm()
-	if err := w.Run(2 * time.Second); err != nil {
-		return err
-	}
-	return c.Settle(time.Minute)
+	return c.losing(nil)
 }
 
 // hurtBesideSlow damages n while the other follower's disk is slow, and has the leader pause

@@ -16,11 +16,20 @@ func Forgetful(w *sim.World) error {
 		ElectionTimeout: time.Duration(w.Choose("election timeout in ms", 100, 500)) * time.Millisecond,
 	})
 	c.Pause = time.Duration(w.Choose("pause in ms", 1, 30)) * time.Millisecond
+	return c.losing(func(d *sim.Disk) { d.SyncDelay = time.Duration(5+w.Draw("sync").IntN(200)) * time.Millisecond })
+}
+
+// losing runs the cluster while one member at a time loses its power, and nothing else
+// happens to any. slow, if not nil, changes the disks.
+func (c *Cluster) losing(slow func(*sim.Disk)) error {
+	w := c.world
 	c.Start()
 	mix := w.DrawFaults()
 	mix = sim.Faults{Every: time.Hour, Link: mix.Link, Disk: mix.Disk}
 	mix.Disk.CrashChance, mix.Disk.StallChance = 0, 0
-	mix.Disk.SyncDelay = time.Duration(5+w.Draw("sync").IntN(200)) * time.Millisecond
+	if slow != nil {
+		slow(&mix.Disk)
+	}
 	calm := w.Chaos(mix)
 	c.forget()
 	if err := w.Run(time.Duration(w.Choose("seconds", 1, 20)) * time.Second); err != nil {

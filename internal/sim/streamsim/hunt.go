@@ -11,18 +11,10 @@ import (
 // Hunt is Faults with more of what takes a leader away while its rounds are on their
 // way: short epochs, slow links, small pieces. Some seeds go by a plan instead.
 func Hunt(w *sim.World) error {
-	mix := w.DrawFaults()
-	mix.Every = time.Duration(50+w.Draw("every").IntN(250)) * time.Millisecond
-	mix.Aim = 0.7
-	mix.Isolate, mix.PowerLoss = mix.Isolate+1, mix.PowerLoss+0.5
-	mix.Brief = time.Duration(100+w.Draw("brief").IntN(900)) * time.Millisecond
-	mix.Link.DelayMean = time.Duration(1+w.Draw("delay").IntN(15)) * time.Millisecond
-	plans := append([]hunt.Plan{nil, nil}, hunt.Plans()...)
-	plan := plans[w.Choose("plan", 0, len(plans)-1)]
+	mix, plan := hunt.Draw(w)
 	if plan == nil {
 		return faults(w, mix, nil)
 	}
-	mix.Every *= 20 // other faults would spoil it
 	return faults(w, mix, func(c *Cluster) {
 		if w.Draw("one round in a piece").IntN(2) == 0 {
 			c.Stream.PieceBytesMax = 1
