@@ -52,7 +52,8 @@ func (h *history) until(ts hlc.Timestamp) (c contents) {
 }
 
 // randomRounds makes rounds of transactions on several streams that write to the same keys.
-// Some records are above the watermarks of their rounds.
+// Some records are above the watermarks of their rounds, and are dropped when another epoch
+// follows.
 func randomRounds(t *testing.T, rng *rand.Rand, count int) (rounds []wal.Round, h history) {
 	t.Helper()
 	clock := &hlc.Clock{}
@@ -62,8 +63,18 @@ func randomRounds(t *testing.T, rng *rand.Rand, count int) (rounds []wal.Round, 
 		t.Fatal(err)
 	}
 	var now contents
-	watermark := hlc.Timestamp(0)
-	for n := range count {
+	watermark, epoch := hlc.Timestamp(0), wal.Epoch(1)
+	for len(rounds) < count {
+		if rng.IntN(6) == 0 {
+			epoch++
+			rounds = append(rounds, wal.Round{Kind: wal.RoundOpen, Number: wal.RoundNumber(len(rounds) + 1), Epoch: epoch})
+			now = h.until(watermark)
+			for len(h.at) > 0 && h.at[len(h.at)-1] > watermark {
+				h.at, h.left = h.at[:len(h.at)-1], h.left[:len(h.left)-1]
+			}
+			clock.Next()
+			watermark = clock.Last() // of what the next leader has adopted
+		}
 		for range rng.IntN(60) {
 			s := streams[rng.IntN(len(streams))]
 			writes := 1 + rng.IntN(8)
@@ -95,7 +106,7 @@ func randomRounds(t *testing.T, rng *rand.Rand, count int) (rounds []wal.Round, 
 			h.at, h.left = append(h.at, ts), append(h.left, now)
 		}
 		r := g.Gather()
-		r.Kind, r.Number, r.Epoch, r.Last = wal.RoundData, wal.RoundNumber(n+1), 1, clock.Last()
+		r.Kind, r.Number, r.Epoch, r.Last = wal.RoundData, wal.RoundNumber(len(rounds)+1), epoch, clock.Last()
 		r.Watermark = watermark + hlc.Timestamp(rng.Uint64N(uint64(r.Last-watermark)+1))
 		watermark = r.Watermark
 		rounds = append(rounds, r)

@@ -610,3 +610,28 @@ func TestNewGroupWithoutOne(t *testing.T) {
 		}
 	}
 }
+
+// A member that loses its power while it retires votes at once afterwards only if its disk has
+// all that it has acknowledged.
+func TestKilledWhileItRetires(t *testing.T) {
+	for after := time.Duration(0); after < 400*time.Millisecond; after += 10 * time.Millisecond {
+		w, c := started(t, stream.Options{Durability: stream.Memory})
+		pass(t, w, 500*time.Millisecond)
+		m := c.members[1+c.leader().node.ID()%3]
+		n := m.node
+		n.Disk.SyncDelay, n.Disk.WriteDelay = 50*time.Millisecond, 5*time.Millisecond
+		pass(t, w, 200*time.Millisecond)
+		last := m.group.Status().Last
+		n.Runtime().Go("retire", m.group.Retire)
+		n.Runtime().Post(func() {})
+		pass(t, w, after)
+		n.Crash(true)
+		n.Disk.SyncDelay, n.Disk.WriteDelay = 0, 0
+		n.Start()
+		run(t, w, 10*time.Second, func() bool { return c.members[n.ID()].works() })
+		if s := c.members[n.ID()].group.Status(); !s.Recovering && s.Last < last {
+			t.Errorf("after %v it votes, with %d rounds of %d", after, s.Last, last)
+		}
+		w.Close()
+	}
+}

@@ -9,17 +9,16 @@
 //   - A timestamp that is taken behind the validation (package occ). occ's own mutants
 //     have it.
 //   - A snapshot that is opened within a step of replay (package shard, moving): a step
-//     waits for nothing. TestThreadsAreTested has it.
+//     waits for nothing. TestDirectedAreFound has it.
 //   - Streams of a follower that are replayed at the same time and are in each other's
-//     way: the simulator replays with one thread. TestThreadsAreTested has it.
+//     way: the simulator replays with one thread. TestDirectedAreFound has it.
 //
-// These need more seeds than a test should try. Of shard-hunt found them:
-//
-//   - seed 558: results are released up to a round's last timestamp, not its watermark;
-//   - seed 860: a follower keeps what is above an epoch's final watermark for the next epoch;
-//   - seed 212: a checkpoint counts a round that it does not hold, or whose watermark only;
-//   - none of 1,000: a winner that does not fetch from behind what it knows to be durable, and
-//     a member that retires before its disk has what it has acknowledged.
+// Others need more seeds than a test should try, and tests of the replica or of its group find
+// them (directed, here and in streamsim's mutants): a follower that keeps what is above an
+// epoch's final watermark, a checkpoint that counts a round that it does not hold, a member that
+// retires before its disk has what it has acknowledged. Nothing finds a winner that does
+// not fetch from behind what it knows to be durable: it does not get what it lacks then, and
+// another wins.
 //
 // What runs between two streams that are gathered into a round it does find, because
 // shardsim executes some transactions just there.

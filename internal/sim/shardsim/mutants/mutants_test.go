@@ -56,6 +56,9 @@ func wrong() []mutant.Mutant {
 		{Name: "a fetched checkpoint goes with the old log", File: folderGo, Seed: 88, Edits: []string{
 			"	if f.has(base) {\n", "	if f.has(base) || base.Number > 0 {\n",
 		}},
+		{Name: "results are released up to a round's last timestamp", File: leadGo, Seed: 558, Edits: []string{
+			"		r.release(round.Watermark)\n", "		round.Watermark = round.Last\n		r.release(round.Watermark)\n",
+		}},
 		{Name: "closed timestamps are ignored", File: "internal/wal/gathering.go", Seed: 18, Edits: []string{
 			"		watermark = min(watermark, b.Closed)\n", "		watermark = max(watermark%hlc.Max, b.Closed)\n",
 		}},
@@ -78,9 +81,36 @@ func TestMutantsAreFound(t *testing.T) {
 	mutant.Find(t, "../../../..", "TestVictim", wrong())
 }
 
-// threads are mistakes that one thread does not show.
-func threads() []mutant.Mutant {
+// lost are mistakes with disks that are lost.
+func lost() []mutant.Mutant {
 	return []mutant.Mutant{
+		{Name: "a member counts with whatever folder it has", File: "internal/stream/members.go", Seed: 442, Edits: []string{
+			"return expected == wal.FolderID{} || expected == folder", "return true || expected == folder",
+		}},
+	}
+}
+
+// TestLostVictim is TestVictim for members that lose their disks.
+func TestLostVictim(t *testing.T) {
+	faults := shardsim.Scenarios()[0]
+	defer sim.RareCollections()()
+	mutant.Victim(t, 1, 1500, func(seed uint64) error { return sim.Replay(faults, seed, nil).Err })
+}
+
+func TestLostIsFound(t *testing.T) {
+	mutant.Find(t, "../../../..", "TestLostVictim", lost())
+}
+
+// directed are mistakes that the simulation does not show, with its one thread, or too rarely.
+func directed() []mutant.Mutant {
+	return []mutant.Mutant{
+		{Name: "what is above the final watermark is kept for the next epoch", File: applyGo, Tests: "^TestReplayInParallel$", Edits: []string{
+			"	clear(a.open)\n	a.open = a.open[:0]\n	return err\n", "	return err\n",
+		}},
+		{Name: "a checkpoint counts a round whose watermark only it holds", File: "internal/shard/base.go", Tests: "^TestBaseIsAllReleased$", Edits: []string{
+			"b.list[n+1].Last <= released && over(n)", "b.list[n+1].Watermark <= released && over(n)",
+			"b.list[0].Last > released", "b.list[0].Watermark > released",
+		}},
 		{Name: "a snapshot is opened within a step", File: snapshotGo, Tests: "^TestSnapshotsBesideReplay$", Edits: []string{
 			"		if !r.moving {\n", "		if !r.moving || r.wanted == 0 {\n",
 		}},
@@ -93,7 +123,7 @@ func threads() []mutant.Mutant {
 	}
 }
 
-// What one thread does not show, tests of the replica with several do.
-func TestThreadsAreTested(t *testing.T) {
-	mutant.Kill(t, "../../../..", "../../../shard", threads())
+// The replica's own tests find these.
+func TestDirectedAreFound(t *testing.T) {
+	mutant.Kill(t, "../../../..", "../../../shard", directed())
 }

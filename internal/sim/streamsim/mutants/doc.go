@@ -2,7 +2,7 @@
 // of a shard above it, and the test that demands that the simulation finds each. It
 // has no code of its own.
 //
-// One is too rare for a test: that whatever lies where the voter's log begins matches
-// (adopt.go). Seed 286 of streams-hunt found it with an earlier timing of the group's log;
-// with a later one it took some hundred seeds and minutes.
+// Two are too rare for the simulation, and have tests of their own (directed): that whatever
+// lies where the voter's log begins matches, which seed 286 of streams-hunt once found, and that
+// a member which retires does not wait for its disk.
 package mutants

@@ -180,3 +180,17 @@ func TestDamagedIsFound(t *testing.T) {
 	}
 	mutant.Find(t, "../../../..", "TestDamagedVictim", damaged())
 }
+
+// Tests of their own find mistakes that the simulation shows too rarely.
+func TestDirectedAreFound(t *testing.T) {
+	mutant.Kill(t, "../../../..", "../../../stream", []mutant.Mutant{
+		{Name: "whatever lies where the voter's log begins matches", File: adoptGo, Tests: "^TestFetchBehindTheBase$", Edits: []string{
+			"	case req.prev.number < base.Number || req.prev.number == base.Number && req.prev.epoch != base.Epoch:\n", "	case req.prev.number < base.Number:\n",
+		}},
+	})
+	mutant.Kill(t, "../../../..", "..", []mutant.Mutant{
+		{Name: "a member that retires does not wait for its disk", File: "internal/stream/recover.go", Tests: "^TestKilledWhileItRetires$", Edits: []string{
+			"	if err := g.disk.sync(ctx); err != nil {\n		return err\n	}\n	g.whole = ", "	g.whole = ",
+		}},
+	})
+}
