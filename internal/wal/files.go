@@ -19,7 +19,9 @@ type files struct {
 	dir          string
 	segmentBytes int64
 	sparesMax    int
-	lazy         bool // TapeOptions.Lazy
+	// lazy: a new file is reserved on the disk and not filled with zeros, and what is written
+	// goes past the system's memory (env.File.Direct). That is less work, and a sync takes longer.
+	lazy bool
 	// mayMake, if not nil, returns why no file of that size may be made, mayKeep whether a
 	// file may be kept as a spare.
 	mayMake func(bytes int64) error

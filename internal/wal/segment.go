@@ -99,6 +99,7 @@ func newSegmentFiles(l *Log, found *Recovered) (*segmentFiles, error) {
 	}
 	sf.folder = files{
 		fs: l.opt.FS, dir: l.opt.Dir, segmentBytes: l.opt.SegmentBytes, sparesMax: l.opt.SparesMax,
+		lazy:    l.opt.SyncInterval > 0, // nobody waits for a sync
 		mayMake: sf.leavesReserve, mayKeep: func() bool { return sf.reserveIsFree(0) },
 	}
 	sf.mu.past = found.segments
