@@ -115,7 +115,7 @@ func directed() []mutant.Mutant {
 			"		if !r.moving {\n", "		if !r.moving || r.wanted == 0 {\n",
 		}},
 		{Name: "two streams have the lock of a record", File: "internal/occ/replay.go", Tests: "^TestReplayInParallel$", Edits: []string{
-			"		if atomic.CompareAndSwapUint64(word, uint64(v), uint64(v|record.Locked)) {\n", "		if cpu.Pause(); atomic.SwapUint64(word, uint64(v|record.Locked)) > 0 {\n",
+			"		if atomic.CompareAndSwapUint64(word, uint64(v), uint64(v|record.Locked)) {\n", "		if invariant.Yield(); atomic.SwapUint64(word, uint64(v|record.Locked)) > 0 {\n",
 		}},
 		{Name: "a stream's older write is put above a newer one", File: "internal/occ/replay.go", Tests: "^TestReplayInParallel$", Edits: []string{
 			"	if !x.created && x.word.Timestamp() >= ts {\n", "	if !x.created && x.word.Timestamp() == ts {\n",
