@@ -162,6 +162,10 @@ func (c *Cluster) compare() error {
 	}
 	want, ranks := survived.contents(), c.ranks()
 	for _, id := range ranks {
+		// A program may end late of what a disk has done, and start again.
+		if !c.world.RunUntil(10*time.Second, func() bool { return c.members[id].works() }) {
+			return fmt.Errorf("n%d is down%s", id, c.describe())
+		}
 		m := c.members[id]
 		var got map[string]string
 		task := m.node.Runtime().Go("contents", func(ctx context.Context) (err error) {
@@ -178,7 +182,11 @@ func (c *Cluster) compare() error {
 	}
 	idle := func() bool {
 		for _, id := range ranks {
-			if s := c.members[id].replica.Engine().Stats(); s.Undoable > 0 || s.Versions > 0 || s.Snapshots > 0 {
+			m := c.members[id]
+			if !m.works() {
+				return false
+			}
+			if s := m.replica.Engine().Stats(); s.Undoable > 0 || s.Versions > 0 || s.Snapshots > 0 {
 				return false
 			}
 		}
