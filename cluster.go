@@ -52,6 +52,10 @@ type Cluster struct {
 	// for a node that has lost its folder: it must be removed from the group before it
 	// is added again (RemoveMember, AddMember). It means nothing if there is a replica in the folder.
 	Join bool
+	// Refill says what to do if this node's checkpoint is damaged, with which Open fails otherwise
+	// (ErrCorrupt): give it up and get another node's, while the group works. It is refused on the only
+	// member of a group. A checkpoint that is whole stays, but is read once more for that.
+	Refill bool
 	// Listener is used instead of listening at this node's address. Open takes it over.
 	Listener net.Listener
 	// TLS encrypts the connections, and has both sides prove who they are. Default: none;
@@ -149,6 +153,11 @@ type ClusterStatus struct {
 	// OtherFolder: the group knows this node with another folder, so it does not count. Remove it
 	// and add it again (RemoveMember, AddMember).
 	OtherFolder bool
+	// Damaged, if not nil, says which part of this replica's log cannot be read and no other has given
+	// it yet: from what time and in which file. It matches ErrCorrupt. The replica does not vote and
+	// follows nobody until one of the others has it, or leads; what a majority has lost keeps the
+	// group from electing anybody. Godwit never decides by itself to go on without it.
+	Damaged error
 	// Released is up to where this replica has everything that is released. It grows with
 	// the leader's, a little behind.
 	Released Timestamp

@@ -79,6 +79,9 @@
 //   - A replica that was away for longer than the others keep the log fetches a checkpoint from
 //     one of them. Snapshots and sessions that are open on it end with ErrClosed; tables are good.
 //
+// A replica repairs a damaged log from the others, and Status tells what they could not give yet. With a
+// damaged checkpoint Open fails (ErrCorrupt); with Cluster.Refill it gets another's.
+//
 // Status tells who leads, Transfer hands the lead over for maintenance, as Close does, AddMember and RemoveMember
 // change the group while it works.
 //

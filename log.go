@@ -3,6 +3,7 @@ package godwit
 import (
 	"context"
 
+	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/wal"
@@ -78,8 +79,8 @@ func (db *DB) unsettledLogBytes() int64 {
 	return int64(db.log.Stats().Bytes) + db.replayedBytes - db.settledBytes.Load()
 }
 
-func (db *DB) logStats() LogStats {
-	s := db.log.Stats()
+// logStatsOf returns the figures of a log that works.
+func logStatsOf(s *wal.Stats) LogStats {
 	return LogStats{
 		Rounds:       s.Rounds,
 		Syncs:        s.Syncs,
@@ -89,13 +90,20 @@ func (db *DB) logStats() LogStats {
 		DiskBytes:    s.SegmentBytes,
 		SyncP50:      s.SyncLatency.Quantile(0.5),
 		SyncP99:      s.SyncLatency.Quantile(0.99),
-		Failed:       db.log.Failure(),
 	}
 }
 
-func (db *DB) checkpointStats() CheckpointStats {
-	s := CheckpointStats{Running: db.checkpointRuns.Load()}
-	if m := db.lastCheckpoint.Load(); m != nil {
+func (db *DB) logStats() LogStats {
+	all := db.log.Stats()
+	s := logStatsOf(&all)
+	s.Failed = db.log.Failure()
+	return s
+}
+
+// checkpointStatsOf returns the figures of the newest checkpoint, if there is one.
+func checkpointStatsOf(m *checkpoint.Manifest, running bool) CheckpointStats {
+	s := CheckpointStats{Running: running}
+	if m != nil {
 		total := m.Total()
 		s.Timestamp, s.Created = Timestamp(m.Timestamp), m.Created
 		s.Bytes, s.Records = total.Bytes, total.Entries

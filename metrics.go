@@ -4,7 +4,7 @@ import "time"
 
 // Metrics gets measurements as they are made. Its methods are called from hot
 // paths and from several goroutines at once: they must be quick and must not
-// call the database. Counts are in Stats. Of a replica only Released is called.
+// call the database. Counts are in Stats. On a replica, LogSynced and Checkpointed are of its own disk.
 type Metrics interface {
 	// Released: an Update, or an UpdateAsync, took this long from its call to its
 	// release.

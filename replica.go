@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/arena"
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/folder"
 	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/shard"
 	"github.com/godwitdb/godwit/internal/stream"
@@ -108,6 +111,10 @@ func (r *replica) start(l net.Listener) (_ *openReplica, err error) {
 		err = n.rt.Run(context.Background(), "open", func(ctx context.Context) error { return r.open(ctx, n) })
 	}
 	if err != nil {
+		var damage *CorruptionError
+		if !c.Refill && errors.As(err, &damage) && strings.HasPrefix(damage.File, filepath.Join(r.db.dir, folder.Checkpoint)) {
+			err = fmt.Errorf("%w; with Cluster.Refill this node gets another's checkpoint", err)
+		}
 		err = errors.Join(err, n.close())
 		_ = l.Close() // it may be closed already
 		return nil, err
@@ -122,7 +129,10 @@ func (r *replica) open(ctx context.Context, n *openReplica) (err error) {
 	n.endpoint.OnRefused(func(err *quorum.RefusedError) {
 		r.db.logger.Warn("a connection was refused", "error", err)
 	})
-	disk := shard.Disk{FS: r.db.opts.fs, Dir: r.db.dir, Identity: shard.Identity{Cluster: wal.DatabaseID(c.ID), Node: c.Node}, SegmentBytes: r.db.opts.LogSegmentBytes}
+	disk := shard.Disk{FS: r.db.opts.fs, Dir: r.db.dir, Identity: shard.Identity{Cluster: wal.DatabaseID(c.ID), Node: c.Node}, SegmentBytes: r.db.opts.LogSegmentBytes, Refill: c.Refill}
+	if m := r.db.opts.Metrics; m != nil {
+		disk.OnSync = m.LogSynced
+	}
 	if n.Replica, err = shard.Open(ctx, n.endpoint, disk, r.options(n.arena)); err != nil {
 		return err
 	}
@@ -144,12 +154,16 @@ func (r *replica) options(a *arena.Arena) shard.Options {
 	if o.Durability == DurabilityMemory {
 		durability = stream.Memory
 	}
+	var onCheckpoint func(time.Duration, int64)
+	if o.Metrics != nil {
+		onCheckpoint = o.Metrics.Checkpointed
+	}
 	return shard.Options{
 		Group: stream.Options{
 			Members: stream.Members{Voters: o.Cluster.founders()}, Durability: durability, ElectionTimeout: o.Cluster.ElectionTimeout, Preferred: o.Cluster.Preferred,
 			Logf: func(format string, args ...any) { o.Logger.Info(fmt.Sprintf(format, args...)) },
 		},
-		Arena: a, Workers: o.Workers, Time: env.RealClock(), PendingBytesMax: replicaPendingBytesMax, CheckpointBytes: o.CheckpointBytes, ClientsMax: o.ClientsMax, Catalog: &shard.Catalog{Table: catalogID(), Entry: catalogEntry}, Version: version(),
+		Arena: a, Workers: o.Workers, Time: env.RealClock(), PendingBytesMax: replicaPendingBytesMax, CheckpointBytes: o.CheckpointBytes, ClientsMax: o.ClientsMax, Catalog: &shard.Catalog{Table: catalogID(), Entry: catalogEntry}, OnCheckpoint: onCheckpoint, Version: version(),
 	}
 }
 
@@ -326,16 +340,22 @@ func (n *openReplica) do(ctx context.Context, name string, f func(ctx context.Co
 	return err
 }
 
-// stats returns the figures of a replica: those of its log are in its folder.
+// stats returns the figures of a replica.
 func (r *replica) stats() Stats {
 	n, err := r.get()
-	if err != nil {
+	if errors.Is(err, ErrNotLeader) || errors.Is(err, ErrClosed) { // it is being opened again
 		return Stats{}
+	}
+	if err != nil {
+		return Stats{Log: LogStats{Failed: err}}
 	}
 	s := statsOf(n.Engine(), n.arena)
 	s.Executed, s.Released = Timestamp(n.Executed()), Timestamp(n.Released())
 	if l, err := n.Leading(); err == nil {
 		s.Waiting = l.Waiting()
 	}
+	log := n.LogStats()
+	s.Log = logStatsOf(&log)
+	s.Checkpoint = checkpointStatsOf(n.NewestCheckpoint())
 	return s
 }

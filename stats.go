@@ -38,9 +38,9 @@ type Stats struct {
 	// part of that which waits for running transactions to end.
 	MemoryLimitBytes, MemoryUsedBytes, MemoryLiveBytes, MemoryRetiredBytes int64
 
-	// Log describes the log; it is zero with DurabilityNone, and of a replica.
+	// Log describes the log, on a replica the one on its own disk. It is zero with DurabilityNone.
 	Log LogStats
-	// Checkpoint describes the newest checkpoint; it is zero of a replica.
+	// Checkpoint describes the newest checkpoint, on a replica its own.
 	Checkpoint CheckpointStats
 }
 
@@ -53,7 +53,7 @@ type LogStats struct {
 	DiskBytes     int64  // of these files
 	// SyncP50 and SyncP99 are percentiles of the time of a sync.
 	SyncP50, SyncP99 time.Duration
-	// Failed is why no more writes are taken, nil normally.
+	// Failed is why no more writes are taken, nil normally. On a replica it is why that has stopped.
 	Failed error
 }
 
@@ -75,7 +75,7 @@ func (db *DB) Stats() Stats {
 	s.Executed, s.Released, s.Waiting = Timestamp(db.clock.Last()), Timestamp(db.released()), db.gate.Waiting()
 	if db.log != nil {
 		s.Log = db.logStats()
-		s.Checkpoint = db.checkpointStats()
+		s.Checkpoint = checkpointStatsOf(db.lastCheckpoint.Load(), db.checkpointRuns.Load())
 	}
 	return s
 }

@@ -63,6 +63,7 @@ func (r *Replica) Checkpoint(ctx context.Context) error {
 }
 
 func (r *Replica) writeCheckpoint(ctx context.Context) error {
+	began := r.rt.Elapsed()
 	// Everything of the rounds up to base is in any snapshot that is opened from now on.
 	settles := r.logBytes
 	base := groupBase{}
@@ -86,7 +87,8 @@ func (r *Replica) writeCheckpoint(ctx context.Context) error {
 		return ErrBusy
 	}
 	r.checkpointing = true
-	defer func() { r.checkpointing = false }()
+	r.writing.Store(true)
+	defer func() { r.checkpointing = false; r.writing.Store(false) }()
 	f, now := r.folder, r.rt.Host().Now()
 	stop := make(chan struct{}) // the job outlives a Runtime's end by a little
 	defer close(stop)
@@ -105,9 +107,11 @@ func (r *Replica) writeCheckpoint(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err = image.Write(ctx, b, snap, tables, func() time.Time { return now }); err != nil {
+		m, err := image.Write(ctx, b, snap, tables, func() time.Time { return now })
+		if err != nil {
 			return err
 		}
+		r.newest.Store(&m)
 		_, err = checkpoint.Cleanup(f.FS, f.Path(folder.Checkpoint))
 		return err
 	})
@@ -116,6 +120,9 @@ func (r *Replica) writeCheckpoint(ctx context.Context) error {
 			err = fmt.Errorf("there is no room for it: %w", err)
 		}
 		return err
+	}
+	if r.options.OnCheckpoint != nil {
+		r.options.OnCheckpoint(r.rt.Elapsed()-began, r.newest.Load().Total().Bytes)
 	}
 	r.settledBytes = settles
 	// The log between the last two checkpoints stays, for members that are behind.

@@ -38,7 +38,7 @@ type openedFolder struct {
 
 // openFolder opens the folder of a replica, which it makes if there is none. lazy says that
 // nobody waits for its log.
-func openFolder(d Disk, o *stream.Options, rand env.Rand) (_ *openedFolder, err error) {
+func openFolder(d Disk, o *Options, rand env.Rand) (_ *openedFolder, err error) {
 	held, err := folder.Hold(d.FS, d.Dir)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func openFolder(d Disk, o *stream.Options, rand env.Rand) (_ *openedFolder, err 
 		return nil, err
 	}
 	if d.Refill {
-		if err := f.giveUpCheckpoint(o.Members); err != nil {
+		if err := f.giveUpCheckpoint(o.Group.Members); err != nil {
 			return nil, err
 		}
 	}
@@ -67,7 +67,7 @@ func openFolder(d Disk, o *stream.Options, rand env.Rand) (_ *openedFolder, err 
 		return nil, err
 	}
 	f.tape, f.contents, err = wal.OpenTape(wal.TapeOptions{FS: d.FS, Rand: rand, Dir: f.Path(folder.Log), Reach: f.Path(folder.Reach), ID: f.id.Cluster,
-		SegmentBytes: d.SegmentBytes, Lazy: o.Durability == stream.Memory, Damaged: true})
+		SegmentBytes: d.SegmentBytes, Lazy: o.Group.Durability == stream.Memory, Damaged: true, Time: o.Time, OnSync: d.OnSync})
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
 	"github.com/godwitdb/godwit/internal/folder"
-	"github.com/godwitdb/godwit/internal/stream"
 	"github.com/godwitdb/godwit/internal/wal"
 	"github.com/godwitdb/godwit/quorum"
 )
@@ -26,7 +25,7 @@ func testDisk(fs *faultfs.FS, node quorum.NodeID) Disk {
 
 // reopen opens a folder, looks at its checkpoint and closes it.
 func reopen(d Disk) (*openedFolder, error) {
-	f, err := openFolder(d, &stream.Options{}, rand.New(rand.NewPCG(3, 4)))
+	f, err := openFolder(d, &Options{}, rand.New(rand.NewPCG(3, 4)))
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env"
@@ -28,6 +29,9 @@ type Disk struct {
 	Refill bool
 	// SegmentBytes is the size of the log's segments; 0 stands for the tape's default.
 	SegmentBytes int64
+	// OnSync, if not nil, is called after every sync of the log with the time it took, which
+	// Options.Time measures, and the bytes that it made durable. It must not block.
+	OnSync func(took time.Duration, bytes int64)
 }
 
 // Open makes a node a replica with the state that its folder has, which is made if
@@ -53,7 +57,7 @@ func Open(ctx context.Context, e *quorum.Endpoint, d Disk, o Options) (*Replica,
 	}
 	rand := hostRand{quorum.RuntimeOf(ctx).Host()}
 	f, err := quorum.Blocking(ctx, quorum.KindDisk, "shard open", func() (*openedFolder, error) {
-		return openFolder(d, &o.Group, rand)
+		return openFolder(d, &o, rand)
 	}).Wait(ctx)
 	if err != nil {
 		return nil, err
@@ -127,6 +131,7 @@ func (r *Replica) load(ctx context.Context) error {
 	r.applier.applied = f.manifest.Timestamp
 	r.clock.Observe(max(f.manifest.Timestamp, r.applier.last))
 	r.release(f.manifest.Timestamp)
+	r.newest.Store(f.manifest)
 	r.bases.list, r.kept = []wal.Base{f.base.Base}, f.base.Number
 	return nil
 }

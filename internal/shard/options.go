@@ -63,6 +63,9 @@ type Options struct {
 	// Catalog, if not nil, is the table that says which others there are. Without it a table is there
 	// from its first record on, for good.
 	Catalog *Catalog
+	// OnCheckpoint, if not nil, is called when a checkpoint was made, with the time that took and its
+	// bytes. It must not block.
+	OnCheckpoint func(took time.Duration, bytes int64)
 	// Version is the program's, for checkpoints.
 	Version string
 	// PaceBytes is how much has to be in a round for the next one to be made no earlier

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/stream"
@@ -56,6 +57,10 @@ type Replica struct {
 	reign *Leadership
 	// pieceBytesMax is how much of a round is replicated at once.
 	pieceBytesMax int
+
+	// newest is the newest checkpoint, written by tasks; writing: one is being made.
+	newest  atomic.Pointer[checkpoint.Manifest]
+	writing atomic.Bool
 
 	// released is the same as applied, for the engine's workers.
 	released atomic.Uint64
@@ -204,6 +209,20 @@ func (r *Replica) Released() hlc.Timestamp { return hlc.Timestamp(r.released.Loa
 
 // Executed returns the largest timestamp that was given or seen. Any goroutine may call it.
 func (r *Replica) Executed() hlc.Timestamp { return r.clock.Last() }
+
+// LogStats returns the figures of the log on the own disk. Pending is what was executed and is in
+// no round. Any goroutine may call it.
+func (r *Replica) LogStats() wal.Stats {
+	s := r.folder.tape.Stats()
+	s.PendingBytes = r.gatherer.PendingBytes()
+	return s
+}
+
+// NewestCheckpoint returns the manifest of the newest checkpoint, nil if there is none, and whether
+// one is being made. Any goroutine may call it.
+func (r *Replica) NewestCheckpoint() (m *checkpoint.Manifest, running bool) {
+	return r.newest.Load(), r.writing.Load()
+}
 
 // Engine returns the engine. Any goroutine may use it.
 func (r *Replica) Engine() *occ.Engine { return r.engine }

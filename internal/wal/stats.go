@@ -20,25 +20,26 @@ type Stats struct {
 
 // Stats returns the counts.
 func (l *Log) Stats() Stats {
-	s := Stats{
-		Rounds:       l.stats.rounds.Load(),
-		Bytes:        l.stats.bytes.Load(),
-		SyncLast:     time.Duration(l.stats.syncLast.Load()),
-		PendingBytes: l.pendingBytes.Load(),
-	}
-	for i := range s.SyncLatency.Counts {
-		s.SyncLatency.Counts[i] = l.stats.syncLatency[i].Load()
-		s.Syncs += s.SyncLatency.Counts[i]
-	}
+	s := l.stats.read()
+	s.PendingBytes = l.pendingBytes.Load()
 	s.Segments, s.SegmentBytes = l.files.sizes()
 	return s
 }
 
-// counters are written by the flusher and read by Stats.
+// counters are written by who writes the log and read by Stats.
 type counters struct {
 	rounds, bytes atomic.Uint64
 	syncLast      atomic.Int64
 	syncLatency   [histogramBuckets]atomic.Uint64
+}
+
+func (c *counters) read() Stats {
+	s := Stats{Rounds: c.rounds.Load(), Bytes: c.bytes.Load(), SyncLast: time.Duration(c.syncLast.Load())}
+	for i := range s.SyncLatency.Counts {
+		s.SyncLatency.Counts[i] = c.syncLatency[i].Load()
+		s.Syncs += s.SyncLatency.Counts[i]
+	}
+	return s
 }
 
 func (c *counters) synced(d time.Duration) {

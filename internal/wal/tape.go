@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/hlc"
@@ -31,7 +32,10 @@ type Tape struct {
 
 	// reading is held by Read, and alone by who takes files away.
 	reading sync.RWMutex
-	mu      struct {
+
+	stats         counters
+	unsyncedBytes int64 // of rounds
+	mu            struct {
 		sync.Mutex
 		table    tapeTable
 		segments []*segment  // in order
@@ -137,6 +141,9 @@ func (t *Tape) append(r *Round, repair bool) error {
 	if reason := t.mu.table.add(&h, seg, at); reason != "" {
 		panic("wal: a round that does not fit was written: " + reason)
 	}
+	t.unsyncedBytes += roundUp(h.bytes)
+	t.stats.rounds.Add(1)
+	t.stats.bytes.Add(uint64(roundUp(h.bytes)))
 	return nil
 }
 
@@ -255,10 +262,38 @@ func (t *Tape) Sync() error {
 	if t.failure != nil {
 		return t.failure
 	}
+	if !t.unsynced() {
+		return nil
+	}
+	var began time.Time
+	if t.opt.Time != nil {
+		began = t.opt.Time.Now()
+	}
 	if err := t.sync(); err != nil {
 		return t.fail(err)
 	}
+	var took time.Duration
+	if t.opt.Time != nil {
+		took = t.opt.Time.Now().Sub(began)
+	}
+	t.stats.synced(took)
+	if t.opt.OnSync != nil {
+		t.opt.OnSync(took, t.unsyncedBytes)
+	}
+	t.unsyncedBytes = 0
 	return nil
+}
+
+// Stats returns the counts since the tape was opened. Any goroutine may call it.
+func (t *Tape) Stats() Stats {
+	s := t.stats.read()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.Segments = len(t.mu.segments)
+	for _, seg := range t.mu.segments {
+		s.SegmentBytes += seg.size
+	}
+	return s
 }
 
 // Witness takes down that the last synced round is durable, so that it is not taken for

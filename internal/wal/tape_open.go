@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/hlc"
@@ -41,6 +42,11 @@ type TapeOptions struct {
 	// returns a *DamagedError for them until they are repaired. It says, too, if the log can
 	// not be read to its end: then Read and Reset are all that can be done.
 	Damaged bool
+	// Time, if not nil, is what syncs are timed with.
+	Time env.Clock
+	// OnSync, if not nil, is called after every sync of rounds with the time it took, 0 without
+	// Time, and the bytes that it made durable. It must not block.
+	OnSync func(took time.Duration, bytes int64)
 }
 
 func (o TapeOptions) withDefaults() (TapeOptions, error) {
