@@ -44,7 +44,9 @@ type Cluster struct {
 	Node NodeID
 	// Peers are the addresses (host:port) of the nodes, this one among them, which
 	// listens at its own. Required. It may name nodes that are to become members later;
-	// SetPeer adds some to a database that is open.
+	// SetPeer adds some to a database that is open. They are not stored: whenever the database is
+	// opened, what is written here counts, so an address that has changed, or come, is to
+	// be changed here too, for each node.
 	Peers map[NodeID]string
 	// Join says that this node is new in a group that exists. Without it, a node with an
 	// empty folder takes all Peers for the first members of a new group, which begins when

@@ -75,7 +75,8 @@
 //   - When a majority is gone, nothing is released, and after an election timeout or two nobody
 //     leads. Calls like Update and View wait until that is over, however long it takes, or their context
 //     ends: ErrUnavailable then says that nothing has happened. What was executed before may be there
-//     afterwards or not, and who does not wait for that is told ErrOutcomeUnknown.
+//     afterwards or not, and who does not wait for that is told ErrOutcomeUnknown. Snapshots can be
+//     opened all the time on replicas that followed; one that has led waits until it hears how that ended.
 //   - A replica that was away for longer than the others keep the log fetches a checkpoint from
 //     one of them. Snapshots and sessions that are open on it end with ErrClosed; tables are good.
 //

@@ -109,8 +109,8 @@ func patiently(ctx context.Context, change func() error) error {
 	}
 }
 
-// SetPeer says at which address a node is found from now on, until the database is closed
-// (afterwards Cluster.Peers counts).
+// SetPeer says to this replica at which address a node is found from now on, until the database is
+// closed: it is not stored, and other nodes are not told. When it is opened again, Cluster.Peers counts.
 func (db *DB) SetPeer(ctx context.Context, id NodeID, addr string) error {
 	return db.task(ctx, "set peer", func(_ context.Context, n *openReplica) error {
 		db.replica.mu.Lock()
