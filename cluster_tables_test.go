@@ -5,8 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/godwitdb/godwit/internal/shard"
 )
 
 // TestClusterDropTable: a dropped table is gone on every replica, but for snapshots that were open, and its
@@ -147,4 +152,140 @@ func TestClusterDropIsTakenBack(t *testing.T) {
 		return tx.Put(table, []byte("key"), []byte("three"))
 	}))
 	must(t, db.DropTable(c.ctx, "t"))
+}
+
+// TestClusterTablesStress: tables are made, written to and dropped by several clients while the lead changes,
+// replicas restart and make checkpoints. In the end all have the same tables with the same in them, and
+// memory for nothing else.
+func TestClusterTablesStress(t *testing.T) {
+	c := newTestCluster(t, 3, nil)
+	rng := rand.New(rand.NewPCG(1, 2))
+	names := []string{"a", "b", "c", "d"}
+	// What each client does until it is told to stop: errors that say what others have done are none.
+	stop := make(chan struct{})
+	stopped := func() bool {
+		select {
+		case <-stop:
+			return true
+		default:
+			return false
+		}
+	}
+	var mu sync.RWMutex // nodes come and go with it locked
+	onAny := func(node NodeID, f func(*DB) error) {
+		mu.RLock()
+		defer mu.RUnlock()
+		err := f(c.nodes[node])
+		for _, fine := range []error{nil, ErrExists, ErrNoTable, ErrNotLeader, ErrUnavailable, context.DeadlineExceeded, ErrOutcomeUnknown} {
+			if errors.Is(err, fine) {
+				return
+			}
+		}
+		t.Error(err)
+	}
+	var clients sync.WaitGroup
+	var drops atomic.Int64
+	for client := range uint64(4) {
+		clients.Go(func() {
+			rng := rand.New(rand.NewPCG(3, client))
+			for i := 0; !stopped(); i++ {
+				ctx, cancel := context.WithTimeout(c.ctx, time.Second)
+				name := names[rng.IntN(len(names))]
+				onAny(NodeID(1+rng.IntN(3)), func(db *DB) error {
+					switch what := rng.IntN(10); {
+					case what == 0:
+						err := db.DropTable(ctx, name)
+						if err == nil {
+							drops.Add(1)
+						}
+						return err
+					case what <= 2:
+						_, err := db.CreateTable(ctx, name, TableKind(1+rng.IntN(2)))
+						return err
+					}
+					table, err := db.Table(name)
+					if err != nil {
+						return err
+					}
+					return db.Update(ctx, func(tx *Tx) error {
+						return tx.Put(table, fmt.Append(nil, rng.IntN(50)), fmt.Append(nil, client, " ", i))
+					})
+				})
+				cancel()
+			}
+		})
+	}
+	steps := 12
+	if !testing.Short() {
+		steps = 25
+	}
+	for range steps {
+		id := NodeID(1 + rng.IntN(3))
+		switch rng.IntN(4) {
+		case 0:
+			mu.Lock()
+			c.stop(id)
+			c.start(id, false)
+			mu.Unlock()
+		case 1:
+			if err := c.nodes[id].Checkpoint(c.ctx); err != nil && !errors.Is(err, shard.ErrBusy) {
+				t.Error(err)
+			}
+		default:
+			_, db := c.leader()
+			_ = db.Transfer(c.ctx, id) // to itself, or to one that is behind
+		}
+		at := c.nodes[id].Stats().Committed
+		for wait := time.Now(); time.Since(wait) < 100*time.Millisecond && c.nodes[id].Stats().Committed < at+20; {
+			select {
+			case <-c.ctx.Done():
+				t.Fatal(c.ctx.Err())
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	close(stop)
+	clients.Wait()
+	if drops.Load() == 0 {
+		t.Error("no table was dropped")
+	}
+	t.Logf("%d tables were dropped", drops.Load())
+	c.createTable("last")
+	at := c.put("last", "key", nil)
+	want := map[string]string{}
+	records := int64(0)
+	for id, db := range c.nodes {
+		s, err := db.SnapshotAtLeast(c.ctx, at)
+		must(t, err)
+		got := map[string]string{}
+		for _, table := range db.Tables() {
+			must(t, s.View(c.ctx, func(tx *Tx) error {
+				if table.Kind() == Hashed {
+					for i := range 50 {
+						if v, err := tx.Get(table, fmt.Append(nil, i)); err == nil {
+							got[fmt.Sprint(table.Name(), " ", i)] = string(v)
+						}
+					}
+					return nil
+				}
+				for k, v := range tx.Scan(table, Range{}) {
+					got[table.Name()+" "+string(k)] = string(v)
+				}
+				return nil
+			}))
+		}
+		s.Close()
+		if len(want) == 0 {
+			want, records = got, int64(len(got)+len(db.Tables())+1)
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("node %d has %d rows, another one %d: %v\n%v", id, len(got), len(want), got, want)
+		}
+		eventually(t, func() error {
+			if s := db.Stats(); s.Records != records {
+				return fmt.Errorf("node %d has %d records, %d are to be seen", id, s.Records, records)
+			}
+			return nil
+		})
+	}
 }
