@@ -20,6 +20,7 @@ func TestLostDisk(t *testing.T) {
 	old := leader(t, nodes...)
 	at := func(i int) quorum.NodeID { return 1 + (old.rt.Node()+quorum.NodeID(i))%3 }
 	lost, behind := nodes[at(0)-1], nodes[at(1)-1]
+	behind.await(func() bool { return behind.Group().Status().Commit >= 2 }) // it knows which folders count
 	behind.stop()
 	x := old.mustPut("a", []byte("1"))
 	old.stop()
