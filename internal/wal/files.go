@@ -19,8 +19,8 @@ type files struct {
 	dir          string
 	segmentBytes int64
 	sparesMax    int
-	// lazy: a new file is reserved on the disk and not filled with zeros, and what is written
-	// goes past the system's memory (env.File.Direct). That is less work, and a sync takes longer.
+	// lazy: a new file is reserved on the disk and not filled with zeros. That is less work, and
+	// a sync takes longer.
 	lazy bool
 	// mayMake, if not nil, returns why no file of that size may be made, mayKeep whether a
 	// file may be kept as a spare.
@@ -130,9 +130,7 @@ func (s *files) prepare(n SegmentNumber, bytes int64) (p *preparedSegment, err e
 	if err != nil {
 		return nil, errors.Join(err, p.file.Close())
 	}
-	if s.lazy {
-		p.file.Direct()
-	}
+	p.file.Direct() // the log is written once, and read after a crash or by who has fallen behind
 	return p, nil
 }
 

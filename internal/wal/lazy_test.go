@@ -44,8 +44,8 @@ func (s spendingFile) Direct() {
 	s.File.Direct()
 }
 
-// TestFilesOfALogThatNobodyWaitsFor: they are not filled with zeros, and written past the
-// system's memory. Those whose syncs somebody waits for are filled, so that a sync is short.
+// TestFilesOfALogThatNobodyWaitsFor: they are not filled with zeros. Those whose syncs somebody
+// waits for are, so that a sync is short. All are written past the system's memory.
 func TestFilesOfALogThatNobodyWaitsFor(t *testing.T) {
 	for _, interval := range []time.Duration{0, time.Millisecond} {
 		f := &spendingFS{FS: newFS(t)}
@@ -59,7 +59,7 @@ func TestFilesOfALogThatNobodyWaitsFor(t *testing.T) {
 		must(t, l.Close())
 		filled, reserved, direct := f.filled.Load(), f.reserved.Load(), f.direct.Load()
 		lazy := interval > 0
-		if lazy != (filled == 0) || lazy != (reserved > 2) || lazy != (direct > 2) {
+		if lazy != (filled == 0) || lazy != (reserved > 2) || direct < 3 {
 			t.Errorf("synced every %v: %d files filled, %d reserved, %d direct", interval, filled, reserved, direct)
 		}
 	}

@@ -34,9 +34,8 @@ type TapeOptions struct {
 	// SparesMax is how many segments that are not needed any more are kept to be used
 	// again; 0 stands for the default, less for none.
 	SparesMax int
-	// Lazy is for a log that nobody waits for, which is written in large pieces: new segments
-	// are reserved on the disk and not filled with zeros, and what is written goes past the
-	// system's memory (env.File.Direct). That is less work, and a sync takes longer.
+	// Lazy is for a log that nobody waits for: new segments are reserved on the disk and not
+	// filled with zeros. That is less work, and a sync takes longer.
 	Lazy bool
 	// Damaged opens a tape though it is damaged. TapeContents says which rounds are; Read
 	// returns a *DamagedError for them until they are repaired. It says, too, if the log can
