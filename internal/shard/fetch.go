@@ -115,19 +115,22 @@ func (f *openedFolder) piece(req *pieceReq) ([]byte, error) {
 }
 
 // fetchWhenBehind fetches a checkpoint when the group's log does not begin early enough for
-// this replica. It ends with ErrRestart.
+// this replica, or has a round that it has to apply and nobody can read any more. It ends with
+// ErrRestart.
 func (r *Replica) fetchWhenBehind(ctx context.Context) error {
 	for {
-		commit := r.group.Commit().Value()
-		if err := r.group.Behind().Wait(ctx, commit+2); err != nil {
-			return err
-		}
-		first := r.group.Behind().Value()
-		if first <= r.group.Commit().Value()+1 {
+		seen, commit := r.changed.Value(), r.group.Commit().Value()
+		first := wal.RoundNumber(r.group.Behind().Value())
+		if r.gone > 0 {
+			first = max(first, r.gone+1)
+		} else if uint64(first) <= commit+1 {
+			if _, err := quorum.Select(ctx, r.group.Behind().Reached(commit+2), r.changed.Reached(seen+1)); err != nil {
+				return err
+			}
 			continue
 		}
 		for _, from := range r.donors() {
-			err := r.fetch(ctx, from, wal.RoundNumber(first))
+			err := r.fetch(ctx, from, first)
 			if err == nil {
 				// Nothing is lost by that restart.
 				return cmp.Or(r.group.Retire(ctx), ErrRestart)

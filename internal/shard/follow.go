@@ -35,9 +35,18 @@ func (r *Replica) follow(ctx context.Context) (*stream.Leadership, error) {
 // step applies some of the rounds up to commit.
 func (r *Replica) step(ctx context.Context, commit wal.RoundNumber) error {
 	rounds, err := r.group.Rounds(ctx, r.applier.next, r.options.StepBytesMax)
+	if errors.Is(err, stream.ErrGone) {
+		// A checkpoint that has it will be fetched, or somebody gives it after all.
+		if r.gone != r.applier.next {
+			r.gone = r.applier.next
+			r.changed.Advance(r.changed.Value() + 1)
+		}
+		return quorum.Sleep(ctx, fetchRetry)
+	}
 	if err != nil {
 		return err
 	}
+	r.gone = 0
 	if most := int(commit - r.applier.next + 1); len(rounds) > most {
 		rounds = rounds[:most]
 	}

@@ -73,6 +73,36 @@ func TestDamagedLog(t *testing.T) {
 	n.must(func(context.Context) error { return n.Group().Status().Damaged })
 }
 
+// TestDamagedAndDiscarded: a replica finds a round that it has to apply damaged when the others have
+// a checkpoint of that, and the round no more. It fetches the checkpoint.
+func TestDamagedAndDiscarded(t *testing.T) {
+	c := newCluster(t, 3)
+	nodes := []*node{c.start(1), c.start(2), c.start(3)}
+	l := leader(t, nodes...)
+	for i := range 20 {
+		l.mustPut(fmt.Sprint(i), make([]byte, 10_000))
+	}
+	damaged := slices.IndexFunc(nodes, func(n *node) bool { return n != l })
+	for i, n := range nodes {
+		for first := wal.RoundNumber(1); i != damaged && first < 10; {
+			x := l.mustPut("filler", nil)
+			n.must(func(ctx context.Context) error { return n.Applied(ctx, x.TS) })
+			n.must(n.Checkpoint)
+			n.must(func(context.Context) error { first = n.Group().Status().First; return nil })
+		}
+	}
+	last := l.mustPut("last", []byte("y"))
+	n := nodes[damaged]
+	n.must(func(ctx context.Context) error { return n.Applied(ctx, last.TS) })
+	n.stop()
+	damage(t, c.disks[n.rt.Node()], "log/*1.seg", 8*4096+100) // in a value: the first rounds take a block each
+	n = c.untilCaughtUp(damaged+1, &last)
+	if got := n.get("7", &last); len(got) != 10_000 {
+		t.Errorf("7 has %d bytes", len(got))
+	}
+	n.must(func(context.Context) error { return n.Group().Status().Damaged })
+}
+
 // TestRefill: a replica with a damaged checkpoint is refused; with Refill it has another's,
 // wherever a crash comes.
 func TestRefill(t *testing.T) {

@@ -35,6 +35,8 @@ type Replica struct {
 	// elected is what the group has said last; changed moves with it and when it opens.
 	elected *stream.Leadership
 	changed *quorum.Watermark
+	// gone is the next round to apply, if nobody can read it any more, else 0.
+	gone wal.RoundNumber
 	// leads counts the leaderships of this replica.
 	leads *quorum.Watermark
 	// pending moves when workers have appended something.

@@ -264,7 +264,9 @@ func (g *Group) Behind() *quorum.Watermark { return g.behind }
 
 // Rounds returns rounds from a number on, at least one and not much more than bytesMax.
 // Those above Commit may be replaced by others later. It fails with ErrGone if the log
-// begins behind that number, and with quorum.ErrLost if it ends before it.
+// begins behind that number, or if the first one is damaged and the others have discarded it:
+// then a snapshot has it that ends there or later. It fails with quorum.ErrLost if the log ends
+// before it.
 func (g *Group) Rounds(ctx context.Context, from wal.RoundNumber, bytesMax int) ([]wal.Round, error) {
 	for {
 		if from <= g.log.base.Number {
@@ -306,6 +308,10 @@ func (g *Group) Discard(before wal.RoundNumber) {
 	before = min(before, g.committed()+1)
 	g.log.discard(before)
 	g.disk.discard(before)
+	var d *DamagedError
+	if errors.As(g.damaged, &d) && g.found == nil && d.To < before {
+		g.damaged = nil // of the loaded log: one round
+	}
 }
 
 // Install puts an empty log behind base in place of the member's: a snapshot that ends

@@ -22,7 +22,8 @@ import (
 // nobody can read elects no leader, and Status.Damaged says which it is; nobody guesses
 // what was in it. What turns out to be damaged later, because it is read, is
 // repaired then; the member still knows where its log ends, and whoever
-// adopts that log has to get the round from somebody first.
+// adopts that log has to get the round from somebody first. If the others have discarded it, they
+// have a checkpoint of it, and the member needs that (ErrGone).
 //
 // If the log can not be read to its end, it is not known what the member has
 // acknowledged. Then only a leader helps, one of an epoch that is not before what the member
@@ -66,7 +67,10 @@ func (e *DamagedError) Error() string {
 // Unwrap returns the reasons.
 func (e *DamagedError) Unwrap() []error { return []error{ErrDamaged, e.Err} }
 
-var errNoAnchor = errors.New("it has another log, or none that begins so early")
+var (
+	errNoAnchor  = errors.New("it has another log")
+	errDiscarded = errors.New("it has a checkpoint of what was before, and the rounds no more")
+)
 
 // hole is rounds that can not be read, and what is known about them.
 type hole struct {
@@ -91,7 +95,10 @@ func (m *repairReq) Fields(c *quorum.Coder) {
 // handleRepair gives rounds of the own log to a member with the same log, damaged or not.
 func (g *Group) handleRepair(ctx context.Context, _ quorum.NodeID, req *repairReq) (*fetchResp, error) {
 	epoch, ok := g.epochAt(req.anchor.number)
-	resp := &fetchResp{appendResp: appendResp{epoch: g.epoch}}
+	resp := &fetchResp{appendResp: appendResp{epoch: g.epoch, next: g.log.base.Number + 1}}
+	if g.found != nil {
+		resp.next = g.found.Base.Number + 1
+	}
 	if !ok || epoch != req.anchor.epoch || req.from == 0 || req.from > req.to || req.to > req.anchor.number {
 		return resp, nil
 	}
@@ -135,6 +142,9 @@ func (g *Group) fill(ctx context.Context, from quorum.NodeID, h *hole) ([]wal.Ro
 	if err != nil {
 		return nil, err
 	}
+	if !resp.ok && resp.next > h.to {
+		return nil, errDiscarded
+	}
 	if !resp.ok {
 		return nil, errNoAnchor
 	}
@@ -163,7 +173,7 @@ func (g *Group) ask(ctx context.Context, h *hole) (rounds []wal.Round, refused b
 		if ctx.Err() != nil {
 			return nil, false, ctx.Err()
 		}
-		refused = refused || id == g.claimant.id && errors.Is(e, errNoAnchor)
+		refused = refused || id == g.claimant.id && (errors.Is(e, errNoAnchor) || errors.Is(e, errDiscarded))
 		err = errors.Join(err, fmt.Errorf("n%d: %w", id, e))
 	}
 	return nil, refused, err
@@ -322,7 +332,7 @@ func (g *Group) beginAnew(ctx context.Context, t Tape, b BallotFile) error {
 }
 
 // heal has a round of the loaded log that can not be read from others. Who needs the round
-// reads it again then.
+// reads it again then. ErrGone: the others have it no more.
 func (g *Group) heal(ctx context.Context, n wal.RoundNumber, damage *wal.DamagedError) error {
 	epoch, ok := g.log.epoch(n)
 	prev := position{number: n - 1}
@@ -341,7 +351,10 @@ func (g *Group) heal(ctx context.Context, n wal.RoundNumber, damage *wal.Damaged
 			g.options.Logf("%v", left)
 		}
 		g.damaged = left
-		return quorum.Sleep(ctx, g.options.Heartbeat)
+		if e := quorum.Sleep(ctx, g.options.Heartbeat); e != nil || !errors.Is(err, errDiscarded) {
+			return e
+		}
+		return ErrGone
 	}
 	g.disk.repair(rounds)
 	g.damaged = nil

@@ -97,12 +97,17 @@ func (c *Cluster) forget() {
 	c.world.After(time.Duration(rng.Int64N(int64(time.Second))), c.forget)
 }
 
-// whole tells whether all members vote.
+// whole tells whether all members vote, and if their logs are damaged, whether a majority of them
+// elects a leader: before it is durable which folders count, all have to.
 func (c *Cluster) whole() bool {
 	for _, id := range c.all {
 		if m := c.members[id]; !m.works() || m.group.Status().Recovering || m.group.Status().Damaged != nil {
 			return false
 		}
 	}
-	return c.leader() != nil && !c.retiring
+	l := c.leader()
+	if l == nil || c.retiring {
+		return false
+	}
+	return !c.damages || len(l.group.MembersAt(l.group.Status().Commit).Folders) > 0
 }

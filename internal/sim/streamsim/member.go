@@ -97,6 +97,10 @@ func (m *member) follow(ctx context.Context) error {
 		if m.state != s {
 			continue // a snapshot has come instead
 		}
+		if errors.Is(err, stream.ErrGone) {
+			m.skip(s.number + 1)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -138,6 +142,20 @@ func (m *member) catchUp(ctx context.Context) error {
 				return err
 			}
 			break
+		}
+	}
+}
+
+// skip takes another member's checkpoint in place of rounds up to one that nobody can read any
+// more, if there is one yet.
+func (m *member) skip(gone wal.RoundNumber) {
+	c, id := m.cluster, m.node.ID()
+	for _, other := range c.all {
+		if from := c.checkpoints[other]; other != id && from != nil && from.number >= gone {
+			c.world.Logf("n%d can not read round %d, and gets what n%d has up to round %d", id, gone, other, from.number)
+			c.checkpoints[id], m.state = from, from.clone()
+			m.group.Discard(gone + 1)
+			return
 		}
 	}
 }
@@ -225,10 +243,10 @@ func (m *member) adopted(ctx context.Context, l *stream.Leadership) (*state, err
 		from := m.state.number
 		s := m.state.clone()
 		err := m.carryOut(ctx, s, l.Barrier, func(quorum.NodeID, *wal.Round, *state) {})
-		if !errors.Is(err, stream.ErrGone) || m.state.number == from {
+		if !errors.Is(err, stream.ErrGone) || m.state.number == from && m.group.Status().Damaged == nil {
 			return s, err
 		}
-		// They were durable, and have become a part of a checkpoint meanwhile.
+		// They were durable, and have become a part of a checkpoint meanwhile, or will be skipped.
 	}
 }
 
