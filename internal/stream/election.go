@@ -191,6 +191,8 @@ func (g *Group) poll(ctx context.Context, req voteReq) ([]report, error) {
 // handleVote answers a candidate.
 func (g *Group) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq) (*voteResp, error) {
 	if err := g.expect(req.folder); err != nil {
+		// Who asks may have been away for long; the own log may know better.
+		g.otherFolder = g.otherFolder || !g.isCounted()
 		return nil, err
 	}
 	// Who hears from a leader does not help to depose it.

@@ -15,8 +15,14 @@ func (g *Group) handleAppend(ctx context.Context, from quorum.NodeID, req *appen
 	if g.retired {
 		return nil, ErrRetired
 	}
-	if err := g.expect(req.folder); err != nil {
+	err := g.expect(req.folder)
+	// Who leads knows.
+	if g.otherFolder = err != nil; g.otherFolder {
 		return nil, err
+	}
+	if g.found != nil && req.epoch < g.epoch {
+		// What this member has promised ends an epoch that helps it no more.
+		return &appendResp{epoch: g.epoch}, nil
 	}
 	if g.found != nil {
 		g.claimant = claimant{from, req.epoch}

@@ -85,7 +85,8 @@ type Group struct {
 	// acknowledged.
 	retired, whole bool
 	matched        position // the end of what is known to be in the log of its epoch's leader
-	// otherFolder: the last message to this member was for one with another folder.
+	// otherFolder: the last leader's message to this member was for one with another folder, or,
+	// before there was one, a candidate's.
 	otherFolder bool
 	// asked: the leader wants this member to campaign.
 	asked bool
@@ -232,10 +233,16 @@ func (g *Group) votes() bool {
 	return g.isVoter(g.id) && counts(g.members().Folders[g.id], g.options.Folder)
 }
 
+// isCounted tells whether the member's folder counts as far as is durable in its log.
+func (g *Group) isCounted() bool {
+	m := g.log.membershipAt(g.committed())
+	return m.known() && m.Folders[g.id] == g.options.Folder
+}
+
 // expect returns ErrOtherFolder if a message is for a member with this one's name and
 // another folder.
 func (g *Group) expect(folder wal.FolderID) error {
-	if g.otherFolder = !counts(folder, g.options.Folder); g.otherFolder {
+	if !counts(folder, g.options.Folder) {
 		return ErrOtherFolder
 	}
 	return nil

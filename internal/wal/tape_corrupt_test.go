@@ -256,10 +256,22 @@ func TestTapeLost(t *testing.T) {
 		if crashes < 4 {
 			t.Errorf("%s: only %d crashes, %d of them afterwards", name, crashes, after)
 		}
-		more := tapeFill(t, left, newMaker(9), 5, 9, 10)
-		must(t, left.Close())
-		again, found := openTape(t, f)
+		m := newMaker(9)
+		more := tapeFill(t, left, m, 5, 9, 10)
+		again, found := openTape(t, f.Clone())
 		expectRounds(t, name, again, found, more)
+		// It is not lost again when the segment has gone that says what does not count.
+		for n := RoundNumber(10); n < 60; n++ {
+			more = append(more, tapeFill(t, left, m, n, n, 10)...)
+		}
+		reset := left.mu.segments[0].header.number
+		must(t, left.Discard(50))
+		if left.mu.segments[0].header.number == reset {
+			t.Fatalf("%s: segment %d stays", name, reset)
+		}
+		must(t, left.Close())
+		again, found = openTape(t, f)
+		expectRounds(t, name, again, found, more[found.Base.Number-4:])
 	}
 }
 

@@ -1,5 +1,7 @@
 package wal
 
+import "slices"
+
 // Discard removes the segments that hold no round from before on: a checkpoint has
 // made them superfluous. The one that is written stays.
 func (t *Tape) Discard(before RoundNumber) error {
@@ -68,6 +70,37 @@ func (t *Tape) Reset(base Base) error {
 	if err := t.beginSegment(base, true, 0); err != nil {
 		return err
 	}
-	t.lost = nil
+	if t.lost != nil {
+		if err := t.retireLost(); err != nil {
+			return err
+		}
+		t.lost = nil
+	}
 	return t.Discard(base.Number + 1)
+}
+
+// retireLost takes the files away that a log had which can not be read, but for those that
+// are known: it would be lost again if they outlived the segment that says that they do not count.
+func (t *Tape) retireLost() error {
+	names, err := t.opt.FS.List(t.opt.Dir)
+	if err != nil {
+		return err
+	}
+	for _, base := range names {
+		n, ok := parseSegmentName(base)
+		if !ok || n > t.lostUpTo || t.knows(n) {
+			continue
+		}
+		if err := t.files.retire(segmentName(t.opt.Dir, n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// knows tells whether a segment is one of those that Discard goes through.
+func (t *Tape) knows(n SegmentNumber) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(t.mu.segments, func(s *segment) bool { return s.header.number == n })
 }
