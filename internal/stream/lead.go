@@ -47,7 +47,7 @@ func (g *Group) rule(ctx context.Context, reports []report) error {
 		return nil
 	}
 	g.reign = newLeadership(ctx, epoch)
-	g.role, g.leader, g.failures = Leader, g.id, 0
+	g.role, g.leader, g.failures, g.otherFolder = Leader, g.id, 0, false
 	g.reign.Barrier = g.add(wal.Round{Kind: wal.RoundOpen})
 	g.options.Logf("epoch %d: leads, barrier %d", epoch, g.reign.Barrier)
 	if m := g.members().clone(); !m.known() {

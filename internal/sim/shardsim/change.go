@@ -19,6 +19,9 @@ func (c *Cluster) change() {
 		g, id := leader.replica.Group(), c.all[rng.IntN(len(c.all))]
 		what := rng.IntN(5)
 		leader.node.Runtime().Go("change", func(ctx context.Context) error {
+			if c.broken != nil {
+				return nil // since a moment ago
+			}
 			c.changing++
 			defer func() { c.changing-- }()
 			ctx, cancel := quorum.WithTimeout(ctx, time.Second)
@@ -116,15 +119,17 @@ func (c *Cluster) forget() {
 
 // whole tells whether all members vote, and have all of their logs.
 func (c *Cluster) whole() bool {
-	if c.leader() == nil || c.retiring {
+	l := c.leader()
+	if l == nil || c.retiring {
 		return false
 	}
+	epoch := l.replica.Group().Status().Epoch // one that was deposed does not know who the members are
 	for _, id := range c.ranks() {
 		m := c.members[id]
 		if !m.works() {
 			return false
 		}
-		if s := m.replica.Group().Status(); s.Recovering || s.OtherFolder || s.Damaged != nil {
+		if s := m.replica.Group().Status(); s.Epoch != epoch || s.Recovering || s.OtherFolder || s.Damaged != nil {
 			return false
 		}
 	}

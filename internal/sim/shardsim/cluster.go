@@ -156,6 +156,7 @@ func (c *Cluster) agreed() bool {
 func (c *Cluster) compare() error {
 	l := c.leader()
 	c.truth.last = l.replica.Group().Status().Epoch
+	released := l.replica.Released()
 	survived, err := c.truth.settle(c.told)
 	if err != nil {
 		return err
@@ -163,8 +164,8 @@ func (c *Cluster) compare() error {
 	want, ranks := survived.contents(), c.ranks()
 	for _, id := range ranks {
 		// A program may end late of what a disk has done, and start again.
-		if !c.world.RunUntil(10*time.Second, func() bool { return c.members[id].works() }) {
-			return fmt.Errorf("n%d is down%s", id, c.describe())
+		if !c.world.RunUntil(10*time.Second, func() bool { return c.members[id].works() && c.members[id].replica.Released() >= released }) {
+			return fmt.Errorf("n%d is down or does not catch up%s", id, c.describe())
 		}
 		m := c.members[id]
 		var got map[string]string

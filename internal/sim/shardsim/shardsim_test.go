@@ -47,13 +47,13 @@ func TestFaults(t *testing.T) {
 
 // Seeds that have found something: a member that had to get its log from others and had promised
 // more than the leader's epoch; one that believed a candidate, which had been away, that it does
-// not count; a log that was lost again when its files outlived what says that they do not count.
+// not count, and one that leads since; a log that was lost again when its files outlived what says that they do not count.
 func TestFoundBefore(t *testing.T) {
 	for _, s := range Scenarios() {
 		if s.Name != "shard" {
 			continue
 		}
-		for _, seed := range []uint64{1003796, 1005985, 1006540} {
+		for _, seed := range []uint64{1003796, 1005985, 1006540, 2033669} {
 			if r := sim.Replay(s, seed, nil); r.Err != nil {
 				t.Errorf("seed %d: %v", seed, r.Err)
 			}
