@@ -190,7 +190,12 @@ func (w *World) inflict(f *Faults, rng *rand.Rand) {
 		}
 		return time.Duration(rng.Float64() * rng.Float64() * float64(most))
 	}
-	reboot := func() { n.Crash(rng.IntN(2) == 0); w.After(some(5*time.Second), n.Start) }
+	reboot := func() {
+		if w.chaos {
+			n.Crash(rng.IntN(2) == 0)
+			w.After(some(5*time.Second), n.Start)
+		}
+	}
 	actions := []struct {
 		weight float64
 		do     func()

@@ -253,6 +253,29 @@ func TestAllComeBackAfterChaos(t *testing.T) {
 	}
 }
 
+// Once faults have ended nobody is rebooted any more for a bit that has rotten before.
+func TestNobodyRebootsAfterChaos(t *testing.T) {
+	for seed := range uint64(20) {
+		w := New(seed, nil)
+		starts, rots := 0, 0
+		w.AddNode(1, func(n *Node) {
+			starts++
+			n.Exposed = func() (string, int) { rots++; return "", 0 }
+		}).Start()
+		calm := w.Chaos(Faults{Every: 50 * time.Millisecond, Rot: 1})
+		if !w.RunUntil(10*time.Second, func() bool { return rots > 0 }) {
+			t.Fatal("nothing rots")
+		}
+		calm() // which starts whoever is down
+		before := starts
+		pass(t, w, 10*time.Second)
+		if starts != before {
+			t.Errorf("seed %d: rebooted %d times after the last fault", seed, starts-before)
+		}
+		w.Close()
+	}
+}
+
 // TestBars measures the simulator's speed; see the one of package quorum.
 func TestBars(t *testing.T) {
 	d, tries := 100*time.Millisecond, 1
