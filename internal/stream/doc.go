@@ -20,7 +20,8 @@
 //
 // # Rules
 //
-// A voter grants one candidate an epoch and reports (epoch, number) of its last round.
+// A voter grants an epoch once, also if the same candidate asks again, and reports (epoch,
+// number) of its last round.
 // From then on it accepts nothing of older epochs; that is on its disk before it
 // answers. Any member may win: the winner takes the log with the highest (last epoch,
 // last number) of its quorum, fetches what it lacks of it, truncates what conflicts, and
@@ -41,7 +42,10 @@
 // folders (wal.FolderID); requests say which folder they are for, and who has another one
 // refuses them (ErrOtherFolder). The first members are not told apart before the first
 // leader has asked them: all of them elect it, and its first round behind the barrier says
-// which folders they have. A folder that was put back to an earlier state is not noticed.
+// which folders they have. One that loses its disk before that is durable comes back as a
+// first member like the others. It may vote once more in an epoch, but no epoch is won twice
+// while one of the others has kept its vote for it. A folder that was put back to an earlier state is
+// not noticed.
 //
 // A member that is behind the beginning of the leader's log needs a snapshot: Behind
 // tells the shard, which fetches one and calls Install.

@@ -197,15 +197,16 @@ func (g *Group) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq
 	}
 	// Who hears from a leader does not help to depose it.
 	led := g.role == Leader || g.rt.Elapsed()-g.silence.heard < g.silence.limit()
-	taken := req.epoch == g.epoch && g.vote != from
-	if req.epoch < g.epoch || taken || led && !req.transfer || g.recovering || g.retired || g.found != nil {
+	// An epoch is granted once. Who asks for it again under the same name may have won it before, and
+	// have lost its disk.
+	over := req.epoch <= g.epoch
+	if over || led && !req.transfer || g.recovering || g.retired || g.found != nil {
 		return &voteResp{epoch: g.epoch}, nil
 	}
 	if !req.pre {
-		if g.observe(req.epoch); g.vote != from {
-			g.vote = from
-			g.saveBallot()
-		}
+		g.observe(req.epoch)
+		g.vote = from
+		g.saveBallot()
 		g.expectLeader()
 		if err := g.disk.durable.Wait(ctx, g.promised); err != nil {
 			return nil, err

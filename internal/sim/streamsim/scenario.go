@@ -93,8 +93,7 @@ func (c *Cluster) loseDisks() {
 func (c *Cluster) complete(leader *member) bool {
 	status := leader.group.Status()
 	durable := leader.group.MembersAt(status.Commit)
-	// Before it is durable which folders count, an empty one is as good as another (package stream).
-	if min(len(status.Members.Voters), len(durable.Voters)) < 3 || len(durable.Folders) == 0 || c.changing > 0 {
+	if min(len(status.Members.Voters), len(durable.Voters)) < 3 || c.changing > 0 {
 		return false
 	}
 	for _, id := range status.Members.All() {

@@ -611,6 +611,27 @@ func TestNewGroupWithoutOne(t *testing.T) {
 	}
 }
 
+// The first leader loses its disk before anybody has heard that it leads, and comes back under its name:
+// it does not win the same epoch again, whose rounds of before may still be on their way.
+func TestFirstLeaderLosesItsDisk(t *testing.T) {
+	for seed := range uint64(20) {
+		w := sim.New(seed, nil)
+		c := NewCluster(w, 3, 3, stream.Options{})
+		c.Start()
+		w.SetLinks(sim.Link{DelayMin: 10 * time.Millisecond})
+		run(t, w, 10*time.Second, func() bool { return len(c.leaders) > 0 })
+		id := c.leader().node.ID()
+		w.Partition([]env.NodeID{id}, slices.DeleteFunc(slices.Clone(c.all), func(other env.NodeID) bool { return other == id }))
+		c.replaceDisk(id)
+		pass(t, w, 20*time.Millisecond)
+		w.Heal()
+		if !w.RunUntil(30*time.Second, func() bool { return c.Released() > 10 }) {
+			t.Errorf("seed %d: %v%s", seed, w.Failed(), c.describe())
+		}
+		w.Close()
+	}
+}
+
 // A member that loses its power while it retires votes at once afterwards only if its disk has
 // all that it has acknowledged.
 func TestKilledWhileItRetires(t *testing.T) {

@@ -24,7 +24,7 @@ const (
 func wrong() []mutant.Mutant {
 	return []mutant.Mutant{
 		{Name: "vote-twice", File: electionGo, Seed: 1, Edits: []string{
-			"taken := req.epoch == g.epoch && g.vote != from", "taken := req.epoch == g.epoch && g.role == Leader",
+			"over := req.epoch <= g.epoch\n", "over := req.epoch < g.epoch || req.epoch == g.epoch && g.role == Leader\n",
 		}},
 		{Name: "small-quorum", File: membersGo, Seed: 1, Edits: []string{"return len(m.Voters)/2 + 1", "return len(m.Voters) / 2"}},
 		{Name: "longest-tail", File: messagesGo, Seed: 8, Edits: []string{
@@ -191,6 +191,9 @@ func TestDirectedAreFound(t *testing.T) {
 	mutant.Kill(t, "../../../..", "..", []mutant.Mutant{
 		{Name: "a member that retires does not wait for its disk", File: "internal/stream/recover.go", Tests: "^TestKilledWhileItRetires$", Edits: []string{
 			"	if err := g.disk.sync(ctx); err != nil {\n		return err\n	}\n	g.whole = ", "	g.whole = ",
+		}},
+		{Name: "an epoch is granted again to who has got it", File: electionGo, Tests: "^TestFirstLeaderLosesItsDisk$", Edits: []string{
+			"over := req.epoch <= g.epoch\n", "over := req.epoch < g.epoch || req.epoch == g.epoch && g.vote != from\n",
 		}},
 	})
 }
