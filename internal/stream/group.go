@@ -328,6 +328,8 @@ func (g *Group) Install(ctx context.Context, base wal.Base, m Members) error {
 	if e, ok := g.log.epoch(base.Number); ok && e == base.Epoch || base.Number <= g.committed() {
 		return nil
 	}
+	// Of an epoch that the member may not have heard of: it takes nothing of earlier ones behind it.
+	g.observe(base.Epoch)
 	g.log = newLog(base, m.clone())
 	g.disk.reset(base)
 	g.advance(base.Number)

@@ -20,6 +20,7 @@ type member struct {
 	group    *stream.Group // nil until it has started
 	state    *state        // of the rounds that are durable
 	folder   wal.FolderID
+	barrier  wal.RoundNumber // of its last leadership
 }
 
 // works tells whether the member takes part.
@@ -188,6 +189,7 @@ func (m *member) lead(ctx context.Context) error {
 			return err
 		}
 		m.cluster.leads(m.node.ID(), l.Epoch)
+		m.barrier = l.Barrier
 		ctx, cancel := quorum.WithCancel(ctx)
 		task := quorum.Go(ctx, "reign", func(ctx context.Context) error { return m.reign(ctx, l) })
 		err = quorum.Wait(ctx, l.Ended)

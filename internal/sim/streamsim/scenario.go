@@ -3,6 +3,7 @@ package streamsim
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/sim"
@@ -88,8 +89,8 @@ func (c *Cluster) loseDisks() {
 	c.world.After(time.Duration(rng.Int64N(int64(time.Second))), c.loseDisks)
 }
 
-// complete tells whether all members count and have what is durable, and can do without any
-// one of them.
+// complete tells whether all members count and have what is durable, can do without any
+// one of them, and have forgotten changes of membership that came to nothing under earlier leaders.
 func (c *Cluster) complete(leader *member) bool {
 	status := leader.group.Status()
 	durable := leader.group.MembersAt(status.Commit)
@@ -101,7 +102,7 @@ func (c *Cluster) complete(leader *member) bool {
 		if !m.works() {
 			return false
 		}
-		if s := m.group.Status(); s.OtherFolder || s.Recovering || s.Commit < c.durable {
+		if s := m.group.Status(); s.OtherFolder || s.Recovering || s.Commit < max(c.durable, leader.barrier) {
 			return false
 		}
 	}
@@ -144,9 +145,12 @@ func (c *Cluster) change() {
 	if leader := c.leader(); leader != nil && !c.stopped && c.lost == 0 {
 		g, id := leader.group, c.all[rng.IntN(len(c.all))]
 		what := rng.IntN(4)
+		// It may begin later, or never if the leader's program ends.
+		c.changing++
+		over := sync.OnceFunc(func() { c.changing-- })
+		leader.node.AtEnd(over)
 		leader.node.Runtime().Go("change", func(ctx context.Context) error {
-			c.changing++
-			defer func() { c.changing-- }()
+			defer over()
 			ctx, cancel := quorum.WithTimeout(ctx, time.Second)
 			defer cancel()
 			var err error

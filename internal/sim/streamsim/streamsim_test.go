@@ -632,6 +632,25 @@ func TestFirstLeaderLosesItsDisk(t *testing.T) {
 	}
 }
 
+// A snapshot of a later epoch than the member knows ends the earlier ones: their leaders' rounds are
+// none behind it (seed 100244 of streams).
+func TestSnapshotOfALaterEpoch(t *testing.T) {
+	w, c := started(t, stream.Options{})
+	m := c.members[1]
+	w.Partition([]env.NodeID{1}, []env.NodeID{2, 3})
+	epoch := m.group.Status().Epoch + 3
+	s := m.state.clone()
+	s.number, s.epoch = 1000, epoch
+	from := &checkpoint{s, m.group.Status().Members}
+	m.state = s
+	task := m.node.Runtime().Go("install", func(ctx context.Context) error { return m.group.Install(ctx, from.base(), from.members) })
+	m.node.Runtime().Post(func() {})
+	run(t, w, 10*time.Second, task.Decided)
+	if got := m.group.Status().Epoch; got != epoch || task.Err() != nil {
+		t.Errorf("in epoch %d after a snapshot of epoch %d: %v", got, epoch, task.Err())
+	}
+}
+
 // A member that loses its power while it retires votes at once afterwards only if its disk has
 // all that it has acknowledged.
 func TestKilledWhileItRetires(t *testing.T) {
