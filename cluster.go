@@ -160,6 +160,9 @@ type ClusterStatus struct {
 	// follows nobody until one of the others has it, or leads; what a majority has lost keeps the
 	// group from electing anybody. Godwit never decides by itself to go on without it.
 	Damaged error
+	// DiskFull: this replica's log waits for room on the disk, and goes on by itself when there is some. Until
+	// then the replica acknowledges nothing that is new. While a majority waits, nothing is released.
+	DiskFull bool
 	// Released is up to where this replica has everything that is released. It grows with
 	// the leader's, a little behind.
 	Released Timestamp

@@ -24,7 +24,10 @@ const (
 func (r *Replica) keepCheckpoints(ctx context.Context) error {
 	for {
 		wait := checkpointLook
-		if most := r.options.CheckpointBytes; most > 0 && r.logBytes-r.settledBytes >= most && !r.lends() {
+		if r.group.Status().Full {
+			r.group.Discard(r.kept + 1) // there is no room for what others might lack
+		}
+		if r.due() {
 			if err := r.Checkpoint(ctx); err != nil {
 				if ctx.Err() != nil {
 					return ctx.Err()
@@ -37,6 +40,16 @@ func (r *Replica) keepCheckpoints(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// due tells whether a checkpoint should be made now. On a full disk that is so as soon as it makes
+// the log smaller.
+func (r *Replica) due() bool {
+	unsettled, most := r.logBytes-r.settledBytes, r.options.CheckpointBytes
+	if most <= 0 {
+		return false
+	}
+	return unsettled >= most && !r.lends() || unsettled > 0 && r.group.Status().Full
 }
 
 // lends tells whether another replica is fetching the newest checkpoint: the next one, which
@@ -89,7 +102,13 @@ func (r *Replica) writeCheckpoint(ctx context.Context) error {
 	r.checkpointing = true
 	r.writing.Store(true)
 	defer func() { r.checkpointing = false; r.writing.Store(false) }()
-	f, now := r.folder, r.rt.Host().Now()
+	f, now, last := r.folder, r.rt.Host().Now(), int64(0)
+	old := int64(0)
+	if m := r.newest.Load(); m != nil {
+		old = m.Total().Bytes
+	}
+	f.missing.Store(max(0, r.options.Arena.LiveBytes()-old))
+	defer func() { f.written.Store(0); f.missing.Store(0) }()
 	stop := make(chan struct{}) // the job outlives a Runtime's end by a little
 	defer close(stop)
 	err = r.job(ctx, "shard checkpoint", func() error {
@@ -102,7 +121,14 @@ func (r *Replica) writeCheckpoint(ctx context.Context) error {
 		b, err := checkpoint.Begin(f.FS, f.Path(folder.Checkpoint), checkpoint.Options{
 			Database: checkpoint.DatabaseID(f.id.Cluster), Timestamp: snap.Timestamp(), Tables: image.Describe(tables),
 			Godwit: r.options.Version, Attachment: attachment,
-			AfterBlock: func(_, _ int64) error { return pause(ctx) },
+			AfterBlock: func(bytes, _ int64) error {
+				if bytes < last { // they are counted anew for each part
+					last = 0
+				}
+				f.written.Add(bytes - last)
+				last = bytes
+				return pause(ctx)
+			},
 		})
 		if err != nil {
 			return err
@@ -112,11 +138,13 @@ func (r *Replica) writeCheckpoint(ctx context.Context) error {
 			return err
 		}
 		r.newest.Store(&m)
+		f.written.Store(0) // the next one gets the room of the one before
 		_, err = checkpoint.Cleanup(f.FS, f.Path(folder.Checkpoint))
 		return err
 	})
+	f.stuck.Store(env.IsDiskFull(err))
 	if err != nil {
-		if env.IsDiskFull(err) {
+		if f.stuck.Load() {
 			err = fmt.Errorf("there is no room for it: %w", err)
 		}
 		return err

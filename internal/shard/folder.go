@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/dberr"
@@ -34,6 +35,21 @@ type openedFolder struct {
 	// zero without one.
 	manifest *checkpoint.Manifest
 	base     groupBase
+	// written is how much of a checkpoint that is being made is there, missing how much smaller the one
+	// is that it takes the place of; stuck says that the last one had no room. Jobs write and read them.
+	written, missing atomic.Int64
+	stuck            atomic.Bool
+}
+
+// reserve returns how much of the disk the log has to leave free: what the next checkpoint takes,
+// or what the running one has still to write, and what the one after it will not get back from it. It
+// takes less than the data does in memory, and without it the log does not become smaller. If it was of no use the
+// log gets it.
+func (f *openedFolder) reserve(o *Options) int64 {
+	if o.CheckpointBytes <= 0 || f.stuck.Load() {
+		return 0
+	}
+	return max(0, o.Arena.LiveBytes()-f.written.Load()) + f.missing.Load()
 }
 
 // openFolder opens the folder of a replica, which it makes if there is none. lazy says that
@@ -67,7 +83,7 @@ func openFolder(d Disk, o *Options, rand env.Rand) (_ *openedFolder, err error) 
 		return nil, err
 	}
 	f.tape, f.contents, err = wal.OpenTape(wal.TapeOptions{FS: d.FS, Rand: rand, Dir: f.Path(folder.Log), Reach: f.Path(folder.Reach), ID: f.id.Cluster,
-		SegmentBytes: d.SegmentBytes, Lazy: o.Group.Durability == stream.Memory, Damaged: true, Time: o.Time, OnSync: d.OnSync})
+		SegmentBytes: d.SegmentBytes, Lazy: o.Group.Durability == stream.Memory, Damaged: true, Time: o.Time, OnSync: d.OnSync, Reserve: func() int64 { return f.reserve(o) }})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -47,6 +48,7 @@ const (
 type disk struct {
 	tape    Tape
 	ballots BallotFile
+	logf    func(format string, args ...any)
 	// With lazyMax above 0 nobody waits for rounds (Memory): they may wait to become as many
 	// bytes, and durable moves when they are written. All else is synced before all the same.
 	lazyMax uint64
@@ -65,6 +67,7 @@ type disk struct {
 	reads int
 	alone bool
 	turn  *quorum.Watermark // moves when one of these changes
+	full  bool              // what is being written waits for room
 }
 
 // batch is what one job writes, in this order.
@@ -77,8 +80,8 @@ type batch struct {
 	sync    bool // all rounds so far
 }
 
-func newDisk(ctx context.Context, t Tape, b BallotFile, last wal.RoundNumber) *disk {
-	d := &disk{tape: t, ballots: b, written: last, turn: quorum.NewWatermark(ctx, "stream turn", 0), hurry: quorum.NewWatermark(ctx, "stream hurry", 0),
+func newDisk(ctx context.Context, t Tape, b BallotFile, logf func(string, ...any)) *disk {
+	d := &disk{tape: t, ballots: b, logf: logf, turn: quorum.NewWatermark(ctx, "stream turn", 0), hurry: quorum.NewWatermark(ctx, "stream hurry", 0),
 		put: quorum.NewWatermark(ctx, "stream put", 0), durable: quorum.NewWatermark(ctx, "stream durable", 0)}
 	d.durable.Behind(quorum.KindDisk, 1, 1)
 	return d
@@ -222,8 +225,27 @@ func (d *disk) seize(ctx context.Context) (release func(), err error) {
 	return release, nil
 }
 
-// write writes a batch.
+// write writes a batch, when there is room for it. What a checkpoint makes superfluous meanwhile
+// is discarded before: it may be what takes the room.
 func (d *disk) write(ctx context.Context, b *batch) error {
+	defer func() { d.full = false }()
+	return patiently(ctx, func() error {
+		b.discard, d.pending.discard = max(b.discard, d.pending.discard), 0
+		err := d.attempt(ctx, b)
+		full := errors.Is(err, dberr.ErrDiskFull)
+		switch {
+		case full && !d.full:
+			d.logf("the log waits for room: %v", err)
+		case d.full && !full:
+			d.logf("the log waits for room no longer")
+		}
+		d.full = full
+		return err
+	})
+}
+
+// attempt writes a batch if there is room.
+func (d *disk) attempt(ctx context.Context, b *batch) error {
 	if b.reset != nil || b.discard > 0 {
 		release, err := d.seize(ctx)
 		if err != nil {
@@ -231,15 +253,20 @@ func (d *disk) write(ctx context.Context, b *batch) error {
 		}
 		defer release()
 	}
-	return retried(ctx, "stream write", func() error { return d.job(b) })
+	// However long it takes: nobody but this task waits for the job alone.
+	return quorum.Wait(ctx, quorum.Disk(ctx, "stream write", func() error { return d.job(b) }))
 }
 
-// retried does a job on the disk. On a full disk it tries again and again: there may be room
-// again, and until then the others do without this member.
+// retried does a job on the disk, patiently.
 func retried(ctx context.Context, what string, job func() error) error {
+	return patiently(ctx, func() error { return quorum.Wait(ctx, quorum.Disk(ctx, what, job)) })
+}
+
+// patiently tries again and again on a full disk: there may be room again, and until then the
+// others do without this member.
+func patiently(ctx context.Context, try func() error) error {
 	for {
-		// However long it takes: nobody but this task waits for the job alone.
-		err := quorum.Wait(ctx, quorum.Disk(ctx, what, job))
+		err := try()
 		if !errors.Is(err, dberr.ErrDiskFull) {
 			return err
 		}
@@ -270,7 +297,12 @@ func (d *disk) job(b *batch) error {
 		b.reset = nil
 	}
 	if len(b.rounds) > 0 {
-		if err := d.tape.Append(b.rounds); err != nil {
+		err := d.tape.Append(b.rounds)
+		if errors.Is(err, dberr.ErrDiskFull) && b.discard > 0 {
+			// But not what is in the place of the rounds that wait: the tape has to reach up to them.
+			err = cmp.Or(d.tape.Discard(min(b.discard, b.rounds[0].Number)), err)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -113,7 +113,7 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 	g.lostRounds = o.Ballot.Lost && !o.GiveUpLost
 	g.recovering = o.Durability == Memory && g.epoch > 0 && !o.Ballot.Whole && !o.GiveUpLost || g.lostRounds
 	g.whole = o.Durability == Memory && !g.recovering && (o.Ballot.Whole || g.epoch == 0)
-	g.disk = newDisk(ctx, t, b, 0)
+	g.disk = newDisk(ctx, t, b, g.options.Logf)
 	g.disk.lazyMax = g.lazyMax()
 	if g.epoch > o.Ballot.Epoch || o.Ballot.Whole && !g.whole {
 		g.saveBallot() // what waits for promised is not acknowledged before
@@ -207,6 +207,7 @@ type Status struct {
 	OtherFolder bool            // ErrOtherFolder was the answer to a leader or a candidate
 	First, Last wal.RoundNumber // of its log; it is empty if Last is below First
 	Commit      wal.RoundNumber
+	Full        bool // rounds wait to be written until there is room on the disk, or less to keep
 	// Damaged is a DamagedError, or several, if something of the log can not be read and no
 	// other member has given it yet.
 	Damaged      error
@@ -218,7 +219,7 @@ type Status struct {
 // Status returns the member's state.
 func (g *Group) Status() Status {
 	silent := g.role == Follower && g.leader != 0 && g.rt.Elapsed()-g.silence.heard >= g.silence.limit()
-	return Status{Damaged: g.damaged, Epoch: g.epoch, Role: g.role, Leader: g.leader, Silent: silent, Recovering: g.recovering || g.found != nil, OtherFolder: g.otherFolder, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
+	return Status{Damaged: g.damaged, Epoch: g.epoch, Role: g.role, Leader: g.leader, Silent: silent, Recovering: g.recovering || g.found != nil, OtherFolder: g.otherFolder, Full: g.disk.full, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
 		Members: g.members().clone(), TailBytes: g.log.tailLen, BacklogBytes: g.log.backlog(g.committed())}
 }
 

@@ -93,6 +93,22 @@ func (s *files) retire(name string) error {
 	return nil
 }
 
+// errReserved says that there is space which the log may not take.
+var errReserved = fmt.Errorf("%w: what is free is kept for a checkpoint", dberr.ErrDiskFull)
+
+// hasReserve tells whether the disk has the reserve, if there is to be one, and so many bytes more.
+func (s *files) hasReserve(reserve func() int64, bytes int64) bool {
+	if reserve == nil {
+		return true
+	}
+	least := reserve()
+	if least <= 0 {
+		return true
+	}
+	free, err := s.fs.FreeBytes(s.dir)
+	return err != nil || free-bytes >= least
+}
+
 // nextSpare returns the name for one more spare, "" if there are enough.
 func (s *files) nextSpare() string {
 	s.mu.Lock()

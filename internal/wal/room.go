@@ -187,22 +187,14 @@ func (sf *segmentFiles) leavesReserve(bytes int64) error {
 	shrinkable := len(sf.mu.past) > 0 && sf.mu.activeBytes > 0
 	sf.mu.Unlock()
 	if shrinkable && !sf.reserveIsFree(bytes) {
-		return fmt.Errorf("%w: what is free is kept for a checkpoint", dberr.ErrDiskFull)
+		return errReserved
 	}
 	return nil
 }
 
 // reserveIsFree tells whether the disk has the reserve and so many bytes more.
 func (sf *segmentFiles) reserveIsFree(bytes int64) bool {
-	if sf.opt.Reserve == nil {
-		return true
-	}
-	reserve := sf.opt.Reserve()
-	if reserve <= 0 {
-		return true
-	}
-	free, err := sf.opt.FS.FreeBytes(sf.opt.Dir)
-	return err != nil || free-bytes >= reserve
+	return sf.folder.hasReserve(sf.opt.Reserve, bytes)
 }
 
 // DropSpares removes files that are kept to be used again as segments, if the

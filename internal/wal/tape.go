@@ -244,6 +244,18 @@ func (t *Tape) prepareNext(bytes int64) error {
 	return err
 }
 
+// leavesReserve returns dberr.ErrDiskFull if so many bytes more would take space that is
+// reserved, and there is a segment to be rid of.
+func (t *Tape) leavesReserve(bytes int64) error {
+	t.mu.Lock()
+	shrinkable := len(t.mu.segments) > 1
+	t.mu.Unlock()
+	if shrinkable && !t.files.hasReserve(t.opt.Reserve, bytes) {
+		return errReserved
+	}
+	return nil
+}
+
 // prepareAhead does so while there is room in the active segment. If there is none on
 // the disk, that is said when it is needed.
 func (t *Tape) prepareAhead() error {

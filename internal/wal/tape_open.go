@@ -37,6 +37,10 @@ type TapeOptions struct {
 	// Lazy is for a log that nobody waits for: new segments are reserved on the disk and not
 	// filled with zeros. That is less work, and a sync takes longer.
 	Lazy bool
+	// Reserve, if not nil, returns how much of the disk has to be left free for what makes the log
+	// smaller, a checkpoint: while there are segments that may be discarded, no file is made for another one in that
+	// space, as if the disk were full. It is called where the tape's methods are.
+	Reserve func() int64
 	// Damaged opens a tape though it is damaged. TapeContents says which rounds are; Read
 	// returns a *DamagedError for them until they are repaired. It says, too, if the log can
 	// not be read to its end: then Read and Reset are all that can be done.
@@ -147,6 +151,7 @@ func newTape(o TapeOptions, c *chain, s *survey) (_ *Tape, err error) {
 	t := &Tape{opt: o, writer: newWriter(o.ID, o.Dir, o.Rand, reach, s.tail)}
 	t.files.fs, t.files.dir, t.files.segmentBytes = o.FS, o.Dir, o.SegmentBytes
 	t.files.sparesMax, t.files.lazy = o.SparesMax, o.Lazy
+	t.files.mayMake, t.files.mayKeep = t.leavesReserve, func() bool { return t.files.hasReserve(o.Reserve, 0) }
 	t.mu.table, t.mu.segments, t.mu.written = s.table, s.segments, s.tail
 	if last := t.newest(); last != nil {
 		t.prev, t.prevEnd = last.header.number, last.end
