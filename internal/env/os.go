@@ -127,6 +127,10 @@ type osFile struct {
 	fs *osFS
 	// direct is whether the system is told to go past its memory.
 	direct atomic.Bool
+	// unsynced is whether something may have been written that no sync has made durable.
+	unsynced atomic.Bool
+	// waitsOnly is whether the system can sync this file only while somebody waits.
+	waitsOnly atomic.Bool
 }
 
 // ReadAt implements File.
@@ -144,7 +148,7 @@ func (f *osFile) WriteAt(p []byte, at int64) (int, error) {
 			return 0, err
 		}
 	}
-	n, err := f.File.WriteAt(p, at)
+	n, err := f.writeAt(p, at)
 	if err == nil || !f.direct.Load() || !errors.Is(err, syscall.EINVAL) {
 		return n, err
 	}
@@ -152,8 +156,14 @@ func (f *osFile) WriteAt(p []byte, at int64) (int, error) {
 	if err := f.indirect(); err != nil {
 		return n, err
 	}
-	more, err := f.File.WriteAt(p[n:], at+int64(n))
+	more, err := f.writeAt(p[n:], at+int64(n))
 	return n + more, err
+}
+
+func (f *osFile) writeAt(p []byte, at int64) (int, error) {
+	n, err := f.File.WriteAt(p, at)
+	f.unsynced.Store(true) // a sync that has begun before this may not have it
+	return n, err
 }
 
 // directBytes is the least unit of a direct write.
@@ -189,7 +199,9 @@ func (f *osFile) Size() (int64, error) {
 }
 
 func (f *osFile) Sync() error {
+	f.unsynced.Store(false) // what is written beside this sync counts as not synced
 	if err := f.syncData(); err != nil {
+		f.unsynced.Store(true)
 		return &os.PathError{Op: "sync", Path: f.Name(), Err: err}
 	}
 	return nil

@@ -66,6 +66,18 @@ func (w *blockWriter) writeHeader(file env.File, h *segmentHeader) error {
 	return file.Sync()
 }
 
+// start has a syncer write what is not written yet, and make it durable, if it can. Nothing
+// may be put before that is done, and written called.
+func (w *blockWriter) start(s env.Syncer) bool {
+	return len(w.buf) > 0 && s.Start(w.file, w.buf, w.at)
+}
+
+// written says that all that was put is written.
+func (w *blockWriter) written() {
+	w.at += int64(len(w.buf))
+	w.buf = w.buf[:0]
+}
+
 // flush writes what is not written yet.
 func (w *blockWriter) flush() error {
 	p := w.buf

@@ -28,6 +28,10 @@
 // Segments are preallocated and filled with zeros for the same reason: a sync in
 // a file that grows took 356 µs.
 //
+// Nor does the flusher keep a processor while the disk works, where the system has
+// asynchronous writes (env.Syncer): while all processors run workers, these look whether
+// the disk is done (Stream.yieldNow).
+//
 // # Closed timestamps and the watermark
 //
 // A worker holds its stream's lock from before it takes a timestamp until its

@@ -45,7 +45,8 @@ type flusher struct {
 	processors    int
 	busyWorkers   int // streams that had records when they were gathered last
 	timer         env.Timer
-	unwritten     error // what Close has to say
+	syncer        env.Syncer // nil if the system has none, or nobody waits for syncs
+	unwritten     error      // what Close has to say
 }
 
 func newFlusher(l *Log, found *Recovered) *flusher {
@@ -66,8 +67,20 @@ func newFlusher(l *Log, found *Recovered) *flusher {
 	return f
 }
 
+// openSyncer gets a syncer, if the system has one and somebody waits for syncs.
+func (f *flusher) openSyncer() {
+	fs, ok := f.opt.FS.(env.SyncerFS)
+	if !ok || f.background() {
+		return
+	}
+	if s, err := fs.NewSyncer(f.log.diskDone); err == nil {
+		f.syncer, f.log.syncDone = s, s.Poll
+	}
+}
+
 // run works until the log is closed or fails.
 func (f *flusher) run() {
+	f.openSyncer()
 	defer f.release()
 	for {
 		closing, err := f.sleep()
@@ -98,7 +111,11 @@ func (f *flusher) end(err error) {
 
 func (f *flusher) release() {
 	f.timer.Stop()
-	if err := f.close(); err != nil && f.unwritten == nil {
+	err := f.close()
+	if f.syncer != nil {
+		err = errors.Join(err, f.syncer.Close())
+	}
+	if err != nil && f.unwritten == nil {
 		f.unwritten = err
 	}
 }
@@ -145,11 +162,11 @@ func (f *flusher) sleep() (closing bool, err error) {
 	return f.closing(), err
 }
 
-// takeBreak sleeps as long after a sync as that took. A sync takes half of its
-// time from a processor; while all processors run transactions and nobody waits,
-// that is better spent on them.
+// takeBreak sleeps half as long after a sync as that took. A round takes time from a
+// processor; while all processors run transactions and nobody waits, that is better
+// spent on them.
 func (f *flusher) takeBreak() {
-	ends := f.lastSync.Add(min(f.syncTook, breakMax))
+	ends := f.lastSync.Add(min(f.syncTook/2, breakMax))
 	f.log.breakEnds.Store(ends.UnixNano())
 	// Workers look at the time more often than the scheduler does, while it has
 	// no processor to spare. The timer is there for when they stop.
@@ -241,7 +258,7 @@ func (f *flusher) work(closing bool) error {
 			due = due || f.unsyncedBytes >= unsyncedBytesMax
 		}
 		if !due {
-			return nil
+			return f.flush()
 		}
 		if f.unsynced() {
 			if err := f.sync(); err != nil {
@@ -286,8 +303,8 @@ func (f *flusher) gather() (watermark hlc.Timestamp, bytes int64) {
 	return watermark, bytes
 }
 
-// write writes a round with the gathered batches. clean says that the log is closed
-// behind it.
+// write puts a round with the gathered batches, which flush or sync writes. clean says that
+// the log is closed behind it.
 func (f *flusher) write(watermark hlc.Timestamp, bytes int64, clean bool) error {
 	table := slices.Grow(f.table[:0], len(f.batches)*batchHeaderBytes)[:len(f.batches)*batchHeaderBytes]
 	f.table = table
@@ -301,9 +318,6 @@ func (f *flusher) write(watermark hlc.Timestamp, bytes int64, clean bool) error 
 		batches: len(f.batches), tableCRC: checksum(0, table), clean: clean,
 	}
 	if err := f.add(&h, table); err != nil {
-		return err
-	}
-	if err := f.flush(); err != nil {
 		return err
 	}
 	f.watermark, f.newest = watermark, max(f.newest, newest)
@@ -329,10 +343,10 @@ func (f *flusher) add(h *roundHeader, table []byte) error {
 	return nil
 }
 
-// sync makes the written rounds durable.
+// sync writes what is not written yet and makes the rounds durable.
 func (f *flusher) sync() error {
 	from := f.opt.Clock.Now()
-	if err := f.writer.sync(); err != nil {
+	if err := f.syncBy(f.syncer, f.awaitDisk); err != nil {
 		return err
 	}
 	f.lastSync = f.opt.Clock.Now()
@@ -343,6 +357,21 @@ func (f *flusher) sync() error {
 	}
 	f.unsyncedBytes = 0
 	return nil
+}
+
+// awaitDisk sleeps until the disk has done what the syncer has started.
+func (f *flusher) awaitDisk() error {
+	g := &f.log.group
+	for {
+		g.flusher.Store(flusherSyncing)
+		if done, err := f.syncer.Done(); done {
+			if g.flusher.Swap(flusherBusy) != flusherSyncing {
+				<-f.log.token // somebody has woken it
+			}
+			return err
+		}
+		<-f.log.token
+	}
 }
 
 // publish moves Durable on.

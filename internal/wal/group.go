@@ -9,10 +9,11 @@ import (
 
 // What the flusher is doing.
 const (
-	flusherBusy  uint32 = iota // it will look at the streams again before it sleeps
-	flusherIdle                // it sleeps until something is appended
-	flusherTimed               // it sleeps until a time has come or a round is full
-	flusherPaced               // it takes a break, until that ends or somebody is in a hurry
+	flusherBusy    uint32 = iota // it will look at the streams again before it sleeps
+	flusherIdle                  // it sleeps until something is appended
+	flusherTimed                 // it sleeps until a time has come or a round is full
+	flusherPaced                 // it takes a break, until that ends or somebody is in a hurry
+	flusherSyncing               // it sleeps until the disk is done
 )
 
 // Why Throttle does not let workers through at once.
@@ -42,6 +43,9 @@ type group struct {
 	breakEnds atomic.Int64
 	// wake tells the flusher that it is woken. It does not block.
 	wake func()
+	// syncDone tells, once, whether the disk is done while the flusher is in flusherSyncing.
+	// It does not block.
+	syncDone func() bool
 	// clock tells workers when to yield; nil if they need not.
 	clock      env.Clock
 	roundBytes int64
@@ -60,6 +64,13 @@ func (g *group) wakeFlusher() {
 		return
 	}
 	g.wake()
+}
+
+// diskDone is told, or may be, that the disk is done.
+func (g *group) diskDone() {
+	if g.flusher.Load() == flusherSyncing {
+		g.wakeFlusher()
+	}
 }
 
 // Hurry says that somebody waits for Durable to move. While nobody does, the log

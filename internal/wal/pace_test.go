@@ -31,10 +31,10 @@ func (s slowSync) Sync() error {
 	return s.File.Sync()
 }
 
-// TestBreaks: rounds that nobody waits for are a sync's time apart, if all
+// TestBreaks: rounds that nobody waits for are half a sync's time apart, if all
 // processors run workers. One that somebody waits for begins at once.
 func TestBreaks(t *testing.T) {
-	const take = 200 * time.Microsecond
+	const take = 400 * time.Microsecond
 	// A flusher that is woken while put holds other streams may nap for their locks.
 	const nap = 50 * time.Microsecond
 	workers := runtime.GOMAXPROCS(0)
@@ -79,9 +79,9 @@ func TestBreaks(t *testing.T) {
 		pass(take + nap)
 		expect(true, "the first round")
 		put(workers)
-		pass(take / 2)
+		pass(take / 8)
 		work()
-		pass(take/2 + take/2)
+		pass(take + take/8)
 		expect(false, "in the break")
 		work()
 		pass(take + nap)

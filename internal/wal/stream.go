@@ -149,7 +149,8 @@ func (s *Stream) unlock(g *group) {
 // as there are processors run transactions without ever blocking, it gets one
 // when the scheduler preempts a worker, which takes 10 ms: the time of many
 // syncs. So workers yield every yieldInterval, as long as the flusher is at work,
-// and end its breaks.
+// end its breaks, and look whether the disk is done: the scheduler would, too, only when
+// it has nothing else to do.
 func (s *Stream) yieldNow(g *group) bool {
 	now := g.clock.Now()
 	switch passed := now.Sub(s.yielded); {
@@ -162,6 +163,11 @@ func (s *Stream) yieldNow(g *group) bool {
 	switch g.flusher.Load() {
 	case flusherBusy:
 		return true
+	case flusherSyncing:
+		if g.syncDone() {
+			g.wakeFlusher()
+			return true
+		}
 	case flusherPaced:
 		if now.UnixNano() >= g.breakEnds.Load() {
 			g.wakeFlusher()

@@ -52,7 +52,8 @@ func (w *writer) fits(bytes int64) bool {
 func (w *writer) unsynced() bool { return w.synced < w.round }
 
 // put puts a round into the active segment, which has room for it. body and the records of
-// the batches stand behind the header, which gets what only the disk knows. flush writes it.
+// the batches stand behind the header, which gets what only the disk knows. flush and sync
+// write it.
 func (w *writer) put(h *roundHeader, body []byte, batches []Batch) error {
 	seg := w.active
 	h.bytes = roundHeaderBytes + int64(len(body)) + recordBytes(batches)
@@ -79,14 +80,30 @@ func (w *writer) put(h *roundHeader, body []byte, batches []Batch) error {
 // flush writes what was put.
 func (w *writer) flush() error { return w.out.flush() }
 
-// sync makes durable what was written.
+// sync writes what was put and makes it durable.
 func (w *writer) sync() error {
 	if !w.unsynced() {
 		return nil
 	}
-	if err := w.file.Sync(); err != nil {
+	err := w.flush()
+	if err == nil {
+		err = w.file.Sync()
+	}
+	if err == nil {
+		w.synced = w.round
+	}
+	return err
+}
+
+// syncBy is sync by a syncer, or without if that cannot do it. await returns when it has.
+func (w *writer) syncBy(s env.Syncer, await func() error) error {
+	if !w.unsynced() || s == nil || !w.out.start(s) {
+		return w.sync()
+	}
+	if err := await(); err != nil {
 		return err
 	}
+	w.out.written()
 	w.synced = w.round
 	return nil
 }
