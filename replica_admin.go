@@ -110,7 +110,9 @@ func patiently(ctx context.Context, change func() error) error {
 }
 
 // SetPeer says to this replica at which address a node is found from now on, until the database is
-// closed: it is not stored, and other nodes are not told. When it is opened again, Cluster.Peers counts.
+// closed: it is not stored, and other nodes are not told. When it is opened again, Cluster.Peers counts. So a
+// node that moves takes three steps: SetPeer on every other node, the new address in everybody's
+// Cluster.Peers for the next time that they are opened, and the node's start at its new address.
 func (db *DB) SetPeer(ctx context.Context, id NodeID, addr string) error {
 	return db.task(ctx, "set peer", func(_ context.Context, n *openReplica) error {
 		db.replica.mu.Lock()
