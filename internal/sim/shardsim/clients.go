@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
@@ -18,6 +19,9 @@ import (
 const (
 	// opTimeout is how long a client waits for one transaction.
 	opTimeout = 2 * time.Second
+	// againRest is how long a client that knows an outcome waits on average before it asks again:
+	// others lead meanwhile.
+	againRest = 300 * time.Millisecond
 	// machinesFrom is the first name of a client's machine.
 	machinesFrom = 100
 	// listValuesMax is how long a list gets before clients go on to other keys.
@@ -40,6 +44,7 @@ type clients struct {
 	snapshotShare    int // one in so many reads a snapshot; 0 for none
 	rest             time.Duration
 	amidShare        int // one in so many is executed while a round is gathered; 0 for none
+	againShare       int // one in so many that are carried out is asked again; 0 for none
 	// doubled requests make an answer that one has failed say nothing of its double.
 	doubled bool
 }
@@ -166,7 +171,13 @@ func (x *client) run(ctx context.Context) error {
 		return err
 	}
 	txn.Complete = history.Time(x.world.Now())
-	return x.note(&txn, r, resp, result)
+	if err := x.note(&txn, r, resp, result); err != nil {
+		return err
+	}
+	if x.againShare > 0 && result == done && r.writes() && x.rng.IntN(x.againShare) == 0 {
+		return x.askAgain(ctx, r, resp)
+	}
+	return nil
 }
 
 // ask sends a request once. The error is the end of the client.
@@ -199,6 +210,28 @@ func (x *client) ask(ctx context.Context, r *request) (*response, outcome, error
 		x.target = x.anyone()
 	}
 	return resp, result, nil
+}
+
+// askAgain sends a request once more that has been carried out, and the one before: who
+// leads by then gives the first outcome, and does not carry out what is superseded.
+func (x *client) askAgain(ctx context.Context, r *request, first *response) error {
+	if err := quorum.Sleep(ctx, time.Duration(x.rng.ExpFloat64()*float64(againRest))); err != nil {
+		return err
+	}
+	again, result, err := x.ask(ctx, r)
+	if err != nil {
+		return err
+	}
+	if result == done && !slices.EqualFunc(again.reads.reads, first.reads.reads, slices.Equal[[]uint64]) {
+		x.world.Fail("request %+v was answered %v first and then %v", r.name, first.reads.reads, again.reads.reads)
+	}
+	before := *r
+	before.name.Number--
+	_, result, err = x.ask(ctx, &before)
+	if result == done {
+		x.world.Fail("request %+v was carried out after the one behind it", before.name)
+	}
+	return err
 }
 
 // note adds a transaction to a history.

@@ -17,7 +17,7 @@
 // minutes, and
 //
 //   - what has survived, by the final watermarks, has everything that a client was told of,
-//     once (I1);
+//     once (I1), and a request that is sent again has its first outcome;
 //   - each transaction has read what the survivors with smaller timestamps had left (I4), and
 //     each snapshot what those up to its own had (I2, I3);
 //   - the members hold that and nothing else (I7), and keep nothing that nobody needs;

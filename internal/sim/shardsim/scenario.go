@@ -81,6 +81,9 @@ func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) error {
 	c.keys = w.Choose("keys", 1, 6)
 	c.snapshotShare = w.Choose("one in so many reads a snapshot", 3, 8)
 	c.amidShare = w.Choose("one in so many amid a gathering", 0, 3)
+	if w.Choose("carried out requests are asked again", 0, 3) == 3 {
+		c.againShare = w.Choose("one in so many is asked again", 1, 8)
+	}
 	c.rest = time.Duration(w.Choose("snapshots are held for ms", 0, 200)) * time.Millisecond
 	c.Start()
 	c.add(w.Choose("clients", 1, 8), time.Duration(w.Choose("pause in ms", 1, 30))*time.Millisecond, c.all)
