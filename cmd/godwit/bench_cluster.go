@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/godwitdb/godwit"
 	"github.com/godwitdb/godwit/bench"
 	"github.com/godwitdb/godwit/bench/tpcc"
 	"github.com/godwitdb/godwit/bench/ycsb"
@@ -31,6 +32,11 @@ const (
 	// networkSessionsMax is how many there can be: what a replica handles at a time of one
 	// connection.
 	networkSessionsMax = 1024
+	// faultsElection is the election timeout when leaders are taken away: that of a database.
+	// Nobody is to be elected in the other runs, and a leader that waits for a busy processor
+	// is no dead one.
+	faultsElection = godwit.DefaultElectionTimeout
+	calmElection   = 3 * time.Second
 )
 
 // clusterOptions are the flags of bench cluster.
@@ -99,6 +105,7 @@ more than how many there are in a second.`,
 			ctx, stop := interruptible(cmd)
 			defer stop()
 			if faults.any() {
+				o.expectFaults(cmd)
 				return failed(o.failover(ctx, cmd, &faults))
 			}
 			return failed(o.measure(ctx, cmd))
@@ -157,7 +164,7 @@ network: another process, which calls the leader over TCP`)
 	f.Float64Var(&o.rate, "rate", 0, "transactions executed per second at most; 0 is no bound")
 	f.IntVar(&o.inFlight, "in-flight", bench.DefaultInFlightMax, "executed transactions that a session keeps unreleased before it waits")
 	f.StringVar(&o.durability, "durability", "disk", "disk: released when a majority has synced; memory: when a majority has received")
-	f.DurationVar(&o.election, "election-timeout", 500*time.Millisecond, "how long a silent leader is waited for at most")
+	f.DurationVar(&o.election, "election-timeout", calmElection, fmt.Sprintf("how long a silent leader is waited for at most; with --kill or --pause by default %v", faultsElection))
 	f.Var(tableFlag{&o.table}, "table", "kind of the tables that are only read by key: ordered or hash; default hash for tpcc, ordered for ycsb++")
 	f.IntVar(&o.warehouses, "warehouses", 0, "tpcc: scale; default one per thread")
 	f.IntVar(&o.items, "items", tpcc.DefaultItems, "tpcc: items and stock rows per warehouse; any other number is not TPC-C")
@@ -202,6 +209,13 @@ func (o *clusterOptions) validate(cmd *cobra.Command) error {
 		}
 	}
 	return nil
+}
+
+// expectFaults sets what is different when leaders are taken away.
+func (o *clusterOptions) expectFaults(cmd *cobra.Command) {
+	if !cmd.Flags().Changed("election-timeout") {
+		o.election = faultsElection
+	}
 }
 
 func (o *clusterOptions) validateClients(cmd *cobra.Command) error {

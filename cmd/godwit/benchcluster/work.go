@@ -134,11 +134,21 @@ func (m *member) turn(ctx context.Context, e bench.Engine, over <-chan struct{})
 	} else {
 		err = m.run(inner, m.setup.Protocol.engine(e), run)
 	}
-	deposed := errors.Is(err, shard.ErrNotLeader)
-	if err != nil && !(run != nil && run.Endless && (deposed || errors.Is(err, context.Canceled))) {
+	deposed := err != nil && (errors.Is(err, shard.ErrNotLeader) || errors.Is(context.Cause(inner), shard.ErrNotLeader))
+	switch {
+	case err == nil || run != nil && run.Endless && (deposed || errors.Is(err, context.Canceled)):
+	case deposed:
+		m.report(Report{Err: m.deposed().Error()})
+	default:
 		m.report(Report{Err: err.Error()})
 	}
 	return deposed
+}
+
+// deposed is what has gone wrong if nobody has done anything to the leader.
+func (m *member) deposed() error {
+	return fmt.Errorf("it has lost the lead, and there is no result: it, or the others, were silent for too long, as on a machine whose processors or disk are busy; "+
+		"run it again with a longer --election-timeout, which was %v", m.setup.ElectionTimeout)
 }
 
 func (m *member) load(ctx context.Context, e bench.Engine) error {
