@@ -15,10 +15,11 @@ func newCheckCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check DIR",
-		Short: "Verify every byte of a data folder",
+		Short: "Verify all that a data folder holds",
 		Long: `Reads everything that is stored in the data folder DIR, a database's or a
-replica's, which must not be open, and reports all that is wrong with it. Nothing is changed, and nothing needs to
-be writable; the folder cannot be opened meanwhile.
+replica's, which must not be open, and reports all that is wrong with it.
+Checksums cover all but the unused space in the log's files. Nothing is changed,
+and nothing needs to be writable; the folder cannot be opened meanwhile.
 
 Exit codes: 0 if nothing is wrong, 1 if something is, 2 if DIR cannot be
 checked: it is in use, holds no database or cannot be read.`,

@@ -46,8 +46,12 @@ func newSimCommand() *cobra.Command {
 	scenarios = append(scenarios, streamsim.Scenarios()...)
 	scenarios = append(scenarios, shardsim.Scenarios()...)
 	var doc strings.Builder
+	width := 0
 	for _, s := range scenarios {
-		fmt.Fprintf(&doc, "  %-10s %s\n", s.Name, s.Doc)
+		width = max(width, len(s.Name))
+	}
+	for _, s := range scenarios {
+		fmt.Fprintf(&doc, "  %-*s  %s\n", width, s.Name, s.Doc)
 	}
 	cmd := &cobra.Command{
 		Use:   "sim",
