@@ -82,5 +82,6 @@ func (g *Group) answer(ctx context.Context, epoch wal.Epoch, rounds wal.RoundNum
 	if resp.epoch = g.epoch; g.epoch != epoch {
 		resp.ok = false
 	}
+	resp.votes = !g.recovering
 	return resp, nil
 }

@@ -71,7 +71,7 @@ func (g *Group) rule(ctx context.Context, reports []report) error {
 		// A leader that a majority does not hear of is none.
 		heard, voters := 0, g.members().Voters
 		for _, id := range voters {
-			if id == g.id || g.rt.Elapsed()-g.reign.peers[id].heard < g.options.ElectionTimeout {
+			if id == g.id || g.present(g.reign.peers[id]) {
 				heard++
 			}
 		}
@@ -174,8 +174,8 @@ func (g *Group) count() {
 		g.advance(number)
 		g.reign.Opened.Set(struct{}{})
 	}
-	if m := g.log.membershipAt(g.log.last()); m.number <= g.committed() && !slices.Contains(m.Voters, g.id) {
-		g.stepDown(g.epoch, 0) // it has been removed
+	if g.leaves() {
+		g.stepDown(g.epoch, 0)
 	}
 }
 

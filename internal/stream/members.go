@@ -99,7 +99,7 @@ func (g *Group) Promote(ctx context.Context, id quorum.NodeID) error {
 		return ErrNotLeader
 	case !slices.Contains(m.Learners, id):
 		return quorum.ErrUnknownNode
-	case p.match < g.committed():
+	case p.match < g.committed() || !p.votes:
 		return ErrBusy // with it more than half of the others would be needed at once
 	}
 	m.Voters, m.Learners = with(m.Voters, id), without(m.Learners, id)
@@ -107,7 +107,7 @@ func (g *Group) Promote(ctx context.Context, id quorum.NodeID) error {
 }
 
 // Remove makes a node no member any more. A leader that removes itself leads until that
-// is durable.
+// is durable and the others can elect one: that is when more than half of them vote.
 func (g *Group) Remove(ctx context.Context, id quorum.NodeID) error {
 	m := g.members().clone()
 	if !slices.Contains(m.All(), id) {
@@ -159,6 +159,25 @@ func (g *Group) change(ctx context.Context, m Members) error {
 	return err
 }
 
+// leaves tells whether this leader has been removed and may go: the others know it, and can elect
+// another. Those who have something to recover elect nobody, and recover it from a leader.
+func (g *Group) leaves() bool {
+	m := g.log.membershipAt(g.log.last())
+	if m.number > g.committed() || slices.Contains(m.Voters, g.id) {
+		return false
+	}
+	votes := 0
+	for _, id := range m.Voters {
+		if p := g.reign.peers[id]; p.votes && p.match >= m.number {
+			votes++
+		}
+	}
+	return votes >= m.quorum()
+}
+
+// present tells whether a member was heard of not long ago.
+func (g *Group) present(p *peer) bool { return g.rt.Elapsed()-p.heard < g.options.ElectionTimeout }
+
 // addMembers appends to the leader's log who the members are.
 func (g *Group) addMembers(m Members) wal.RoundNumber {
 	watermark := g.log.lastWatermark()
@@ -203,7 +222,7 @@ func (g *Group) Successor() (best quorum.NodeID) {
 	match := wal.RoundNumber(0)
 	for _, id := range g.members().Voters {
 		p := g.reign.peers[id]
-		if id != g.id && !p.probing && p.match > match && g.rt.Elapsed()-p.heard < g.options.ElectionTimeout {
+		if id != g.id && !p.probing && p.votes && p.match > match && g.present(p) {
 			best, match = id, p.match
 		}
 	}
@@ -226,8 +245,7 @@ const preferWaits = 64
 // prefer lets the preferred member lead if it can.
 func (g *Group) prefer(ctx context.Context) {
 	id := g.options.Preferred
-	if p := g.reign.peers[id]; p == nil || id == g.id || !g.isVoter(id) || p.probing || p.match < g.reign.Barrier ||
-		g.rt.Elapsed()-p.heard >= g.options.ElectionTimeout || g.rt.Elapsed() < g.preferAt {
+	if p := g.reign.peers[id]; p == nil || id == g.id || !g.isVoter(id) || p.probing || p.match < g.reign.Barrier || !p.votes || !g.present(p) || g.rt.Elapsed() < g.preferAt {
 		return
 	}
 	g.preferWait = min(max(2*g.preferWait, g.options.ElectionTimeout), preferWaits*g.options.ElectionTimeout)

@@ -22,6 +22,7 @@ type peer struct {
 	cancel   context.CancelFunc
 
 	probing  bool // where its log matches is not known
+	votes    bool // as it said last
 	inflight int  // requests without an answer
 	bytes    uint64
 	window   window
@@ -138,7 +139,7 @@ func (g *Group) exchange(ctx context.Context, p *peer) {
 		case !g.observe(resp.epoch):
 			return nil // an answer to an earlier epoch, or the end of this one
 		}
-		p.heard, p.question = max(p.heard, out.at), max(p.question, question)
+		p.heard, p.question, p.votes = max(p.heard, out.at), max(p.question, question), resp.votes
 		p.window.answered(g.rt.Elapsed(), out)
 		g.confirm()
 		if resp.ok {
@@ -167,7 +168,7 @@ func (g *Group) beat(ctx context.Context, p *peer) {
 		short, cancel := quorum.WithTimeout(ctx, g.options.ElectionTimeout/2)
 		defer cancel()
 		if resp, err := g.methods.append.Call(short, g.endpoint, p.id, req); err == nil && g.observe(resp.epoch) {
-			p.heard, p.question = max(p.heard, sent), max(p.question, question)
+			p.heard, p.question, p.votes = max(p.heard, sent), max(p.question, question), resp.votes
 			g.confirm()
 		}
 		return nil // what it lacks is found out by who sends rounds

@@ -363,6 +363,26 @@ func change(t *testing.T, c *Cluster, want error, f func(ctx context.Context, g 
 	}
 }
 
+// A leader does not leave before those who stay could elect another: with Memory a member that has
+// restarted does not vote before a leader has said what it may have forgotten.
+func TestLeaderWaitsForVoters(t *testing.T) {
+	w, c := started(t, stream.Options{Durability: stream.Memory})
+	pass(t, w, time.Second)
+	first := c.leader()
+	n := c.members[1+first.node.ID()%3].node
+	n.Crash(true)
+	n.Start()
+	run(t, w, 10*time.Second, func() bool { return c.members[n.ID()].works() })
+	if !c.members[n.ID()].group.Status().Recovering {
+		t.Fatal("it votes at once")
+	}
+	change(t, c, nil, func(ctx context.Context, g *stream.Group) error { return g.Remove(ctx, first.node.ID()) })
+	c.succeeds(t, first)
+	if err := c.Settle(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The waits of a run with slow members show no slowness that propagates.
 func TestNoSlownessPropagates(t *testing.T) {
 	for i, f := range sim.SlowFaults() {

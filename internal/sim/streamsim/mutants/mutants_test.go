@@ -195,5 +195,8 @@ func TestDirectedAreFound(t *testing.T) {
 		{Name: "an epoch is granted again to who has got it", File: electionGo, Tests: "^TestFirstLeaderLosesItsDisk$", Edits: []string{
 			"over := req.epoch <= g.epoch\n", "over := req.epoch < g.epoch || req.epoch == g.epoch && g.vote != from\n",
 		}},
+		{Name: "a leader leaves those who do not vote", File: "internal/stream/members.go", Tests: "^TestLeaderWaitsForVoters$", Edits: []string{
+			"p.votes && p.match >= m.number", "p.match >= m.number",
+		}},
 	})
 }
