@@ -107,8 +107,13 @@ func (d *driver) transaction(start time.Duration) (time.Duration, error) {
 		return end, err
 	}
 	k.executedLatency.record(end - start)
-	d.window.push(pending{ts: ts, start: start, kind: kind, rolledBack: err != nil})
-	d.release(end)
+	if d.window.len() > 0 || ts > d.session.Released() {
+		d.window.push(pending{ts: ts, start: start, kind: kind, rolledBack: err != nil})
+		d.release(end)
+		return end, nil
+	}
+	d.released(k, end-start, err != nil)
+	d.publish(end)
 	return end, nil
 }
 
@@ -116,14 +121,23 @@ func (d *driver) transaction(start time.Duration) (time.Duration, error) {
 func (d *driver) release(now time.Duration) {
 	released := d.session.Released()
 	for p := d.window.oldest(); p != nil && p.ts <= released; p = d.window.oldest() {
-		k := &d.current.kinds[p.kind]
-		if !p.rolledBack {
-			k.released++
-			d.news.released++
-		}
-		k.releasedLatency.record(now - p.start)
+		d.released(&d.current.kinds[p.kind], now-p.start, p.rolledBack)
 		d.window.pop()
 	}
+	d.publish(now)
+}
+
+// released counts a transaction that is released.
+func (d *driver) released(k *kindTally, latency time.Duration, rolledBack bool) {
+	if !rolledBack {
+		k.released++
+		d.news.released++
+	}
+	k.releasedLatency.record(latency)
+}
+
+// publish tells those who watch the run, now and then.
+func (d *driver) publish(now time.Duration) {
 	if now-d.news.at >= livePeriod {
 		d.news.publish(d.run.config.Live, now)
 	}

@@ -25,31 +25,38 @@ func pattern(number uint64, field int, counter uint64) uint64 {
 func fillField(f []byte, number uint64, field int, counter uint64) {
 	binary.LittleEndian.PutUint64(f[fieldNumber:], number)
 	binary.LittleEndian.PutUint64(f[fieldCounter:], counter)
-	word, at := pattern(number, field, counter), fieldPattern
-	for ; at+8 <= len(f); at += 8 {
-		binary.LittleEndian.PutUint64(f[at:], word)
-		word++
+	word, words := pattern(number, field, counter), f[fieldPattern:]
+	// A part of a word at the end goes first: it is stored with what comes before it.
+	if part := len(words) % 8; part > 0 {
+		binary.LittleEndian.PutUint64(f[len(f)-8:], (word+uint64(len(words)/8))<<(64-8*part))
 	}
-	for ; at < len(f); at++ {
-		f[at] = byte(word)
-		word >>= 8
+	for ; len(words) >= 32; words, word = words[32:], word+4 {
+		binary.LittleEndian.PutUint64(words, word)
+		binary.LittleEndian.PutUint64(words[8:], word+1)
+		binary.LittleEndian.PutUint64(words[16:], word+2)
+		binary.LittleEndian.PutUint64(words[24:], word+3)
+	}
+	for ; len(words) >= 8; words, word = words[8:], word+1 {
+		binary.LittleEndian.PutUint64(words, word)
 	}
 }
 
 // fieldIntact reports whether a field is what fillField makes of its counter.
 func fieldIntact(f []byte, number uint64, field int) bool {
-	if binary.LittleEndian.Uint64(f[fieldNumber:]) != number {
-		return false
+	wrong := binary.LittleEndian.Uint64(f[fieldNumber:]) ^ number
+	word, words := pattern(number, field, counterOf(f)), f[fieldPattern:]
+	for ; len(words) >= 32; words, word = words[32:], word+4 {
+		wrong |= binary.LittleEndian.Uint64(words) ^ word
+		wrong |= binary.LittleEndian.Uint64(words[8:]) ^ (word + 1)
+		wrong |= binary.LittleEndian.Uint64(words[16:]) ^ (word + 2)
+		wrong |= binary.LittleEndian.Uint64(words[24:]) ^ (word + 3)
 	}
-	word, at := pattern(number, field, counterOf(f)), fieldPattern
-	wrong := uint64(0)
-	for ; at+8 <= len(f); at += 8 {
-		wrong |= binary.LittleEndian.Uint64(f[at:]) ^ word
-		word++
+	for ; len(words) >= 8; words, word = words[8:], word+1 {
+		wrong |= binary.LittleEndian.Uint64(words) ^ word
 	}
-	for ; at < len(f); at++ {
-		wrong |= uint64(f[at] ^ byte(word))
-		word >>= 8
+	if part := len(words); part > 0 {
+		unused := 64 - 8*part
+		wrong |= (binary.LittleEndian.Uint64(f[len(f)-8:])>>unused ^ word) << unused
 	}
 	return wrong == 0
 }

@@ -27,7 +27,12 @@ func newInput(perTxn int) input {
 
 func (in *input) locate(format KeyFormat) {
 	for i, n := range in.numbers {
-		in.keys[i] = format.appendKey(in.keyBytes[i][:0], n)
+		if format == BinaryKeys { // as appendKey does, without its general form
+			binary.BigEndian.PutUint64(in.keyBytes[i][:], n)
+			in.keys[i] = in.keyBytes[i][:8]
+		} else {
+			in.keys[i] = format.appendKey(in.keyBytes[i][:0], n)
+		}
 	}
 }
 

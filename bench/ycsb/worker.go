@@ -32,13 +32,19 @@ func (k *worker) draw(in *input) {
 // Run implements bench.Worker.
 func (k *worker) Run() (kind bench.Kind, ts bench.Timestamp, err error) {
 	x := k.executor
-	newest := &k.drawn[(k.turn+len(k.drawn)-1)%len(k.drawn)]
-	k.draw(newest)
 	x.input = &k.drawn[k.turn]
+	before := k.turn - 1
+	if before < 0 {
+		before = len(k.drawn) - 1
+	}
+	newest := &k.drawn[before]
+	k.draw(newest)
 	if x.input != newest {
 		x.later = newest
 	}
-	k.turn = (k.turn + 1) % len(k.drawn)
+	if k.turn++; k.turn == len(k.drawn) {
+		k.turn = 0
+	}
 	kind, fn := x.kind, x.fns[x.op]
 	if x.op.readOnly() {
 		ts, err = k.session.View(fn)

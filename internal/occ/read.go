@@ -50,8 +50,11 @@ func (tx *Tx) GetMany(t *Table, keys, values [][]byte) error {
 		if tx.mode == modeSnapshot {
 			v, err = tx.snapshotFound(t, key, found[i])
 		} else {
-			h := tx.hash(t, key)
+			var h uint64
 			var own *write
+			if tx.mode == modeUpdate {
+				h = tx.hash(t, key)
+			}
 			if len(tx.writes.entries) > 0 {
 				own = tx.writes.find(h, t, key)
 			}
@@ -79,14 +82,16 @@ func (w *write) result() ([]byte, error) {
 }
 
 // readFound reads what an index lookup has found and notes what validation
-// needs.
+// needs. The hash is for the writes that may follow, so a view needs none.
 func (tx *Tx) readFound(t *Table, key []byte, hash uint64, f index.Found) ([]byte, error) {
 	for {
 		if f.Rec == 0 {
 			if !tx.nodes.add(f.Node, f.Version) {
 				return nil, tx.fail(ErrConflict)
 			}
-			tx.remember(hash, 0, 0)
+			if tx.mode == modeUpdate {
+				tx.remember(hash, 0, 0)
+			}
 			return nil, ErrNotFound
 		}
 		value, word, err := tx.readRecord(f.Rec)
@@ -98,7 +103,9 @@ func (tx *Tx) readFound(t *Table, key []byte, hash uint64, f index.Found) ([]byt
 			continue
 		}
 		tx.noteRead(f.Rec, word)
-		tx.remember(hash, f.Rec, word)
+		if tx.mode == modeUpdate {
+			tx.remember(hash, f.Rec, word)
+		}
 		if word&record.Absent != 0 {
 			return nil, ErrNotFound
 		}

@@ -322,7 +322,10 @@ func (tx *Tx) spin(n *int) bool {
 // remember notes a read, the last one in reads, for a write that may follow; rec
 // is 0 if the key is missing.
 func (tx *Tx) remember(hash uint64, rec arena.Ref, word record.Word) {
-	tx.recent[hash%recentReads] = recentRead{hash, rec, word, tx.recentGen, int32(len(tx.reads) - 1)}
+	// One by one: a struct would be put together on the stack and then copied in larger
+	// pieces, which a processor does not do before the smaller stores have left it.
+	r := &tx.recent[hash%recentReads]
+	r.hash, r.rec, r.word, r.gen, r.read = hash, rec, word, tx.recentGen, int32(len(tx.reads)-1)
 }
 
 // Fail makes the attempt end with err: it does not commit. A second call

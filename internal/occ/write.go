@@ -80,7 +80,7 @@ func (tx *Tx) buffer(t *Table, key, value []byte, del bool) error {
 	h := tx.hash(t, key)
 	w := tx.writes.find(h, t, key)
 	if w == nil {
-		w = tx.writes.add(write{table: t, key: tx.scratch.copy(key), hash: h})
+		w = tx.writes.add(t, tx.scratch.copy(key), h)
 		if r := &tx.recent[h%recentReads]; r.hash == h && r.gen == tx.recentGen {
 			if r.rec == 0 {
 				w.missing = true

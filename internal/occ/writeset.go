@@ -66,9 +66,11 @@ func (s *writeSet) find(hash uint64, t *Table, key []byte) *write {
 
 // add appends an entry for a key that the set does not have. The pointer is
 // good until the next add.
-func (s *writeSet) add(w write) *write {
-	s.entries = append(s.entries, w)
+func (s *writeSet) add(t *Table, key []byte, hash uint64) *write {
+	s.entries = append(s.entries, write{})
 	n := len(s.entries)
+	w := &s.entries[n-1]
+	w.table, w.key, w.hash = t, key, hash
 	if n > writeSetSmall {
 		if 2*n > len(s.slots) {
 			s.rehash(max(8*writeSetSmall, 2*len(s.slots)))
@@ -76,7 +78,7 @@ func (s *writeSet) add(w write) *write {
 			s.place(int32(n - 1))
 		}
 	}
-	return &s.entries[n-1]
+	return w
 }
 
 func (s *writeSet) place(i int32) {

@@ -19,7 +19,7 @@ func TestOwnWritesAgainstAnOracle(t *testing.T) {
 	for _, w := range manyWrites(shortRunMin) {
 		w.table = tables[w.key[7]%3]
 		has[fmt.Sprint(w.table.id, string(w.key))] = true
-		s.add(w)
+		s.add(w.table, w.key, w.hash)
 	}
 	shorts := 0 // scans that had a short run
 	for round := range 1000 {
@@ -27,7 +27,7 @@ func TestOwnWritesAgainstAnOracle(t *testing.T) {
 			table, key := tables[rng.IntN(3)], fmt.Append(nil, rng.IntN(1e6))
 			if id := fmt.Sprint(table.id, string(key)); !has[id] {
 				has[id] = true
-				s.add(write{table: table, key: key})
+				s.add(table, key, 0)
 			}
 		}
 		table, reverse := tables[rng.IntN(3)], rng.IntN(2) == 0
