@@ -172,8 +172,8 @@ func (g *Group) poll(ctx context.Context, req voteReq) ([]report, error) {
 	}
 	err := votes.Need(m.quorum(), accepts).Wait(ctx)
 	if err == nil && !req.pre {
-		// Others can be a majority before the own disk has the epoch. Who led it and
-		// forgot would win it again, and give its numbers to other rounds.
+		// Others can be a majority before the own disk has the epoch. Who led it and forgot
+		// would ask for it again, and if granted, give its numbers to other rounds.
 		err = g.disk.durable.Wait(ctx, g.promised)
 	}
 	if err != nil || g.epoch != epoch || g.retired {
