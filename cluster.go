@@ -163,6 +163,10 @@ type ClusterStatus struct {
 	// DiskFull: this replica's log waits for room on the disk, and goes on by itself when there is some. Until
 	// then the replica acknowledges nothing that is new. While a majority waits, nothing is released.
 	DiskFull bool
+	// Refused, if not nil, says which connections with other nodes were refused in the last seconds, here or
+	// there, and why: another cluster, an unknown node, two nodes of one name, a wrong version or
+	// certificate. It matches quorum.ErrRefused, and does not go away before a configuration is mended.
+	Refused error
 	// Released is up to where this replica has everything that is released. It grows with
 	// the leader's, a little behind.
 	Released Timestamp

@@ -15,6 +15,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/env/faultfs"
 	"github.com/godwitdb/godwit/internal/folder"
+	"github.com/godwitdb/godwit/quorum"
 )
 
 // testCluster is a group of replicas in this process, which talk over TCP.
@@ -386,6 +387,31 @@ func TestClusterRefusals(t *testing.T) {
 	}
 	if err := openDB(t, t.TempDir(), small()).AwaitLeading(t.Context()); err == nil {
 		t.Error("an embedded database leads")
+	}
+}
+
+// TestClusterSaysWhoIsRefused: who cannot have a majority because nodes refuse each other hears why.
+func TestClusterSaysWhoIsRefused(t *testing.T) {
+	c := newTestCluster(t, 2, func(o *Options) { o.Cluster.ID = ClusterID{byte(o.Cluster.Node)} })
+	for id, db := range c.nodes {
+		for {
+			s, err := db.Status(c.ctx)
+			must(t, err)
+			if errors.Is(s.Refused, quorum.ErrRefused) {
+				break
+			}
+			select {
+			case <-c.ctx.Done():
+				t.Fatal("nobody refuses")
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+		ctx, cancel := context.WithTimeout(c.ctx, 20*time.Millisecond)
+		err := db.Update(ctx, func(*Tx) error { return nil })
+		cancel()
+		if !errors.Is(err, ErrUnavailable) || !errors.Is(err, quorum.ErrRefused) || !strings.Contains(err.Error(), "cluster") {
+			t.Errorf("node %d: %v", id, err)
+		}
 	}
 }
 

@@ -45,7 +45,8 @@ type replica struct {
 		changed chan struct{}
 		peers   map[NodeID]string
 	}
-	tables replicaTables
+	tables   replicaTables
+	refusals refusals
 	// closeErr is what went wrong in closing replicas. Whoever waits for supervise reads it.
 	closeErr error
 }
@@ -128,6 +129,7 @@ func (r *replica) open(ctx context.Context, n *openReplica) (err error) {
 	n.endpoint = quorum.NewEndpoint(n.rt, n.tcp, quorum.Options{Cluster: c.ID, FrameBytesMax: replicaFrameBytesMax, OutboxBytesMax: replicaOutboxBytesMax}, nil)
 	n.endpoint.OnRefused(func(err *quorum.RefusedError) {
 		r.db.logger.Warn("a connection was refused", "error", err)
+		r.refusals.note(err)
 	})
 	disk := shard.Disk{FS: r.db.opts.fs, Dir: r.db.dir, Identity: shard.Identity{Cluster: wal.DatabaseID(c.ID), Node: c.Node}, SegmentBytes: r.db.opts.LogSegmentBytes, Refill: c.Refill}
 	if m := r.db.opts.Metrics; m != nil {

@@ -42,7 +42,7 @@ func (db *DB) Status(ctx context.Context) (s ClusterStatus, err error) {
 	err = db.task(ctx, "status", func(_ context.Context, n *openReplica) error {
 		g := n.Group().Status()
 		_, err := n.Leading()
-		s = ClusterStatus{Node: n.rt.Node(), Leader: g.Leader, Leading: err == nil, Epoch: uint64(g.Epoch), Recovering: g.Recovering, OtherFolder: g.OtherFolder, DiskFull: g.Full, Damaged: g.Damaged,
+		s = ClusterStatus{Node: n.rt.Node(), Leader: g.Leader, Leading: err == nil, Epoch: uint64(g.Epoch), Recovering: g.Recovering, OtherFolder: g.OtherFolder, DiskFull: g.Full, Damaged: g.Damaged, Refused: db.replica.refusals.recent(),
 			Released: Timestamp(n.Released()), Members: g.Members.Voters, Learners: g.Members.Learners}
 		if g.Silent {
 			s.Leader = 0

@@ -264,7 +264,7 @@ func (r *replica) table(name string) (*Table, error) {
 	case name == "" || errors.Is(err, ErrNotFound):
 		return nil, fmt.Errorf("%w: %q", ErrNoTable, name)
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, r.unavailable(err)
 	}
 	return found[0], nil
 }

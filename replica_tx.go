@@ -58,7 +58,7 @@ func (r *replica) transact(ctx context.Context, run execution, fn func(*Tx) erro
 		case cerr == nil:
 			return o, err
 		case !o.nothingLeft(cerr):
-			return executed{}, o.uncertain(cerr)
+			return executed{}, r.uncertain(&o, cerr)
 		}
 	}
 }
@@ -84,7 +84,7 @@ func (r *replica) awaitLead(ctx context.Context) (*openReplica, error) {
 			}
 		}
 		if ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+			err = r.unavailable(err)
 		}
 		return nil, err
 	}
@@ -119,11 +119,11 @@ func (o *executed) nothingLeft(err error) bool {
 }
 
 // uncertain says what another error of certain means.
-func (o *executed) uncertain(err error) error {
+func (r *replica) uncertain(o *executed, err error) error {
 	if o.wrote {
 		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return r.unavailable(err)
 }
 
 // outside returns an error as users see it.
