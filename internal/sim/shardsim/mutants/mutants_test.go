@@ -53,7 +53,7 @@ func wrong() []mutant.Mutant {
 		{Name: "a snapshot of what is executed is not waited for", File: snapshotGo, Seed: 15, Edits: []string{
 			"	if _, err := certain.Wait(ctx); err != nil {\n", "	if err := ctx.Err(); err != nil {\n",
 		}},
-		{Name: "a fetched checkpoint goes with the old log", File: folderGo, Seed: 171, Edits: []string{
+		{Name: "a fetched checkpoint goes with the old log", File: folderGo, Seed: 560, Edits: []string{
 			"	if f.has(base) {\n", "	if f.has(base) || base.Number > 0 {\n",
 		}},
 		{Name: "results are released up to a round's last timestamp", File: leadGo, Seed: 558, Edits: []string{
