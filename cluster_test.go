@@ -406,7 +406,7 @@ func TestClusterSaysWhoIsRefused(t *testing.T) {
 			case <-time.After(5 * time.Millisecond):
 			}
 		}
-		ctx, cancel := context.WithTimeout(c.ctx, 20*time.Millisecond)
+		ctx, cancel := context.WithTimeout(c.ctx, 200*time.Millisecond)
 		err := db.Update(ctx, func(*Tx) error { return nil })
 		cancel()
 		if !errors.Is(err, ErrUnavailable) || !errors.Is(err, quorum.ErrRefused) || !strings.Contains(err.Error(), "cluster") {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -440,6 +441,25 @@ func TestProofMissingAndCutFiles(t *testing.T) {
 	}
 	if parts < 3 || segments < 6 {
 		t.Errorf("only %d cuts of checkpoint parts and %d of segments were found\n%s", parts, segments, strings.Join(f.Names(), "\n"))
+	}
+}
+
+// TestMissingFirstSegment: a log whose only segment is gone says so first, and not that the one prepared
+// behind it is empty.
+func TestMissingFirstSegment(t *testing.T) {
+	dir := t.TempDir()
+	db, err := Open(dir, small())
+	must(t, err)
+	mustTable(t, db, "t", Ordered)
+	must(t, db.Close())
+	segments, err := filepath.Glob(filepath.Join(dir, folder.Log, "*.seg"))
+	if must(t, err); len(segments) != 2 {
+		t.Fatalf("the segments are %v", segments)
+	}
+	must(t, os.Remove(segments[0]))
+	var damage *CorruptionError
+	if db, err = Open(dir, small()); !errors.As(err, &damage) || damage.File != segments[0] {
+		t.Errorf("%v, %v", db, err)
 	}
 }
 

@@ -161,6 +161,9 @@ func (c *chain) dropUnused(files []candidate, report func(error)) ([]candidate, 
 	}
 	if len(files) == 1 && last.number > 1 {
 		// The one before goes only when this one has a header.
+		if last.zero { // as when nothing was begun in it
+			report(dberr.Corrupt(segmentName(c.dir, last.number-1), 0, "the segment is missing before segment %d, which has no header yet", last.number))
+		}
 		report(last.err)
 		return nil, nil
 	}
