@@ -58,8 +58,21 @@ func faultCases(victim int, faults ...Fault) (cases []Case) {
 // nobodyWaits runs cases and demands that half of the requests take much less than
 // what a slow member takes, which is away by 50 ms, or syncs for 100 ms. What it
 // costs exactly is measured by godwit sim slow --sockets: beside other tests a few
-// per cent mean nothing.
+// per cent mean nothing. Those may take the processors away for as long as that, too, so what
+// looks slow is looked at again: who waited for a slow member would do so every time.
 func nobodyWaits(t *testing.T, p Protocol, window time.Duration, cases []Case) {
+	t.Helper()
+	const attempts = 3
+	for range attempts {
+		if cases = slowCases(t, p, window, cases); len(cases) == 0 {
+			return
+		}
+	}
+	t.Errorf("half of the requests take too long, each of %d times, with %v", attempts, cases)
+}
+
+// slowCases runs cases and returns those in which requests took long.
+func slowCases(t *testing.T, p Protocol, window time.Duration, cases []Case) (slow []Case) {
 	t.Helper()
 	trial := short(t, p)
 	trial.Window = window
@@ -71,9 +84,10 @@ func nobodyWaits(t *testing.T, p Protocol, window time.Duration, cases []Case) {
 		name := fmt.Sprintf("%s, member %d, %s", p.Name, cases[i].Victim+1, cases[i].Fault.Name)
 		t.Logf("%-30s %v, without it %v", name, r.Faulty, r.Healthy)
 		if r.Healthy.PerSecond == 0 || r.Faulty.PerSecond == 0 || r.Faulty.P50 > max(40*time.Millisecond, 5*r.Healthy.P50) {
-			t.Errorf("%s: half of the requests take more than %v, %v without it", name, r.Faulty.P50, r.Healthy.P50)
+			slow = append(slow, cases[i])
 		}
 	}
+	return slow
 }
 
 // On real sockets and files nobody waits for a slow member that does not lead. It
