@@ -49,8 +49,8 @@ const (
 // fdatasync does: if the file's size or its blocks have changed, by this write or one
 // before (blocks that were only reserved, say), the system commits that to its journal too. But
 // of the data it vouches for this write's alone: on a disk that can write past its
-// cache, earlier writes may still be in there. So nothing is started on a file that has some
-// which were not synced.
+// cache, earlier writes may still be in there. So no durable one is started on a file that has
+// some which were not synced.
 type syncer struct {
 	context uintptr
 	// news is readable when something is done. Its descriptor is taken once, because
@@ -63,9 +63,11 @@ type syncer struct {
 	file   *osFile
 	p      []byte
 	offset int64
-	block  controlBlock
-	wake   func()
-	closed atomic.Bool
+	// durable tells whether the write is.
+	durable bool
+	block   controlBlock
+	wake    func()
+	closed  atomic.Bool
 }
 
 // NewSyncer implements SyncerFS.
@@ -105,14 +107,18 @@ func (s *syncer) Poll() bool {
 }
 
 // Start implements Syncer.
-func (s *syncer) Start(f File, p []byte, offset int64) bool {
+func (s *syncer) Start(f File, p []byte, offset int64, durable bool) bool {
 	file, ok := f.(*osFile)
-	if !ok || len(p) == 0 || file.unsynced.Load() || file.waitsOnly.Load() || !file.direct.Load() || !aligned(p, offset) {
+	if !ok || len(p) == 0 || durable && file.unsynced.Load() || file.waitsOnly.Load() || !file.direct.Load() || !aligned(p, offset) {
 		return false
 	}
-	s.file, s.p, s.offset = file, p, offset
+	s.file, s.p, s.offset, s.durable = file, p, offset, durable
+	how := uint32(0)
+	if durable {
+		how = unix.RWF_DSYNC
+	}
 	s.block = controlBlock{
-		writeHow: unix.RWF_DSYNC, opcode: opWrite, fd: uint32(file.fd),
+		writeHow: how, opcode: opWrite, fd: uint32(file.fd),
 		buf: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p)))), bytes: uint64(len(p)), offset: offset,
 		flags: flagNotify, notify: uint32(s.newsFD),
 	}
@@ -165,14 +171,16 @@ func (s *syncer) finish(result int64) error {
 	err := unix.Errno(max(0, -result))
 	switch {
 	case result == int64(len(p)):
-		file.unsynced.Store(false)
+		if s.durable {
+			file.unsynced.Store(false)
+		}
 		return nil
 	case result < 0 && !unknown(err):
 		return &os.PathError{Op: "write", Path: file.Name(), Err: err}
 	}
 	// Some of it, or nothing because the file's system cannot.
 	file.waitsOnly.Store(result < 0)
-	if _, err := file.WriteAt(p, s.offset); err != nil {
+	if _, err := file.WriteAt(p, s.offset); err != nil || !s.durable {
 		return err
 	}
 	return file.Sync()

@@ -68,7 +68,7 @@ func TestSyncer(t *testing.T) {
 	for i := range 20 {
 		p := directBlock(8<<10, byte('a'+i))
 		at := int64(i%4) * int64(len(p))
-		if !s.Start(f, p, at) {
+		if !s.Start(f, p, at, true) {
 			t.Fatal("the file system cannot")
 		}
 		for i%2 == 0 && !s.Poll() {
@@ -100,7 +100,7 @@ func TestSyncer(t *testing.T) {
 			t.Fatalf("write %d is not in the file: %v", i, err)
 		}
 	}
-	if !s.Start(f, directBlock(directBytes, 'z'), 0) {
+	if !s.Start(f, directBlock(directBytes, 'z'), 0, true) {
 		t.Error("nothing is started any more")
 	}
 	if err := s.Close(); err != nil {
@@ -123,7 +123,7 @@ func TestSyncerDeclines(t *testing.T) {
 	p := directBlock(directBytes, 'x')
 	declines := func(why string, f File, p []byte, at int64) {
 		t.Helper()
-		if s.Start(f, p, at) {
+		if s.Start(f, p, at, true) {
 			t.Errorf("started: %s", why)
 			for done := false; !done; {
 				done, _ = s.Done()
@@ -137,6 +137,15 @@ func TestSyncerDeclines(t *testing.T) {
 		t.Fatal(err)
 	}
 	declines("behind a write that was not synced", f, p, 0)
+	if !s.Start(f, p, 0, false) {
+		t.Error("a write that is not to be durable is not started behind one that is not")
+	}
+	for done := false; !done; {
+		if done, err = s.Done(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	declines("behind a write of its own that was not synced", f, p, 0)
 	if err := f.Sync(); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +165,7 @@ func TestSyncerDeclines(t *testing.T) {
 // A result that says that the file's system cannot is no failure, and asked for once. Others are.
 func TestSyncerResults(t *testing.T) {
 	f := openDirect(t, OS())
-	s := &syncer{}
+	s := &syncer{durable: true}
 	p := directBlock(2*directBytes, 'x')
 	for _, c := range []struct {
 		result          int64

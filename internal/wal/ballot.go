@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
@@ -48,9 +49,9 @@ func (id *FolderID) UnmarshalText(text []byte) error {
 type Ballot struct {
 	Epoch Epoch
 	Vote  uint32 // 0 if it has not voted
-	// Whole: all rounds that the member has acknowledged are on its disk, and it does not
-	// acknowledge any more before it has put a ballot that does not say so.
-	Whole bool
+	// Ahead: the member acknowledges rounds before they are on its disk, which may lose them in a
+	// crash. It does not before it has put a ballot that says so.
+	Ahead bool
 	// Lost: the member may have acknowledged rounds that it has lost for good, and does
 	// not have again yet.
 	Lost bool
@@ -74,11 +75,11 @@ func (s *ballotSlot) put(b []byte, slot int64) {
 	le.PutUint32(b[48:], s.Vote)
 	le.PutUint32(b[52:], uint32(slot))
 	copy(b[56:], s.folder[:])
-	if s.Whole {
-		b[72] = 1
-	}
 	if s.Lost {
 		b[73] = 1
+	}
+	if s.Ahead {
+		b[74] = 1
 	}
 	sealBlock(b, ballotMagic, ballotVersion)
 }
@@ -98,7 +99,7 @@ func decodeBallotSlot(file string, slot int64, b []byte) (ballotSlot, error) {
 	s.Epoch = Epoch(le.Uint64(b[40:]))
 	s.Vote = le.Uint32(b[48:])
 	copy(s.folder[:], b[56:])
-	s.Whole, s.Lost = b[72] == 1, b[73] == 1
+	s.Lost, s.Ahead = b[73] == 1, b[74] == 1
 	if got := le.Uint32(b[52:]); s.sequence == 0 || int64(got) != slot || s.folder == (FolderID{}) {
 		return s, dberr.Corrupt(file, slot*blockBytes, "a ballot of slot %d, write %d, folder %v", got, s.sequence, s.folder)
 	}
@@ -221,3 +222,26 @@ func (f *BallotFile) Folder() FolderID { return f.known.folder }
 
 // Close closes the file.
 func (f *BallotFile) Close() error { return f.file.Close() }
+
+// CheckBallot verifies a member's ballot and returns it. It reads alone. One slot that is
+// damaged is a problem: the next one would take the promises of the member with it.
+func CheckBallot(fsys env.FS, name string, id DatabaseID) (b Ballot, problem error, err error) {
+	f, err := fsys.OpenRead(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return b, dberr.Corrupt(name, 0, "the file is missing"), nil
+	}
+	if err != nil {
+		return b, nil, err
+	}
+	defer f.Close()
+	newest, same, err := readBallot(f, name, id)
+	switch {
+	case errors.Is(err, dberr.ErrCorrupt), errors.Is(err, dberr.ErrNewerFormat), errors.Is(err, dberr.ErrOlderFormat):
+		return b, err, nil
+	case err != nil:
+		return b, nil, err
+	case !same:
+		problem = dberr.Corrupt(name, 0, "its two copies are not the same; it is mended when the replica is opened")
+	}
+	return newest.Ballot, problem, nil
+}

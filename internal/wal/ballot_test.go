@@ -56,7 +56,7 @@ func TestBallotSurvivesCrashes(t *testing.T) {
 		return nil
 	})
 	for e := range Epoch(30) {
-		next = Ballot{Epoch: e + 1, Vote: uint32(e % 3), Whole: e%2 == 0}
+		next = Ballot{Epoch: e + 1, Vote: uint32(e % 3), Ahead: e%2 == 0}
 		must(t, b.Put(next))
 		put = next
 	}

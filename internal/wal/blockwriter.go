@@ -66,10 +66,10 @@ func (w *blockWriter) writeHeader(file env.File, h *segmentHeader) error {
 	return file.Sync()
 }
 
-// start has a syncer write what is not written yet, and make it durable, if it can. Nothing
-// may be put before that is done, and written called.
-func (w *blockWriter) start(s env.Syncer) bool {
-	return len(w.buf) > 0 && s.Start(w.file, w.buf, w.at)
+// start has a syncer write what is not written yet, and make it durable if that is asked
+// for, if it can. Nothing may be put before that is done, and written called.
+func (w *blockWriter) start(s env.Syncer, durable bool) bool {
+	return s != nil && len(w.buf) > 0 && s.Start(w.file, w.buf, w.at, durable)
 }
 
 // written says that all that was put is written.

@@ -49,19 +49,13 @@ type candidate struct {
 	err    error // of the header
 }
 
-// loadChain reads the headers of all segments and checks that they fit. What is
-// wrong goes to report, and loadChain goes on as well as it can; an error that it
-// returns ends everything (the disk can not be read).
+// loadChain reads the headers of all segments and checks that they fit, and that they begin
+// with what is needed behind a checkpoint at from. What is wrong goes to report, and
+// loadChain goes on as well as it can; an error that it returns ends everything (the disk can
+// not be read).
 func loadChain(fsys env.FS, dir string, id DatabaseID, reach Reach, from hlc.Timestamp, report func(error)) (*chain, error) {
 	c := &chain{fs: fsys, dir: dir, id: id, reach: reach, broken: map[SegmentNumber]bool{}}
 	return c, c.load(from, report)
-}
-
-// loadTape is loadChain for a Tape. Whether the log begins early enough is known to
-// who has the checkpoint.
-func loadTape(fsys env.FS, dir string, id DatabaseID, reach Reach, report func(error)) (*chain, error) {
-	c := &chain{fs: fsys, dir: dir, id: id, reach: reach, broken: map[SegmentNumber]bool{}}
-	return c, c.load(hlc.Max, report)
 }
 
 func (c *chain) load(from hlc.Timestamp, report func(error)) error {
@@ -193,7 +187,7 @@ func (c *chain) hasRounds(f *candidate) (bool, error) {
 	if f.zero {
 		end = min(end, 2*blockBytes)
 	}
-	r := newRoundReader(file, f.name, &segmentHeader{id: c.id, number: f.number}, end, newChunkPool())
+	r := newRoundReader(file, f.name, &segmentHeader{id: c.id, number: f.number}, end, newChunkPool(scanBytes))
 	defer r.close()
 	_, _, ok, err := r.find(blockBytes, func(roundHeader) bool { return true })
 	return ok, err

@@ -3,7 +3,6 @@ package wal
 import (
 	"context"
 	"errors"
-	"io"
 
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
@@ -23,6 +22,8 @@ type CheckOptions struct {
 	// the file that has it, for errors.
 	From     hlc.Timestamp
 	FromFile string
+	// Replica: a Tape has written it, in which rounds take the place of others.
+	Replica bool
 }
 
 // CheckReport is what Check has found.
@@ -41,11 +42,11 @@ type CheckReport struct {
 	Problems []error
 }
 
-// Check verifies everything that Recover would read, and goes on where that
-// would give up. Its error says why it could not go on: the disk can not be read,
-// or ctx has ended.
+// Check verifies everything that is read when the log is opened and replayed, and goes on
+// where that would give up. Its error says why it could not go on: the disk can not be
+// read, or ctx has ended.
 func Check(ctx context.Context, o CheckOptions) (*CheckReport, error) {
-	k := &checker{report: &CheckReport{}, pool: newChunkPool(), closed: map[StreamID]hlc.Timestamp{}}
+	k := &checker{opt: &o, report: &CheckReport{}, pool: newChunkPool(chunkBytes), closed: map[StreamID]hlc.Timestamp{}}
 	reach, err := loadReach(o.FS, o.Reach, o.ID)
 	if err != nil {
 		if !k.damage(err) {
@@ -64,15 +65,26 @@ func Check(ctx context.Context, o CheckOptions) (*CheckReport, error) {
 		return nil, err
 	}
 	k.report.Segments = len(c.segments)
-	for i := range c.segments {
-		if err := k.segment(ctx, c, i); err != nil {
+	for next := 0; next < len(c.segments); {
+		var s *survey
+		if s, next, err = c.survey(next); err != nil {
 			return nil, err
+		}
+		if err := k.rounds(ctx, &s.table); err != nil {
+			return nil, err
+		}
+		if s.replaced != nil && !o.Replica {
+			k.problem(s.replaced)
+		}
+		if s.broken != nil {
+			k.problem(s.broken)
 		}
 	}
 	return k.report, nil
 }
 
 type checker struct {
+	opt    *CheckOptions
 	report *CheckReport
 	pool   *chunkPool
 	closed map[StreamID]hlc.Timestamp
@@ -80,103 +92,88 @@ type checker struct {
 
 func (k *checker) problem(err error) { k.report.Problems = append(k.report.Problems, err) }
 
-// segment goes through the rounds of a segment. After one that is not sound it
-// looks for the next one that is.
-func (k *checker) segment(ctx context.Context, c *chain, i int) error {
-	r, f, err := c.openRounds(i, k.pool)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	defer r.close()
-	last := c.segments[i].end < 0
-	before := len(k.report.Problems)
-	for ctx.Err() == nil {
-		at, want := r.place.offset, r.want
-		err := r.next()
-		if err == nil {
-			err = k.batches(r)
-		}
-		switch {
-		case err == nil:
-			k.report.Rounds++
-			k.report.Batches += int64(len(r.batches))
-			k.report.Bytes += r.header.bytes
-			k.report.Watermark, k.report.Clean = max(k.report.Watermark, r.base.Watermark), r.header.clean
+// rounds verifies the rounds that a survey has found.
+func (k *checker) rounds(ctx context.Context, t *tapeTable) error {
+	for n := t.base.Number + 1; n <= t.last(); {
+		e := t.entry(n)
+		if e.damage != nil {
+			d := t.damageAt(n)
+			k.damage(d)
+			n = d.To + 1
 			continue
-		case errors.Is(err, io.EOF):
-			if !last && len(k.report.Problems) == before && i+1 < len(c.segments) {
-				if err := checkEnd(r, &c.segments[i+1].header); err != nil {
-					k.problem(err)
-				}
-			}
-			if i+1 == len(c.segments) && len(k.report.Problems) == before && c.complete() && want <= c.reach.Round {
-				k.problem(r.endsEarly(c.reach.Round))
-			}
-			return nil
-		case last && isTorn(err):
-			if durable, err := r.wasDurable(at, want, c.reach.Round); err != nil || !durable {
-				return err // the log's end, as a crash leaves it
-			}
 		}
-		if !k.damage(err) {
+		var err error
+		if n, err = k.roundsIn(ctx, t, n, e.segment); err != nil {
 			return err
 		}
-		if r.place.offset > at {
-			continue // only the records are damaged
-		}
-		if ok, err := r.skip(at + blockBytes); err != nil || !ok {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-// batches verifies the current round's batches.
-func (k *checker) batches(r *roundReader) error {
-	at := int64(0)
-	for i := range r.batches {
-		var b placedBatch
-		b, at = r.batch(i, at, 0, hlc.Max)
-		if _, err := b.verify(); err != nil {
-			return err
-		}
-		// Invariant I5.
-		if b.First <= k.closed[b.Stream] {
-			return dberr.Corrupt(b.name, b.offset, "stream %d has a record at %d in round %d, after it has closed %d",
-				b.Stream, b.First, b.round, k.closed[b.Stream])
-		}
-		k.closed[b.Stream] = b.Closed
-		k.report.Records += int64(b.Records)
 	}
 	return nil
 }
 
-// damage notes what is wrong, if it is with the bytes read.
+// roundsIn verifies the rounds from n on that are in a segment. It returns the first one that
+// is elsewhere, or damaged.
+func (k *checker) roundsIn(ctx context.Context, t *tapeTable, n RoundNumber, s *segment) (RoundNumber, error) {
+	f, err := k.opt.FS.OpenRead(s.name)
+	if err != nil {
+		return n, err
+	}
+	defer f.Close()
+	r := newRoundReader(f, s.name, &s.header, s.size, k.pool)
+	defer r.close()
+	for e := t.entry(n); e != nil && e.segment == s && e.damage == nil; e = t.entry(n) {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		if e.offset != r.place.offset {
+			r.seek(n, e)
+		}
+		if err := k.round(r); err != nil && !k.damage(&DamagedError{From: n, To: n, Err: plain(err)}) {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// round verifies the next round.
+func (k *checker) round(r *roundReader) error {
+	read := r.next
+	if k.opt.Replica {
+		read = r.read
+	}
+	if err := read(); err != nil {
+		return err
+	}
+	records := 0
+	for b := range r.placed(0, hlc.Max) {
+		if _, err := b.verify(); err != nil {
+			return err
+		}
+		if closed := k.closed[b.Stream]; b.First <= closed && !k.opt.Replica { // Invariant I5
+			return dberr.Corrupt(b.name, b.offset, "stream %d has a record at %d in round %d, after it has closed %d", b.Stream, b.First, b.round, closed)
+		}
+		k.closed[b.Stream] = b.Closed
+		records += b.Records
+	}
+	k.report.Rounds++
+	k.report.Batches += int64(len(r.batches))
+	k.report.Records += int64(records)
+	k.report.Bytes += r.header.bytes
+	k.report.Watermark, k.report.Clean = max(k.report.Watermark, r.base.Watermark), r.header.clean
+	return nil
+}
+
+// damage notes what is wrong, if it is with the bytes read. Of rounds it tells which: where
+// there are several members, others have them.
 func (k *checker) damage(err error) bool {
-	err = plain(err)
 	if !errors.Is(err, dberr.ErrCorrupt) {
 		return false
 	}
+	var d *DamagedError
+	var c *dberr.CorruptionError
+	if errors.As(err, &d) && errors.As(err, &c) {
+		err = dberr.Corrupt(c.File, c.Offset, "rounds %d to %d: %s", d.From, d.To, c.Reason)
+	}
 	k.problem(err)
 	return true
-}
-
-// skipTo goes on with a round behind some that can not be told.
-func (r *roundReader) skipTo(at int64, h *roundHeader) {
-	r.place.offset, r.want = at, h.number
-	r.base.Number, r.base.Epoch = h.entry-1, h.epoch
-	if h.kind == RoundOpen {
-		r.base.Epoch--
-	}
-}
-
-// skip moves the reader to the next round header of its segment from offset on.
-// It returns false if there is none.
-func (r *roundReader) skip(offset int64) (bool, error) {
-	h, at, ok, err := r.find(offset, func(h roundHeader) bool { return h.nonce == r.nonce && h.number >= r.want })
-	if ok {
-		r.skipTo(at, &h)
-	}
-	return ok, err
 }

@@ -7,8 +7,10 @@ import (
 
 const (
 	// chunkBytes is how much of a segment is read at once, more only if a round
-	// is larger.
+	// is larger; scanBytes likewise where only headers are wanted: what is between
+	// those of small rounds costs less than another read.
 	chunkBytes = 1 << 20
+	scanBytes  = 64 << 10
 	// chunksBytesMax bounds what is held in memory of chunks that are being
 	// worked on. A single larger one is let through alone.
 	chunksBytesMax = 32 << 20
@@ -41,11 +43,12 @@ type chunkPool struct {
 	mu   sync.Mutex
 	room sync.Cond
 	used int64
-	idle []*chunk // of chunkBytes
+	size int64    // of a chunk, at least
+	idle []*chunk // of that size
 }
 
-func newChunkPool() *chunkPool {
-	p := &chunkPool{}
+func newChunkPool(size int64) *chunkPool {
+	p := &chunkPool{size: size}
 	p.room.L = &p.mu
 	return p
 }
@@ -53,7 +56,7 @@ func newChunkPool() *chunkPool {
 // get returns a chunk of n bytes, held once. It waits until there is room; the
 // caller holds no chunk, so that there will be.
 func (p *chunkPool) get(n int64) *chunk {
-	size := max(n, chunkBytes)
+	size := max(n, p.size)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.used > 0 && p.used+size > chunksBytesMax {
@@ -61,7 +64,7 @@ func (p *chunkPool) get(n int64) *chunk {
 	}
 	p.used += size
 	var c *chunk
-	if last := len(p.idle) - 1; last >= 0 && size == chunkBytes {
+	if last := len(p.idle) - 1; last >= 0 && size == p.size {
 		c, p.idle = p.idle[last], p.idle[:last]
 	} else {
 		c = &chunk{buf: make([]byte, size), pool: p}
@@ -75,7 +78,7 @@ func (p *chunkPool) put(c *chunk) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.used -= int64(cap(c.buf))
-	if cap(c.buf) == chunkBytes {
+	if int64(cap(c.buf)) == p.size {
 		p.idle = append(p.idle, c)
 	}
 	p.room.Broadcast()

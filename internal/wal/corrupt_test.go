@@ -42,7 +42,7 @@ func units(t *testing.T, f env.FS) (list []unit, claimed RoundNumber) {
 		name := c.segments[i].name
 		list = append(list, unit{"segment header", name, 0, blockBytes, 0})
 		claimed = max(claimed, c.segments[i].header.firstRound-1)
-		r, file, err := c.openRounds(i, newChunkPool())
+		r, file, err := c.openRounds(i, newChunkPool(chunkBytes))
 		must(t, err)
 		for {
 			if err := r.next(); err != nil {

@@ -30,7 +30,8 @@
 //
 // Nor does the flusher keep a processor while the disk works, where the system has
 // asynchronous writes (env.Syncer): while all processors run workers, these look whether
-// the disk is done (Stream.yieldNow).
+// the disk is done (Stream.yieldNow). A round of one record has nobody who would run
+// meanwhile: there the flusher waits in the system, which wakes it sooner.
 //
 // # Closed timestamps and the watermark
 //
@@ -66,7 +67,8 @@
 //
 // In a Log's folder nothing was replaced, and every epoch begins with a segment. So it
 // opens as a Tape, which goes on in it: thus a database becomes the first member of a group.
-// The other way leads nowhere: a Log takes what was replaced for damage.
+// The other way leads nowhere: a Log takes what was replaced for damage. Check is one for both,
+// and knows no more of whose log it is than that.
 //
 // What a member has promised in elections is in a file of its own (BallotFile).
 //
@@ -208,6 +210,7 @@
 // recovery: chunksBytesMax, or the largest round if that is more. Retries of
 // preparing a segment: forever on a full disk, retriesMax otherwise.
 //
-// A Tape: about 100 bytes of memory for each round behind its base, and segments until
-// Discard. A Gatherer: GathererOptions.PendingBytesMax, then Throttle blocks or refuses.
+// A Tape, and Check: about 100 bytes of memory for each round behind the log's base; what they
+// read: chunksBytesMax. A Tape's segments: until Discard. A Gatherer:
+// GathererOptions.PendingBytesMax, then Throttle blocks or refuses.
 package wal

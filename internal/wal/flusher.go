@@ -43,9 +43,10 @@ type flusher struct {
 	lastSync      time.Time     // when it ended
 	syncTook      time.Duration // how long it took
 	processors    int
-	busyWorkers   int // streams that had records when they were gathered last
+	busyWorkers   int  // streams that had records when they were gathered last
+	alone         bool // one record at most was gathered last, so that hardly anybody runs beside the sync
 	timer         env.Timer
-	syncer        env.Syncer // nil if the system has none, or nobody waits for syncs
+	syncer        env.Syncer // nil if the system has none
 	unwritten     error      // what Close has to say
 }
 
@@ -67,10 +68,10 @@ func newFlusher(l *Log, found *Recovered) *flusher {
 	return f
 }
 
-// openSyncer gets a syncer, if the system has one and somebody waits for syncs.
+// openSyncer gets a syncer, if the system has one.
 func (f *flusher) openSyncer() {
 	fs, ok := f.opt.FS.(env.SyncerFS)
-	if !ok || f.background() {
+	if !ok {
 		return
 	}
 	if s, err := fs.NewSyncer(f.log.diskDone); err == nil {
@@ -132,7 +133,7 @@ func (f *flusher) sleep() (closing bool, err error) {
 		// A round starts as soon as something is pending and somebody waits for
 		// it: under light load rounds are small and fast, under heavy load a
 		// sync's time worth of records gathers for the next one.
-		if f.busyWorkers >= f.processors {
+		if f.crowded() {
 			f.takeBreak()
 		}
 		if !f.open() {
@@ -258,7 +259,7 @@ func (f *flusher) work(closing bool) error {
 			due = due || f.unsyncedBytes >= unsyncedBytesMax
 		}
 		if !due {
-			return f.flush()
+			return f.flushBy(f.syncer, f.awaitDisk)
 		}
 		if f.unsynced() {
 			if err := f.sync(); err != nil {
@@ -294,12 +295,22 @@ func (f *flusher) durableTo(t time.Time) {
 	}
 }
 
+// crowded tells whether all processors may be at work on transactions.
+func (f *flusher) crowded() bool { return f.busyWorkers >= f.processors }
+
 // gather takes what the streams have. It returns the least timestamp that they
 // have closed, and how many bytes there are.
 func (f *flusher) gather() (watermark hlc.Timestamp, bytes int64) {
 	f.log.hurried.Store(false)
+	f.log.following.Gather()
 	watermark, bytes = f.take(f.watermark)
 	f.busyWorkers = len(f.batches)
+	records := 0
+	for i := range f.batches {
+		records += f.batches[i].Records
+	}
+	f.alone = records <= 1
+	f.log.yielding.Store(f.crowded() || !f.background())
 	return watermark, bytes
 }
 
@@ -321,6 +332,7 @@ func (f *flusher) write(watermark hlc.Timestamp, bytes int64, clean bool) error 
 		return err
 	}
 	f.watermark, f.newest = watermark, max(f.newest, newest)
+	f.log.following.Gathered(f.base.Number)
 	f.recycle()
 	f.log.files.wrote(bytes, f.active.size-f.active.end)
 	return nil
@@ -346,7 +358,11 @@ func (f *flusher) add(h *roundHeader, table []byte) error {
 // sync writes what is not written yet and makes the rounds durable.
 func (f *flusher) sync() error {
 	from := f.opt.Clock.Now()
-	if err := f.syncBy(f.syncer, f.awaitDisk); err != nil {
+	s := f.syncer
+	if f.alone {
+		s = nil // to wait here is shorter than to be woken, and the processor is not needed
+	}
+	if err := f.syncBy(s, f.awaitDisk); err != nil {
 		return err
 	}
 	f.lastSync = f.opt.Clock.Now()
@@ -377,6 +393,7 @@ func (f *flusher) awaitDisk() error {
 // publish moves Durable on.
 func (f *flusher) publish(watermark hlc.Timestamp) {
 	l := f.log
+	l.following.Durable(f.base.Number, watermark)
 	if watermark <= l.Durable() {
 		return
 	}

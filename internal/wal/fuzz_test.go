@@ -133,6 +133,7 @@ func FuzzSegment(f *testing.F) {
 	f.Add(uint16(4096+56), uint16(8192+16), []byte{9}, true)
 	f.Add(uint16(4096+68), uint16(8192+48), []byte{2}, true)
 	f.Add(uint16(8192+72), uint16(12288+80), []byte{1, 1}, true)
+	f.Add(uint16(4096+68), uint16(8192+9), []byte{48}, true)
 	f.Fuzz(func(t *testing.T, at, at2 uint16, bytes []byte, seal bool) {
 		fs, name := smallLog(t)
 		rewrite(t, fs, name, func(b []byte) []byte {

@@ -73,6 +73,7 @@ func NewGatherer(o GathererOptions) (*Gatherer, error) {
 	}
 	g.wake, g.group.clock, g.roundBytes = o.Wake, o.Time, math.MaxInt64
 	g.pendingLimit.Store(o.PendingBytesMax)
+	g.yielding.Store(true) // the network has goroutines as well
 	for _, s := range o.Streams {
 		s.Lock()
 		s.log = &g.group

@@ -41,6 +41,10 @@ type group struct {
 	// breakEnds is when the flusher in flusherPaced is to be woken, in
 	// nanoseconds since 1970. Written by the flusher.
 	breakEnds atomic.Int64
+	// yielding tells workers to yield: all processors may be at work on transactions, so that
+	// the flusher gets one only then, or somebody waits for the disk, and what it has done
+	// is noticed only then if the system completes it where a worker runs. Written by the flusher.
+	yielding atomic.Bool
 	// wake tells the flusher that it is woken. It does not block.
 	wake func()
 	// syncDone tells, once, whether the disk is done while the flusher is in flusherSyncing.

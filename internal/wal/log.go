@@ -38,6 +38,8 @@ type Log struct {
 	// stalled: the flusher has to wait for a segment.
 	stalled atomic.Bool
 	window  lossWindow
+	// following has those records whose way somebody follows.
+	following Following
 
 	waiters waiters
 
@@ -130,6 +132,10 @@ func (l *Log) Opened() Base { return l.files.found.tail.base }
 
 // Durable returns the timestamp up to which every record is durable.
 func (l *Log) Durable() hlc.Timestamp { return hlc.Timestamp(l.durable.Load()) }
+
+// Follow has tell called when the record of ts, which was appended before, is durable, unless very many are followed.
+// tell must be quick. Durable may be below ts then, if the record of another stream is not there yet.
+func (l *Log) Follow(ts hlc.Timestamp, tell func()) { l.following.Follow(ts, tell) }
 
 // Throttle lets a worker through to its commit phase if what it will append can
 // be written in the foreseeable future. It waits while too much is pending. It

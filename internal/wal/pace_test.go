@@ -31,6 +31,19 @@ func (s slowSync) Sync() error {
 	return s.File.Sync()
 }
 
+// appendAtOnce appends on so many streams, as one for the flusher.
+func appendAtOnce(l *Log, streams int, clock *hlc.Clock) {
+	for i := range streams {
+		l.Stream(i).Lock()
+	}
+	for i := range streams {
+		appendLocked(l.Stream(i), clock, []Write{{Kind: KindPut}})
+	}
+	for i := range streams {
+		l.Stream(i).Unlock()
+	}
+}
+
 // TestBreaks: rounds that nobody waits for are half a sync's time apart, if all
 // processors run workers. One that somebody waits for begins at once.
 func TestBreaks(t *testing.T) {
@@ -42,18 +55,7 @@ func TestBreaks(t *testing.T) {
 		o := testOptions(slowSyncs{newFS(t), take}, workers)
 		o.SegmentBytes = 1 << 20
 		l := openLog(t, o)
-		// put appends on so many streams, as one for the flusher.
-		put := func(streams int) {
-			for i := range streams {
-				l.Stream(i).Lock()
-			}
-			for i := range streams {
-				appendLocked(l.Stream(i), o.HLC, []Write{{Kind: KindPut}})
-			}
-			for i := range streams {
-				l.Stream(i).Unlock()
-			}
-		}
+		put := func(streams int) { appendAtOnce(l, streams, o.HLC) }
 		work := func() { // long enough for the worker to look at the time
 			for range 2 * yieldEveryMax {
 				l.Stream(0).Lock()

@@ -196,7 +196,7 @@ func replay(ctx context.Context, o *RecoverOptions, c *chain, found *Recovered) 
 	workers := max(1, o.Workers)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := &replayer{opt: o, found: found, pool: newChunkPool(), jobs: make(chan job, 4*workers), ctx: ctx, fail: cancel}
+	p := &replayer{opt: o, found: found, pool: newChunkPool(chunkBytes), jobs: make(chan job, 4*workers), ctx: ctx, fail: cancel}
 	for i := range c.segments {
 		p.total += c.segments[i].end
 	}
@@ -246,10 +246,7 @@ func (p *replayer) read(c *chain, i int) error {
 		p.found.Rounds++
 		p.found.Batches += int64(len(r.batches))
 		p.found.Bytes += r.header.bytes
-		at := int64(0)
-		for i := range r.batches {
-			var b placedBatch
-			b, at = r.batch(i, at, p.opt.From, s.to)
+		for b := range r.placed(p.opt.From, s.to) {
 			p.found.Records += int64(b.Records)
 			r.chunk.hold()
 			p.running.Add(1)

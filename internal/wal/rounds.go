@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env"
@@ -42,6 +43,7 @@ type roundReader struct {
 	place place // of the next round
 	nonce uint64
 	end   int64 // where to stop
+	ahead int64 // how much to read at once, if the round is not larger
 	pool  *chunkPool
 	chunk *chunk
 
@@ -60,7 +62,7 @@ type roundReader struct {
 // that header. The end is where the rounds end or, at the latest, may end.
 func newRoundReader(file env.File, name string, h *segmentHeader, end int64, pool *chunkPool) *roundReader {
 	return &roundReader{
-		file: file, name: name, nonce: h.nonce, end: end, pool: pool,
+		file: file, name: name, nonce: h.nonce, end: end, ahead: pool.size, pool: pool,
 		place: placeIn(h.id, h.number).at(blockBytes),
 		want:  h.firstRound, base: h.base, low: h.base.Watermark,
 	}
@@ -78,7 +80,7 @@ func (r *roundReader) close() {
 func (r *roundReader) bytes(offset, n int64) ([]byte, error) {
 	if !r.chunk.covers(offset, n) {
 		r.close()
-		size := min(max(n, chunkBytes), r.end-offset)
+		size := min(max(n, r.ahead), r.end-offset)
 		c := r.pool.get(size)
 		c.at = offset
 		if got, err := r.file.ReadAt(c.buf, offset); int64(got) < size {
@@ -94,13 +96,42 @@ func (r *roundReader) bytes(offset, n int64) ([]byte, error) {
 	return r.chunk.buf[at : at+n], nil
 }
 
-// next reads the next round's headers. It returns io.EOF at the end, and does
-// not move past a round that it returns an error for.
+// next reads the next round of a log that a Log has written. It returns io.EOF at the end,
+// and does not move past a round that it returns an error for.
 func (r *roundReader) next() error {
-	at := r.place.offset
-	if at >= r.end {
+	if r.place.offset >= r.end {
 		return io.EOF
 	}
+	if err := r.readHeader(); err != nil {
+		return err
+	}
+	if reason := r.alien(&r.header); reason != "" {
+		return dberr.Corrupt(r.name, r.offset, "%s", reason)
+	}
+	if err := r.readBody(); err != nil {
+		return err
+	}
+	if err := r.checkTable(); err != nil {
+		return err
+	}
+	r.pass()
+	return nil
+}
+
+// read reads the next round, whoever has written it.
+func (r *roundReader) read() error {
+	err := r.readHeader()
+	if err == nil {
+		err = r.readBody()
+	}
+	if err == nil {
+		r.pass()
+	}
+	return err
+}
+
+func (r *roundReader) readHeader() error {
+	at := r.place.offset
 	b, err := r.bytes(at, min(blockBytes, r.end-at))
 	if err != nil {
 		return err
@@ -112,29 +143,58 @@ func (r *roundReader) next() error {
 	if reason != "" {
 		return torn(r.name, at, "%s", reason)
 	}
-	if reason := r.alien(&h); reason != "" {
-		return dberr.Corrupt(r.name, at, "%s", reason)
-	}
-	low := r.low
-	if h.kind == RoundOpen {
-		low = r.base.Last
-	}
-	if r.data, err = r.bytes(at, h.bytes); err != nil {
+	r.header, r.offset = h, at
+	return nil
+}
+
+// readBody reads what is behind the header: the batch headers and the records, which are not
+// verified yet, or what the group says.
+func (r *roundReader) readBody() (err error) {
+	h := &r.header
+	if r.data, err = r.bytes(r.offset, h.bytes); err != nil {
 		return err
+	}
+	r.batches = r.batches[:0]
+	if h.kind != RoundData {
+		if crc := checksum(0, r.data[roundHeaderBytes:]); crc != h.tableCRC {
+			return torn(r.name, r.offset, "checksum of the payload of round %d is %08x, stored is %08x", h.number, crc, h.tableCRC)
+		}
+		return nil
 	}
 	table := r.data[roundHeaderBytes : roundHeaderBytes+h.batches*batchHeaderBytes]
 	if crc := checksum(0, table); crc != h.tableCRC {
-		return torn(r.name, at+roundHeaderBytes, "checksum of the batch headers of round %d is %08x, stored is %08x", h.number, crc, h.tableCRC)
+		return torn(r.name, r.offset+roundHeaderBytes, "checksum of the batch headers of round %d is %08x, stored is %08x", h.number, crc, h.tableCRC)
 	}
-	r.header, r.offset = h, at
-	if err := r.readTable(table); err != nil {
-		return err
+	// Their checksum is right, so whatever is wrong with them was no crash.
+	var bad *FormatError
+	if r.batches, bad = decodeTable(r.batches, table, h.bytes-roundHeaderBytes-int64(len(table))); bad != nil {
+		return r.badTable(bad.Offset, bad.Reason)
 	}
-	r.place.offset += roundUp(h.bytes)
-	r.want++
-	r.base = h.asBase()
-	r.low = max(low, h.watermark)
 	return nil
+}
+
+func (r *roundReader) badTable(at int, reason string) error {
+	return dberr.Corrupt(r.name, r.offset+int64(roundHeaderBytes+at), "round %d: %s", r.header.number, reason)
+}
+
+// pass goes on behind the current round.
+func (r *roundReader) pass() {
+	if r.header.kind == RoundOpen {
+		r.low = max(r.low, r.base.Last)
+	}
+	r.place.offset += roundUp(r.header.bytes)
+	r.want++
+	r.base = r.header.asBase()
+	r.low = max(r.low, r.header.watermark)
+}
+
+// seek goes to round n of the log, behind some that can not be told or do not count.
+func (r *roundReader) seek(n RoundNumber, e *tapeEntry) {
+	r.place.offset, r.want = e.offset, e.number
+	r.base.Number, r.base.Epoch = n-1, e.epoch
+	if e.kind == RoundOpen {
+		r.base.Epoch--
+	}
 }
 
 // alien says why a round that is sound is not one of a log that a Log has written, "" if
@@ -146,6 +206,8 @@ func (r *roundReader) alien(h *roundHeader) string {
 		return fmt.Sprintf("round %d of the log comes after round %d", h.entry, r.base.Number)
 	case !begins && h.kind != RoundData:
 		return fmt.Sprintf("round %d is of kind %v, which has no place in the log of one node", h.number, h.kind)
+	case begins && h.bytes > roundHeaderBytes:
+		return fmt.Sprintf("the barrier of epoch %d has %d bytes", h.epoch, h.bytes)
 	case begins && (h.epoch != r.base.Epoch+1 || r.place.offset != blockBytes):
 		return fmt.Sprintf("epoch %d begins at %d, in epoch %d", h.epoch, r.place.offset, r.base.Epoch)
 	case !begins && h.epoch != r.base.Epoch:
@@ -156,30 +218,21 @@ func (r *roundReader) alien(h *roundHeader) string {
 	return ""
 }
 
-// readTable decodes the batch headers. Their checksum is right, so whatever is
-// wrong with them was no crash.
-func (r *roundReader) readTable(table []byte) error {
-	var bad *FormatError
-	r.batches, bad = decodeTable(r.batches[:0], table, r.header.bytes-roundHeaderBytes-int64(len(table)))
+// checkTable checks that the batch headers fit to the round and to those before it, as a Log
+// has written them.
+func (r *roundReader) checkTable() error {
 	last := max(r.base.Last, r.header.watermark)
 	for i := range r.batches {
-		h, reason := &r.batches[i], ""
+		h := &r.batches[i]
 		switch {
 		case h.closed < r.header.watermark:
-			reason = fmt.Sprintf("stream %d is closed at %d, below the watermark %d", h.stream, h.closed, r.header.watermark)
+			return r.badTable(i*batchHeaderBytes, fmt.Sprintf("stream %d is closed at %d, below the watermark %d", h.stream, h.closed, r.header.watermark))
 		case h.first <= r.low:
 			// Invariant I5 as far as one round tells: the streams had closed the
 			// watermark of the round before.
-			reason = fmt.Sprintf("stream %d has a record at %d, below the watermark %d of the round before", h.stream, h.first, r.low)
-		}
-		if reason != "" {
-			bad = &FormatError{Offset: i * batchHeaderBytes, Reason: reason}
-			break
+			return r.badTable(i*batchHeaderBytes, fmt.Sprintf("stream %d has a record at %d, below the watermark %d of the round before", h.stream, h.first, r.low))
 		}
 		last = max(last, h.closed)
-	}
-	if bad != nil {
-		return dberr.Corrupt(r.name, r.offset+int64(roundHeaderBytes+bad.Offset), "round %d: %s", r.header.number, bad.Reason)
 	}
 	if last != r.header.last {
 		return dberr.Corrupt(r.name, r.offset, "the largest timestamp in round %d is %d, its header says %d", r.header.number, last, r.header.last)
@@ -197,28 +250,53 @@ type placedBatch struct {
 	round  RoundNumber
 }
 
-// batch returns batch i of the current round, with the bounds of its records. i
-// goes up from 0 and at tells where its records are: 0 for the first, then what
-// is returned.
-func (r *roundReader) batch(i int, at int64, from, to hlc.Timestamp) (placedBatch, int64) {
-	h := &r.batches[i]
-	if i == 0 {
-		at = int64(roundHeaderBytes + len(r.batches)*batchHeaderBytes)
+// placed returns the batches of the current round, with the bounds of their records.
+func (r *roundReader) placed(from, to hlc.Timestamp) iter.Seq[placedBatch] {
+	return func(yield func(placedBatch) bool) {
+		at := int64(roundHeaderBytes + len(r.batches)*batchHeaderBytes)
+		for i := range r.batches {
+			h := &r.batches[i]
+			b := placedBatch{
+				Batch: Batch{
+					Stream: h.stream, Closed: h.closed, First: h.first, Last: h.last, Records: int(h.records),
+					data: r.data[at : at+h.bytes : at+h.bytes], from: from, to: to,
+				},
+				crc: h.crc, name: r.name, offset: r.offset + at, round: r.header.number,
+			}
+			if !yield(b) {
+				return
+			}
+			at += h.bytes
+		}
 	}
-	return placedBatch{
-		Batch: Batch{
-			Stream: h.stream, Closed: h.closed, First: h.first, Last: h.last, Records: int(h.records),
-			data: r.data[at : at+h.bytes : at+h.bytes], from: from, to: to,
-		},
-		crc: h.crc, name: r.name, offset: r.offset + at, round: r.header.number,
-	}, at + h.bytes
+}
+
+// intact reads what is behind the header of the current round and compares all checksums.
+func (r *roundReader) intact() error {
+	if err := r.readBody(); err != nil {
+		return err
+	}
+	for b := range r.placed(0, hlc.Max) {
+		if err := b.intact(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// intact compares the checksum of the records.
+func (b *placedBatch) intact() error {
+	if crc := checksum(0, b.data); crc != b.crc {
+		return torn(b.name, b.offset, "checksum of the records of stream %d in round %d is %08x, stored is %08x", b.Stream, b.round, crc, b.crc)
+	}
+	return nil
 }
 
 // verify checks the records: their checksum, then each of them. It returns how
 // many are above the bounds.
 func (b *placedBatch) verify() (above int, err error) {
-	if crc := checksum(0, b.data); crc != b.crc {
-		return 0, torn(b.name, b.offset, "checksum of the records of stream %d in round %d is %08x, stored is %08x", b.Stream, b.round, crc, b.crc)
+	if err := b.intact(); err != nil {
+		return 0, err
 	}
 	above, err = b.validate()
 	if err != nil {

@@ -3,6 +3,8 @@ package wal
 import (
 	"cmp"
 	"math"
+
+	"github.com/godwitdb/godwit/internal/dberr"
 )
 
 // scanned is a round's header that was found in a segment.
@@ -17,12 +19,9 @@ type scanned struct {
 
 // scan goes through the headers of a segment's rounds.
 type scan struct {
-	file   *roundFile
-	reader *roundReader // finds headers where none is expected
-	reach  RoundNumber  // all rounds up to it are known to be durable
+	*roundReader             // before the next one
+	reach        RoundNumber // all rounds up to it are known to be durable
 
-	at     int64       // of the next round
-	want   RoundNumber // its number
 	rounds []scanned
 	damage error // what is behind can not be told, and no sound round follows
 }
@@ -37,10 +36,7 @@ func (c *chain) scanSegment(i int, pool *chunkPool) (*scan, error) {
 	}
 	defer file.Close()
 	defer r.close()
-	s := &scan{
-		file: &roundFile{file, cs.name, &cs.header}, reader: r, reach: math.MaxUint64,
-		at: blockBytes, want: cs.header.firstRound,
-	}
+	s := &scan{roundReader: r, reach: math.MaxUint64}
 	last := cs.end < 0
 	if last {
 		s.reach = c.reach.Round
@@ -51,23 +47,26 @@ func (c *chain) scanSegment(i int, pool *chunkPool) (*scan, error) {
 	if !last {
 		return s, s.endsAt(c.segments[i+1].header.firstRound)
 	}
-	err = s.untorn()
-	cs.end = s.at
+	err = s.untorn(cs.header.firstRound - 1)
+	cs.end = s.place.offset
+	if err == nil && i+1 == len(c.segments) && c.complete() && s.want <= s.reach {
+		err = s.endsEarly(s.reach)
+	}
 	return s, cmp.Or(s.damage, err) // how many rounds there were is not known
 }
 
 // run reads headers up to the segment's end, or to a round that a crash has torn.
 func (s *scan) run() error {
-	for s.at < s.reader.end && s.damage == nil {
-		h, err := s.file.round(s.at, s.reader.end, s.want)
+	for s.place.offset < s.end && s.damage == nil {
+		err := s.readHeader()
 		if err == nil {
-			s.add(scanned{header: h, offset: s.at})
+			s.add(scanned{})
 			continue
 		}
 		if !isTorn(err) {
 			return err
 		}
-		durable, findErr := s.reader.wasDurable(s.at, s.want, s.reach)
+		durable, findErr := s.wasDurable(s.place.offset, s.want, s.reach)
 		if findErr != nil || !durable {
 			return findErr
 		}
@@ -78,17 +77,18 @@ func (s *scan) run() error {
 	return nil
 }
 
+// add adds the current round.
 func (s *scan) add(r scanned) {
+	r.header, r.offset = s.header, s.offset
 	s.rounds = append(s.rounds, r)
-	s.at, s.want = r.offset+roundUp(r.header.bytes), r.header.number+1
+	s.pass()
 }
 
 // resume goes on with the next sound round behind one that is damaged.
 func (s *scan) resume(damage error) error {
-	for at := s.at; ; {
-		h, found, ok, err := s.reader.find(at+blockBytes, func(h roundHeader) bool {
-			return h.nonce == s.reader.nonce && h.number > s.want
-		})
+	at := s.place.offset
+	for {
+		h, found, ok, err := s.find(at+blockBytes, func(h roundHeader) bool { return h.nonce == s.nonce && h.number > s.want })
 		if err != nil {
 			return err
 		}
@@ -96,14 +96,12 @@ func (s *scan) resume(damage error) error {
 			s.damage = damage
 			return nil
 		}
-		h, err = s.file.round(found, s.reader.end, h.number)
 		missing := h.number - s.want
-		switch {
-		case err == nil && missing <= RoundNumber((found-s.at)/blockBytes):
-			s.add(scanned{header: h, offset: found, missing: missing, damage: damage})
+		if missing <= RoundNumber((found-s.place.offset)/blockBytes) && h.misfit(s.nonce, h.number, s.end-found) == "" {
+			s.place.offset, s.want = found, h.number
+			s.header, s.offset = h, found
+			s.add(scanned{missing: missing, damage: damage})
 			return nil
-		case err != nil && !isTorn(err):
-			return err
 		}
 		at = found
 	}
@@ -114,20 +112,24 @@ func (s *scan) endsAt(next RoundNumber) error {
 	switch {
 	case s.damage == nil && s.want == next:
 		return nil
-	case s.damage != nil && s.want < next && next-s.want <= RoundNumber((s.reader.end-s.at)/blockBytes):
-		s.rounds = append(s.rounds, scanned{offset: s.at, missing: next - s.want, damage: s.damage})
+	case s.damage != nil && s.want < next && next-s.want <= RoundNumber((s.end-s.place.offset)/blockBytes):
+		s.rounds = append(s.rounds, scanned{offset: s.place.offset, missing: next - s.want, damage: s.damage})
 		return nil
 	case s.damage != nil:
 		return s.damage
 	}
-	s.reader.place.offset, s.reader.want = s.at, s.want
-	return s.reader.endsEarly(next - 1)
+	return s.endsEarly(next - 1)
+}
+
+// endsEarly says that there is no room for a round that is known to be durable.
+func (s *scan) endsEarly(reach RoundNumber) error {
+	return dberr.Corrupt(s.name, s.place.offset, "the log ends with round %d, but is known to reach round %d", s.want-1, reach)
 }
 
 // untorn finds the end of the last segment: the first round whose payload a crash has
 // torn. Those that are known to be durable are not looked at.
-func (s *scan) untorn() error {
-	durable := max(s.reach, s.file.header.firstRound-1)
+func (s *scan) untorn(durable RoundNumber) error {
+	durable = max(durable, s.reach)
 	for i := range s.rounds {
 		durable = max(durable, s.rounds[i].header.synced)
 	}
@@ -136,16 +138,18 @@ func (s *scan) untorn() error {
 		if r.header.number <= durable {
 			continue
 		}
-		if _, err := s.file.payload(&r.header, r.offset); isTorn(err) {
-			s.at, s.want, s.rounds = r.offset, r.header.number, s.rounds[:i]
+		s.header, s.offset = r.header, r.offset
+		if err := s.intact(); isTorn(err) {
+			s.place.offset, s.want = r.offset, r.header.number
+			r.header = roundHeader{}
+			if r.missing == 0 { // else those before it are damaged all the same
+				i--
+			}
+			s.rounds = s.rounds[:i+1]
 			break
 		} else if err != nil {
 			return err
 		}
-	}
-	if s.want <= s.reach {
-		s.reader.place.offset, s.reader.want = s.at, s.want
-		return s.reader.endsEarly(s.reach)
 	}
 	return nil
 }

@@ -150,7 +150,9 @@ func (s *Stream) unlock(g *group) {
 // when the scheduler preempts a worker, which takes 10 ms: the time of many
 // syncs. So workers yield every yieldInterval, as long as the flusher is at work,
 // end its breaks, and look whether the disk is done: the scheduler would, too, only when
-// it has nothing else to do.
+// it has nothing else to do. While a processor is left for the flusher and nobody waits for the
+// disk they do neither: a yield takes 10 µs, for it wakes a thread, and that may take the worker
+// over to another processor with nothing in its cache.
 func (s *Stream) yieldNow(g *group) bool {
 	now := g.clock.Now()
 	switch passed := now.Sub(s.yielded); {
@@ -160,6 +162,9 @@ func (s *Stream) yieldNow(g *group) bool {
 		s.yieldEvery = min(yieldEveryMax, 2*s.yieldEvery+1)
 	}
 	s.yielded, s.untilYield = now, s.yieldEvery
+	if !g.yielding.Load() {
+		return false
+	}
 	switch g.flusher.Load() {
 	case flusherBusy:
 		return true

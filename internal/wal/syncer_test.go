@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -26,8 +27,8 @@ type deafSyncer struct {
 
 func (d *deafSyncer) over() bool { return time.Now().UnixNano() >= d.ends.Load() }
 
-func (d *deafSyncer) Start(f env.File, p []byte, offset int64) bool {
-	if _, d.err = f.WriteAt(p, offset); d.err == nil {
+func (d *deafSyncer) Start(f env.File, p []byte, offset int64, durable bool) bool {
+	if _, d.err = f.WriteAt(p, offset); d.err == nil && durable {
 		d.err = f.Sync()
 	}
 	d.told.Store(false)
@@ -43,8 +44,9 @@ func (d *deafSyncer) Close() error        { return nil }
 // disk is done. Who waits for a sync meanwhile does not end it early.
 func TestWorkersLookAtTheDisk(t *testing.T) {
 	const take = 10 * time.Millisecond
+	workers := runtime.GOMAXPROCS(0)
 	synctest.Test(t, func(t *testing.T) {
-		o := testOptions(deafFS{newFS(t), take}, 1)
+		o := testOptions(deafFS{newFS(t), take}, workers)
 		l := openLog(t, o)
 		work := func() { // long enough for the worker to look at the time
 			for range 2 * yieldEveryMax {
@@ -55,8 +57,7 @@ func TestWorkersLookAtTheDisk(t *testing.T) {
 		}
 		for i := range 3 {
 			before := l.Durable()
-			appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut}})
-			synctest.Wait()
+			appendAtOnce(l, workers, o.HLC)
 			elapse(t.Context(), take/2)
 			work()
 			l.wakeFlusher()
@@ -84,4 +85,83 @@ func TestWorkersLookAtTheDisk(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestRoundsInTheBackgroundKeepNoProcessor: a syncer writes them too, but for the one that is
+// to be durable, which is the system's sync of all before it.
+func TestRoundsInTheBackgroundKeepNoProcessor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		syncers := &countingFS{FS: newFS(t)}
+		o := testOptions(syncers, 1)
+		o.SyncInterval, o.RoundInterval = 100*time.Millisecond, time.Millisecond
+		l := openLog(t, o)
+		for range 3 {
+			before := l.Durable()
+			appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut}})
+			ts := o.HLC.Last()
+			elapse(t.Context(), 2*o.RoundInterval)
+			if l.Durable() != before {
+				t.Error("a round is durable before it is synced")
+			}
+			elapse(t.Context(), o.SyncInterval)
+			if l.Durable() < ts {
+				t.Errorf("durable to %d, not to %d, after SyncInterval", l.Durable(), ts)
+			}
+		}
+		must(t, l.Close())
+		if syncers.started != 3 {
+			t.Errorf("a syncer has written %d rounds in the background, want 3", syncers.started)
+		}
+	})
+}
+
+// countingFS counts the writes that its Syncers have done which are not durable.
+type countingFS struct {
+	env.FS
+	started int
+}
+
+func (c *countingFS) NewSyncer(wake func()) (env.Syncer, error) {
+	s, err := c.FS.(env.SyncerFS).NewSyncer(wake)
+	return &countingSyncer{s, c}, err
+}
+
+type countingSyncer struct {
+	env.Syncer
+	fs *countingFS
+}
+
+func (c *countingSyncer) Start(f env.File, p []byte, offset int64, durable bool) bool {
+	if !durable {
+		c.fs.started++
+	}
+	return c.Syncer.Start(f, p, offset, durable)
+}
+
+// TestWhenWorkersYield: if all processors may be at work on transactions, or somebody waits for
+// the disk.
+func TestWhenWorkersYield(t *testing.T) {
+	s := NewStreams(1)[0]
+	g := &group{clock: env.RealClock()}
+	for _, yielding := range []bool{false, true} {
+		g.yielding.Store(yielding)
+		if s.yieldNow(g) != yielding {
+			t.Errorf("workers are to yield: %v, and one does: %v", yielding, !yielding)
+		}
+	}
+	for _, background := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			o := testOptions(newFS(t), 1)
+			if background {
+				o.SyncInterval, o.RoundInterval = time.Second, time.Millisecond
+			}
+			l := openLog(t, o)
+			appendTx(l.Stream(0), o.HLC, []Write{{Kind: KindPut}})
+			elapse(t.Context(), 2*time.Millisecond)
+			if want := !background || runtime.GOMAXPROCS(0) == 1; l.yielding.Load() != want {
+				t.Errorf("synced in the background: %v, workers yield: %v", background, !want)
+			}
+			must(t, l.Close())
+		})
+	}
 }

@@ -1,7 +1,8 @@
 package wal
 
 import (
-	"github.com/godwitdb/godwit/internal/dberr"
+	"cmp"
+
 	"github.com/godwitdb/godwit/internal/env"
 )
 
@@ -11,11 +12,6 @@ type tail struct {
 	round RoundNumber
 	base  Base // the last round; its Last is the largest timestamp of anything
 	clean bool // the log was closed there
-}
-
-// endsEarly says that there is no room for a round that is known to be durable.
-func (r *roundReader) endsEarly(reach RoundNumber) error {
-	return dberr.Corrupt(r.name, r.place.offset, "the log ends with round %d, but is known to reach round %d", r.want-1, reach)
 }
 
 // openRounds opens a segment for reading its rounds.
@@ -40,21 +36,15 @@ func (c *chain) findTail() (tail, error) {
 		return tail{}, nil
 	}
 	last := len(c.segments) - 1
-	s, err := c.scanSegment(last, newChunkPool())
-	if s == nil {
-		return tail{}, err
-	}
-	t := tail{end: s.at, round: s.want - 1, base: c.segments[last].header.base}
-	for i := range s.rounds {
-		r := &s.rounds[i]
-		if r.missing > 0 {
-			return t, r.damage
-		}
-		t.base, t.clean = r.header.asBase(), r.header.clean
+	s, _, err := c.survey(last)
+	if err == nil {
+		err = cmp.Or(s.broken, s.table.damaged())
 	}
 	if err != nil {
-		return t, err
+		return tail{}, err
 	}
+	t := tail{end: c.segments[last].end, round: s.tail, clean: s.clean}
+	t.base, err = s.table.behind(s.table.last())
 	c.bound(t.base)
-	return t, nil
+	return t, err
 }

@@ -32,6 +32,7 @@ type Tape struct {
 
 	// reading is held by Read, and alone by who takes files away.
 	reading sync.RWMutex
+	pool    *chunkPool // of Read
 
 	stats         counters
 	unsyncedBytes int64 // of rounds

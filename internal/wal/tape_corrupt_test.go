@@ -9,6 +9,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
+	"github.com/godwitdb/godwit/internal/hlc"
 )
 
 // rotTape returns a tape of several segments, with rounds that were replaced, and what
@@ -123,7 +124,55 @@ func TestTapeBitRot(t *testing.T) {
 	}
 }
 
+// A round that was durable and rots is damage, though the one behind it, which says so, is
+// torn itself.
+func TestDamageBeforeATornEnd(t *testing.T) {
+	f, m := newFS(t), newMaker(6)
+	tape, _ := openTape(t, f)
+	tapeFill(t, tape, m, 1, 3, 1)
+	next := m.make(4, 1, 0)
+	for len(next.Payload) == 0 {
+		next = m.make(4, 1, 0)
+	}
+	must(t, tape.Append([]Round{next}))
+	rotten, end := *tape.mu.table.entry(3), *tape.mu.table.entry(4)
+	must(t, f.FlipBit(end.segment.name, end.offset+end.bytes-1, 0))
+	if again, _ := openTape(t, f.Clone()); again.Last() != 3 {
+		t.Fatalf("with a torn end: it ends with round %d", again.Last())
+	}
+	must(t, f.FlipBit(rotten.segment.name, rotten.offset+30, 0))
+	_, _, err := OpenTape(tapeOptions(f.Clone()))
+	if file, offset := damageOf(err); file != rotten.segment.name || offset != rotten.offset {
+		t.Errorf("it is opened: %v", err)
+	}
+}
+
 // A member has damaged rounds from others: those alone are written anew.
+// A round that was repaired is in a later segment than those before and behind it. It stays when only
+// what is before it is discarded.
+func TestTapeDiscardKeepsRepairedRounds(t *testing.T) {
+	_, whole, _ := rotTape(t)
+	for n := RoundNumber(1); n < whole.Last(); n++ {
+		f, tape, want := rotTape(t)
+		e := tape.mu.table.entry(n)
+		must(t, f.FlipBit(e.segment.name, e.offset+30, 1))
+		must(t, tape.Close())
+		o := tapeOptions(f)
+		o.Damaged = true
+		tape, _, err := OpenTape(o)
+		must(t, err)
+		must(t, tape.Repair(want[n-1:n]))
+		must(t, tape.Sync())
+		must(t, tape.Discard(n))
+		again, _ := openTape(t, f.Clone())
+		for _, tape := range []*Tape{tape, again} {
+			if rounds, err := tape.Read(n, 1); err != nil || rounds[0].Number != n {
+				t.Errorf("round %d of a log that begins behind %d: %v", n, tape.Base().Number, err)
+			}
+		}
+	}
+}
+
 func TestTapeRepair(t *testing.T) {
 	for _, closed := range []bool{false, true} {
 		f, tape, want := rotTape(t)
@@ -275,7 +324,7 @@ func TestTapeLost(t *testing.T) {
 	}
 }
 
-// CheckTape counts what is there, and names all that is damaged, in payloads too, whatever
+// Check of a tape counts what is there, and names all that is damaged, in payloads too, whatever
 // it is; it changes nothing.
 func TestCheckTape(t *testing.T) {
 	f, tape, want := rotTape(t)
@@ -283,7 +332,7 @@ func TestCheckTape(t *testing.T) {
 	check := func(f *faultfs.FS) *CheckReport {
 		t.Helper()
 		before := f.Names()
-		r, err := CheckTape(t.Context(), CheckOptions{FS: f, Dir: testDir, Reach: testReach, ID: testID})
+		r, err := Check(t.Context(), CheckOptions{FS: f, Dir: testDir, Reach: testReach, ID: testID, From: hlc.Max, Replica: true})
 		must(t, err)
 		if !slices.Equal(f.Names(), before) {
 			t.Fatalf("the files are %v, were %v", f.Names(), before)
@@ -305,9 +354,17 @@ func TestCheckTape(t *testing.T) {
 			t.Errorf("%v", r.Problems[i])
 		}
 	}
-	must(t, f.Remove(tape.mu.segments[2].name))
-	if r := check(f); len(r.Problems) != 2 || r.Rounds >= 12 {
-		t.Errorf("%+v, want of %d rounds", r, len(want))
+	// What is behind a segment that is missing is looked at, too.
+	missing := tape.mu.segments[2].name
+	must(t, f.Remove(missing))
+	r = check(f)
+	if len(r.Problems) != 3 || r.Rounds >= 17 {
+		t.Fatalf("%+v, want of %d rounds", r, len(want))
+	}
+	for i, want := range []string{missing, header.segment.name, payload.segment.name} {
+		if file, _ := damageOf(r.Problems[i]); file != want {
+			t.Errorf("%v, want of %s", r.Problems[i], want)
+		}
 	}
 }
 

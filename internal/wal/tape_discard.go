@@ -32,6 +32,9 @@ func (t *Tape) superfluous(before RoundNumber) (*segment, bool) {
 		return nil, false
 	}
 	oldest, table := t.mu.segments[0], &t.mu.table
+	if begins(t.mu.segments[1:]).Number >= max(before, table.base.Number+1) {
+		return nil, false // a round that counts was repaired in a later segment, which does not say that the log has it
+	}
 	for n := max(before, table.base.Number+1); n <= table.last(); n++ {
 		if s := table.entry(n).segment; s == oldest || s == nil { // where a damaged one is, is not known
 			return nil, false
@@ -45,18 +48,23 @@ func (t *Tape) drop() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mu.segments = t.mu.segments[1:]
-	// The base is where the log begins when it is opened the next time.
-	base := t.mu.segments[0].header.base
-	for _, s := range t.mu.segments[1:] {
-		if b := s.header.base; s.header.reset || b.Number < base.Number {
-			base = b
-		}
-	}
+	base := begins(t.mu.segments)
 	table := &t.mu.table
 	if base.Number > table.base.Number {
 		table.entries = append([]tapeEntry(nil), table.entries[base.Number-table.base.Number:]...)
 	}
 	table.base = base
+}
+
+// begins returns behind what a log of these segments begins when it is opened.
+func begins(segments []*segment) Base {
+	base := segments[0].header.base
+	for _, s := range segments[1:] {
+		if b := s.header.base; s.header.reset || b.Number < base.Number {
+			base = b
+		}
+	}
+	return base
 }
 
 // Reset makes the log an empty one that goes on behind base: a snapshot was put in place

@@ -49,7 +49,7 @@ func logRounds(t *testing.T, f *faultfs.FS) (rounds []Round) {
 	_, err = c.findTail()
 	must(t, err)
 	for i := range c.segments {
-		r, file, err := c.openRounds(i, newChunkPool())
+		r, file, err := c.openRounds(i, newChunkPool(chunkBytes))
 		must(t, err)
 		for {
 			if err := r.next(); errors.Is(err, io.EOF) {
@@ -58,9 +58,7 @@ func logRounds(t *testing.T, f *faultfs.FS) (rounds []Round) {
 				t.Fatal(err)
 			}
 			var batches []Batch
-			for at, j := int64(0), 0; j < len(r.batches); j++ {
-				var b placedBatch
-				b, at = r.batch(j, at, 0, hlc.Max)
+			for b := range r.placed(0, hlc.Max) {
 				b.data = slices.Clone(b.data)
 				batches = append(batches, b.Batch)
 			}
@@ -146,6 +144,13 @@ func TestTapeOpensALog(t *testing.T) {
 		}
 		if _, _, err := recoverAll(f.Clone(), 0); !errors.Is(err, dberr.ErrCorrupt) {
 			t.Errorf("a Log recovers a tape: %v", err)
+		}
+		for _, replica := range []bool{false, true} {
+			report, err := Check(t.Context(), CheckOptions{FS: f.Clone(), Dir: testDir, Reach: testReach, ID: testID, Replica: replica})
+			must(t, err)
+			if replica != (len(report.Problems) == 0) {
+				t.Errorf("check of a tape, as a replica's %v: %v", replica, report.Problems)
+			}
 		}
 		must(t, tape.Discard(tape.Last()))
 		if b := tape.Base(); b.Number < RoundNumber(len(want))-20 || b.Epoch == 0 {

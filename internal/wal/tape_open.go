@@ -109,7 +109,8 @@ func OpenTape(o TapeOptions) (_ *Tape, _ *TapeContents, err error) {
 		return nil, nil, err
 	}
 	var problem, other error
-	c, err := loadTape(o.FS, o.Dir, o.ID, known.Reach, func(err error) {
+	// Whether the log begins early enough is known to who has the checkpoint.
+	c, err := loadChain(o.FS, o.Dir, o.ID, known.Reach, hlc.Max, func(err error) {
 		problem = cmp.Or(problem, err)
 		if isOtherFormat(err) {
 			other = err
@@ -120,10 +121,13 @@ func OpenTape(o TapeOptions) (_ *Tape, _ *TapeContents, err error) {
 	if err := cmp.Or(err, other); err != nil {
 		return nil, nil, err
 	}
-	s, err := surveyTape(c, problem)
-	if err != nil {
-		return nil, nil, err
+	s := &survey{}
+	if len(c.segments) > 0 && !c.broken[c.segments[0].header.prev] {
+		if s, _, err = c.survey(0); err != nil {
+			return nil, nil, err
+		}
 	}
+	s.broken = cmp.Or(problem, s.broken)
 	if err := cmp.Or(s.broken, s.table.damaged()); err != nil && !o.Damaged {
 		return nil, nil, err
 	}
@@ -148,7 +152,7 @@ func newTape(o TapeOptions, c *chain, s *survey) (_ *Tape, err error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tape{opt: o, writer: newWriter(o.ID, o.Dir, o.Rand, reach, s.tail)}
+	t := &Tape{opt: o, pool: newChunkPool(chunkBytes), writer: newWriter(o.ID, o.Dir, o.Rand, reach, s.tail)}
 	t.files.fs, t.files.dir, t.files.segmentBytes = o.FS, o.Dir, o.SegmentBytes
 	t.files.sparesMax, t.files.lazy = o.SparesMax, o.Lazy
 	t.files.mayMake, t.files.mayKeep = t.leavesReserve, func() bool { return t.files.hasReserve(o.Reserve, 0) }

@@ -1,6 +1,12 @@
 package wal
 
-import "fmt"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/godwitdb/godwit/internal/dberr"
+)
 
 // Read returns rounds from one on, at least one and then as many as have bytesMax of
 // payloads together; none if the log ends before it. They are the caller's. It returns
@@ -13,38 +19,17 @@ func (t *Tape) Read(from RoundNumber, bytesMax int) ([]Round, error) {
 	if err != nil {
 		return nil, err
 	}
-	var rounds []Round
-	var f *roundFile
-	var opened *segment
-	defer func() {
-		if f != nil {
-			_ = f.file.Close() // it was read only
+	rounds := make([]Round, 0, len(entries))
+	for len(rounds) < len(entries) {
+		n := len(rounds)
+		if rounds, err = t.readSegment(rounds, from+RoundNumber(n), entries[n:]); err != nil {
+			break
 		}
-	}()
-	for i := range entries {
-		e := &entries[i]
-		n := from + RoundNumber(i)
-		if e.damage == nil && e.segment != opened {
-			if f != nil {
-				_ = f.file.Close()
-				f = nil
-			}
-			file, err := t.opt.FS.OpenRead(e.segment.name)
-			if err != nil {
-				return nil, err
-			}
-			f, opened = &roundFile{file, e.segment.name, &e.segment.header}, e.segment
-		}
-		r, err := f.readEntry(n, e)
-		if err != nil {
-			if i > 0 {
-				break // those before it are good, and the next Read tells
-			}
-			return nil, err
-		}
-		rounds = append(rounds, r)
 	}
-	return rounds, nil
+	if len(rounds) == 0 {
+		return nil, err
+	}
+	return rounds, nil // if the next one is not good, the next Read tells
 }
 
 // find returns the entries that Read reads. They are copies: what is on the disk stays,
@@ -67,24 +52,59 @@ func (t *Tape) find(from RoundNumber, bytesMax int64) ([]tapeEntry, error) {
 	return entries, nil
 }
 
-// readEntry reads and verifies a round.
-func (f *roundFile) readEntry(n RoundNumber, e *tapeEntry) (Round, error) {
-	if e.damage != nil {
-		return Round{}, &DamagedError{From: n, To: n, Err: e.damage}
+// readSegment reads and verifies rounds from n on, as many as are in one segment.
+func (t *Tape) readSegment(rounds []Round, n RoundNumber, entries []tapeEntry) ([]Round, error) {
+	if e := &entries[0]; e.damage != nil {
+		return rounds, &DamagedError{From: n, To: n, Err: e.damage}
 	}
-	h, err := f.round(e.offset, e.segment.size, e.number)
-	if err == nil && (h.epoch != e.epoch || h.kind != e.kind || h.bytes != e.bytes || h.watermark != e.watermark || h.last != e.last) {
-		err = torn(f.name, e.offset, "round %d is not the one that was found when the log was opened", h.number)
+	s, total := entries[0].segment, int64(0)
+	for i := range entries {
+		if entries[i].segment != s || entries[i].damage != nil {
+			entries = entries[:i]
+			break
+		}
+		total += roundUp(entries[i].bytes)
 	}
-	var payload []byte
-	if err == nil {
-		payload, err = f.payload(&h, e.offset)
-	}
-	if isTorn(err) {
-		return Round{}, &DamagedError{From: n, To: n, Err: plain(err)}
-	}
+	f, err := t.opt.FS.OpenRead(s.name)
 	if err != nil {
-		return Round{}, err
+		return rounds, err
 	}
-	return Round{Number: n, Epoch: e.epoch, Kind: e.kind, Watermark: e.watermark, Last: e.last, Payload: payload}, nil
+	defer f.Close()
+	r := newRoundReader(f, s.name, &s.header, s.size, t.pool)
+	defer r.close()
+	r.ahead = min(r.ahead, total)
+	for i := range entries {
+		e := &entries[i]
+		payload, err := r.readEntry(n, e)
+		if errors.Is(err, dberr.ErrCorrupt) {
+			err = &DamagedError{From: n, To: n, Err: plain(err)}
+		}
+		if err != nil {
+			return rounds, err
+		}
+		rounds = append(rounds, Round{Number: n, Epoch: e.epoch, Kind: e.kind, Watermark: e.watermark, Last: e.last, Payload: payload})
+		n++
+	}
+	return rounds, nil
+}
+
+// readEntry reads and verifies a round, and returns a copy of its payload.
+func (r *roundReader) readEntry(n RoundNumber, e *tapeEntry) ([]byte, error) {
+	r.seek(n, e)
+	if err := r.readHeader(); err != nil {
+		return nil, err
+	}
+	h := &r.header
+	if h.epoch != e.epoch || h.kind != e.kind || h.bytes != e.bytes || h.watermark != e.watermark || h.last != e.last {
+		return nil, dberr.Corrupt(r.name, r.offset, "round %d is not the one that was found when the log was opened", h.number)
+	}
+	if err := r.intact(); err != nil || h.bytes == roundHeaderBytes {
+		return nil, err
+	}
+	if h.kind != RoundData {
+		return bytes.Clone(r.data[roundHeaderBytes:]), nil
+	}
+	p := bytes.Clone(r.data[roundHeaderBytes-payloadHeaderBytes:]) // the payload's stands in that of the round
+	putPayloadHeader(p, h.batches, h.tableCRC)
+	return p, nil
 }

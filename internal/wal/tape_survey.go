@@ -7,65 +7,59 @@ import (
 	"github.com/godwitdb/godwit/internal/dberr"
 )
 
-// survey takes the rounds of all segments into a table.
+// survey takes the rounds of segments into a table.
 type survey struct {
 	table    tapeTable
 	segments []*segment
 	tail     RoundNumber // the last round on the disk
+	clean    bool        // a Log was closed there
 	lost     scanned     // what can not be told at the end of the segment before
 	broken   error       // the log can not be read on behind the table
+	replaced error       // the first place where a round takes that of another, which a Log's never does
 }
 
-// surveyTape reads the headers of all segments, or of those before what is wrong with the
-// chain. Rounds that are damaged are so in the table; where other damage is, it ends.
-func surveyTape(c *chain, problem error) (*survey, error) {
-	s := &survey{broken: problem}
-	pool := newChunkPool()
-	segments := c.segments
-	if problem != nil {
-		segments = c.linked()
-	}
-	for i := range segments {
-		sc, err := c.scanSegment(i, pool)
+// survey reads the headers of segment next and of those that follow on it, up to what the log
+// can not be read on behind; then it returns the segment to go on with. Rounds that are damaged
+// are so in the table.
+func (c *chain) survey(next int) (*survey, int, error) {
+	s := &survey{}
+	pool := newChunkPool(scanBytes)
+	for linked := true; linked && next < len(c.segments); next++ {
+		linked = c.segments[next].end >= 0
+		sc, err := c.scanSegment(next, pool)
 		if sc != nil {
-			err = cmp.Or(err, s.take(&segments[i], sc))
+			err = cmp.Or(err, s.take(&c.segments[next], sc))
 		}
 		if errors.Is(err, dberr.ErrCorrupt) {
-			s.broken = cmp.Or(problem, err)
-			return s, nil
+			s.broken = err
+			return s, next + 1, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	if s.lost.missing > 0 {
-		s.broken = cmp.Or(problem, s.lost.damage)
+		s.broken = s.lost.damage
 	}
-	return s, nil
-}
-
-// linked returns the segments that follow on each other from the beginning of the log.
-func (c *chain) linked() []chainSegment {
-	for i := range c.segments {
-		if i == 0 && c.broken[c.segments[0].header.prev] {
-			return nil
-		}
-		if c.segments[i].end < 0 {
-			return c.segments[:i+1]
-		}
-	}
-	return c.segments
+	return s, next, nil
 }
 
 // take takes a segment's rounds into the table.
 func (s *survey) take(cs *chainSegment, sc *scan) error {
 	h := &cs.header
 	low := h.base.Number
-	if err := s.settleLost(h); err != nil {
-		return err
+	if len(s.segments) > 0 && low >= s.table.base.Number {
+		if err := s.settleLost(low+1, s.segments[len(s.segments)-1].header.base.Number); err != nil {
+			return err
+		}
+	}
+	s.lost = scanned{} // else the segment goes on behind an earlier round
+	if len(s.segments) > 0 && low < s.table.last() {
+		s.replaces(low+1, cs.name, 0)
 	}
 	if reason := s.table.begin(h, len(s.segments) == 0); reason != "" {
-		return dberr.Corrupt(cs.name, 0, "%s", reason)
+		before := s.segments[len(s.segments)-1]
+		return dberr.Corrupt(before.name, before.end, "%s", reason)
 	}
 	seg := &segment{header: *h, name: cs.name, size: cs.size, end: cs.end}
 	s.segments = append(s.segments, seg)
@@ -79,13 +73,16 @@ func (s *survey) take(cs *chainSegment, sc *scan) error {
 		if r.header.number == 0 {
 			break
 		}
+		s.clean = r.header.clean
 		// Of rounds that can not be told the next one tells, but for one that
 		// stands in for another.
-		if s.lost.missing > 0 && !r.header.repair {
-			if reason := s.table.gap(s.lost.missing, r.header.entry, low, s.lost.damage); reason != "" {
-				return s.lost.damage
+		if !r.header.repair {
+			if err := s.settleLost(r.header.entry, low); err != nil {
+				return err
 			}
-			s.lost = scanned{}
+		}
+		if r.header.repair || r.header.entry <= s.table.last() {
+			s.replaces(r.header.entry, cs.name, r.offset)
 		}
 		if reason := s.table.add(&r.header, seg, r.offset); reason != "" {
 			return dberr.Corrupt(cs.name, r.offset, "%s", reason)
@@ -94,16 +91,24 @@ func (s *survey) take(cs *chainSegment, sc *scan) error {
 	return nil
 }
 
-// settleLost takes what can not be told at a segment's end into the table, unless the
-// next segment goes on behind an earlier round.
-func (s *survey) settleLost(next *segmentHeader) error {
+// replaces takes note that round n is replaced by what is there.
+func (s *survey) replaces(n RoundNumber, file string, offset int64) {
+	if s.replaced == nil {
+		s.replaced = dberr.Corrupt(file, offset, "round %d of the log comes after round %d", n, s.table.last())
+	}
+}
+
+// settleLost takes what can not be told before round next into the table.
+func (s *survey) settleLost(next, low RoundNumber) error {
 	lost := s.lost
-	s.lost = scanned{}
-	if base := next.base.Number; lost.missing > 0 && base >= s.table.base.Number {
-		low := s.segments[len(s.segments)-1].header.base.Number
-		if reason := s.table.gap(lost.missing, base+1, low, lost.damage); reason != "" {
-			return lost.damage
-		}
+	if s.lost = (scanned{}); lost.missing == 0 {
+		return nil
+	}
+	if next != s.table.last()+lost.missing+1 {
+		s.replaced = cmp.Or(s.replaced, lost.damage)
+	}
+	if reason := s.table.gap(lost.missing, next, low, lost.damage); reason != "" {
+		return lost.damage
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func (t *tapeTable) begin(h *segmentHeader, first bool) (reason string) {
 		t.base, t.entries = b, nil
 		return ""
 	case b.Number > t.last():
-		return fmt.Sprintf("the segment goes on behind round %d, but the log ends with round %d", b.Number, t.last())
+		return fmt.Sprintf("the segment ends with round %d; its successor goes on behind round %d", t.last(), b.Number)
 	}
 	t.cut(b.Number)
 	if b.Number == t.base.Number {
@@ -113,9 +113,8 @@ func (t *tapeTable) begin(h *segmentHeader, first bool) (reason string) {
 	}
 	if e := t.entry(b.Number); e.damage != nil {
 		e.epoch, e.watermark, e.last = b.Epoch, b.Watermark, b.Last
-	} else if e.epoch != b.Epoch || e.watermark != b.Watermark || e.last != b.Last {
-		return fmt.Sprintf("the segment goes on behind round %d of epoch %d, watermark %d, which is of epoch %d, watermark %d",
-			b.Number, b.Epoch, b.Watermark, e.epoch, e.watermark)
+	} else if is, _ := t.behind(b.Number); is != b {
+		return fmt.Sprintf("the segment ends with round %+v; its successor says %+v", is, b)
 	}
 	return ""
 }
@@ -157,18 +156,20 @@ func (t *tapeTable) gap(rounds RoundNumber, next, low RoundNumber, damage error)
 // damaged returns the first rounds of the log that can not be told.
 func (t *tapeTable) damaged() error {
 	for i := range t.entries {
-		err := t.entries[i].damage
-		if err == nil {
-			continue
+		if t.entries[i].damage != nil {
+			return t.damageAt(t.base.Number + 1 + RoundNumber(i))
 		}
-		n := t.base.Number + 1 + RoundNumber(i)
-		to := n
-		for e := t.entry(to + 1); e != nil && errors.Is(e.damage, err); e = t.entry(to + 1) {
-			to++
-		}
-		return &DamagedError{From: n, To: to, Err: err}
 	}
 	return nil
+}
+
+// damageAt returns the rounds from n on that can not be told for the same reason.
+func (t *tapeTable) damageAt(n RoundNumber) *DamagedError {
+	d := &DamagedError{From: n, To: n, Err: t.entry(n).damage}
+	for e := t.entry(n + 1); e != nil && errors.Is(e.damage, d.Err); e = t.entry(d.To + 1) {
+		d.To++
+	}
+	return d
 }
 
 // largest returns the largest timestamp that is in any of the rounds.

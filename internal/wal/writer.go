@@ -80,6 +80,18 @@ func (w *writer) put(h *roundHeader, body []byte, batches []Batch) error {
 // flush writes what was put.
 func (w *writer) flush() error { return w.out.flush() }
 
+// flushBy is flush by a syncer, or without if that cannot do it. await returns when it has.
+func (w *writer) flushBy(s env.Syncer, await func() error) error {
+	if !w.out.start(s, false) {
+		return w.flush()
+	}
+	if err := await(); err != nil {
+		return err
+	}
+	w.out.written()
+	return nil
+}
+
 // sync writes what was put and makes it durable.
 func (w *writer) sync() error {
 	if !w.unsynced() {
@@ -97,7 +109,7 @@ func (w *writer) sync() error {
 
 // syncBy is sync by a syncer, or without if that cannot do it. await returns when it has.
 func (w *writer) syncBy(s env.Syncer, await func() error) error {
-	if !w.unsynced() || s == nil || !w.out.start(s) {
+	if !w.unsynced() || !w.out.start(s, true) {
 		return w.sync()
 	}
 	if err := await(); err != nil {
