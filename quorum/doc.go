@@ -60,9 +60,9 @@
 // calls fail at once with ErrOverloaded: a peer that is slow or has stopped never
 // makes a caller wait and never costs more than its bound.
 //
-// Connections begin with a handshake. A node of another Options.Cluster, one that
-// nobody knows, a second process with a name that is taken, or one with another
-// version is refused: OnRefused tells, and calls fail with a RefusedError. Who may
+// Connections begin with a handshake. A node of another Options.Cluster or with other
+// Options.Settings, one that nobody knows, a second process with a name that is taken, or one
+// with another version is refused: OnRefused tells, and calls fail with a RefusedError. Who may
 // connect is nobody's proof until TCP.UseTLS demands certificates.
 //
 // Lost is the event that the last connection with a node has ended, and OnPeer tells

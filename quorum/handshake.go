@@ -33,6 +33,17 @@ type ClusterID [16]byte
 // String returns the name in hexadecimal digits.
 func (c ClusterID) String() string { return hex.EncodeToString(c[:]) }
 
+// ParseClusterID reads what String has written: 32 hexadecimal digits.
+func ParseClusterID(text string) (c ClusterID, err error) {
+	if len(text) != hex.EncodedLen(len(c)) {
+		return c, fmt.Errorf("the cluster id %.64q has not %d hexadecimal digits", text, hex.EncodedLen(len(c)))
+	}
+	if _, err := hex.Decode(c[:], []byte(text)); err != nil {
+		return ClusterID{}, fmt.Errorf("the cluster id %q: %w", text, err)
+	}
+	return c, nil
+}
+
 func clusterField(c *Coder, x *ClusterID) {
 	b := x[:]
 	if c.Bytes(&b); len(b) != len(x) {
@@ -49,6 +60,7 @@ type hello struct {
 	to       NodeID // whom it means to talk to
 	instance uint64 // which one of all Endpoints with that name it is
 	nonce    uint64 // its part of the seed of frames
+	settings string // "" if it has none
 }
 
 // Fields implements Message.
@@ -59,6 +71,9 @@ func (m *hello) Fields(c *Coder) {
 	c.Node(&m.to)
 	c.Uint(&m.instance)
 	c.Uint(&m.nonce)
+	if c.more() {
+		c.String(&m.settings)
+	}
 }
 
 // welcome is the answer to a hello.
@@ -88,6 +103,7 @@ const (
 	RefusedVersion                 // they have no version in common
 	RefusedIdentity                // its certificate is of another node
 	RefusedAddress                 // it dialled this node and means another
+	RefusedSettings                // their Options.Settings differ
 )
 
 // RefusedError is a refusal. It matches ErrRefused; for RefusedUnknown
@@ -149,7 +165,7 @@ func (e *Endpoint) handshake(kind frameKind, method uint64, m Message) []byte {
 // greet says hello.
 func (l *link) greet() {
 	l.nonce = l.e.rt.host.Uint64()
-	m := &hello{versions: l.e.versions, cluster: l.e.options.Cluster, to: l.peer, instance: l.e.instance, nonce: l.nonce}
+	m := &hello{versions: l.e.versions, cluster: l.e.options.Cluster, to: l.peer, instance: l.e.instance, nonce: l.nonce, settings: l.e.options.Settings}
 	l.put(l.e.handshake(frameHello, 0, m))
 }
 
@@ -216,6 +232,8 @@ func (e *Endpoint) judge(l *link, number uint64, m *hello) *RefusedError {
 		return no(RefusedUnknown, "node %d is none that node %d knows of", number, e.id)
 	case m.versions.lowest > ours.highest || m.versions.highest < ours.lowest:
 		return no(RefusedVersion, "node %d speaks versions %d to %d, node %d speaks %d to %d", number, m.versions.lowest, m.versions.highest, e.id, ours.lowest, ours.highest)
+	case m.settings != "" && e.options.Settings != "" && m.settings != e.options.Settings:
+		return no(RefusedSettings, "node %d has %.64s, node %d has %s: it has to be the same", number, m.settings, e.id, e.options.Settings)
 	}
 	if v, ok := l.conn.(env.Voucher); ok {
 		if err := v.Vouches(from); err != nil {

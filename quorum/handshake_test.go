@@ -42,11 +42,14 @@ func (v vouching) Listen(accept func(env.Conn) env.Receiver) {
 // none of them was carried out, and nobody tries without a pause.
 func TestRefusals(t *testing.T) {
 	for reason, spoil := range map[RefusalReason]func(p *pair){
-		RefusedCluster:  func(p *pair) { p.client.options.Cluster = ClusterID{8} },
-		RefusedUnknown:  func(p *pair) { p.server.known = func(NodeID) bool { return false } },
-		RefusedSelf:     func(p *pair) { p.client.id = 2 },
-		RefusedVersion:  func(p *pair) { p.client.versions = versions{2, 3} },
-		RefusedAddress:  func(p *pair) { p.nets[3] = p.nets[2] },
+		RefusedCluster: func(p *pair) { p.client.options.Cluster = ClusterID{8} },
+		RefusedUnknown: func(p *pair) { p.server.known = func(NodeID) bool { return false } },
+		RefusedSelf:    func(p *pair) { p.client.id = 2 },
+		RefusedVersion: func(p *pair) { p.client.versions = versions{2, 3} },
+		RefusedAddress: func(p *pair) { p.nets[3] = p.nets[2] },
+		RefusedSettings: func(p *pair) {
+			p.server.options.Settings, p.client.options.Settings = "durability disk", "durability memory"
+		},
 		RefusedIdentity: func(p *pair) { p.server.network = vouching{p.nets[2], 9}; p.server.Listen() },
 	} {
 		p := newPair(Options{Cluster: ClusterID{7}})
@@ -120,7 +123,8 @@ func TestVersionsAreNegotiated(t *testing.T) {
 			}
 		})
 	}
-	p := newPair(Options{Cluster: ClusterID{7}})
+	// Who knows nothing of settings, or has none, has none that are wrong.
+	p := newPair(Options{Cluster: ClusterID{7}, Settings: "durability disk"})
 	p.play(t, func(ctx context.Context) {
 		m := helloOf(1)
 		m.versions.highest = 9
@@ -300,3 +304,15 @@ type blobs struct {
 }
 
 func (m *blobs) Fields(c *Coder) { c.Blob(&m.A); c.String(&m.Text); c.Blob(&m.B) }
+
+func TestParseClusterID(t *testing.T) {
+	id := ClusterID{1, 2, 0xfe, 15: 0xff}
+	if got, err := ParseClusterID(id.String()); got != id || err != nil {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, text := range []string{"", "12", id.String() + "0", "x" + id.String()[1:]} {
+		if got, err := ParseClusterID(text); err == nil {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

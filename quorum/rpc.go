@@ -16,6 +16,9 @@ import (
 type Options struct {
 	// Cluster is what nodes that talk to each other share. Others are refused.
 	Cluster ClusterID
+	// Settings is what the nodes of a cluster must have set alike, in a few words. Who has
+	// others is refused; "" fits to all.
+	Settings string
 	// OutboxMessagesMax bounds, for each peer, the messages that wait to be
 	// written and the calls that wait for a reply, OutboxBytesMax the bytes that
 	// wait to be written. Beyond either a call fails at once with ErrOverloaded,

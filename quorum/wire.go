@@ -63,6 +63,9 @@ func decodeSome(b []byte, m Message) error {
 	return c.err
 }
 
+// more tells whether a field that a later version has added is written, or there to read.
+func (c *Coder) more() bool { return !c.reading || len(c.buf) > 0 }
+
 // Reading tells whether fields are read.
 func (c *Coder) Reading() bool { return c.reading }
 
