@@ -56,7 +56,11 @@ type disk struct {
 	bytes   uint64 // of the rounds in pending
 	put     *quorum.Watermark
 	durable *quorum.Watermark
-	hurry   *quorum.Watermark // moves when what is pending should wait no longer
+	// promises counts the ballots that were put, kept those that are on the disk. A ballot needs
+	// no room, so it does not wait behind rounds that wait for some.
+	promises *quorum.Watermark
+	kept     *quorum.Watermark
+	hurry    *quorum.Watermark // moves when what is pending should wait no longer
 	// unsynced is how many bytes were written since synced, the time of the last sync.
 	unsynced uint64
 	synced   time.Duration
@@ -73,6 +77,7 @@ type disk struct {
 // batch is what one job writes, in this order.
 type batch struct {
 	ballot  *wal.Ballot
+	promise uint64 // the ballot's number
 	repair  []wal.Round
 	reset   *wal.Base
 	rounds  []wal.Round
@@ -82,8 +87,10 @@ type batch struct {
 
 func newDisk(ctx context.Context, t Tape, b BallotFile, logf func(string, ...any)) *disk {
 	d := &disk{tape: t, ballots: b, logf: logf, turn: quorum.NewWatermark(ctx, "stream turn", 0), hurry: quorum.NewWatermark(ctx, "stream hurry", 0),
-		put: quorum.NewWatermark(ctx, "stream put", 0), durable: quorum.NewWatermark(ctx, "stream durable", 0)}
+		put: quorum.NewWatermark(ctx, "stream put", 0), durable: quorum.NewWatermark(ctx, "stream durable", 0),
+		promises: quorum.NewWatermark(ctx, "stream promises", 0), kept: quorum.NewWatermark(ctx, "stream kept", 0)}
 	d.durable.Behind(quorum.KindDisk, 1, 1)
+	d.kept.Behind(quorum.KindDisk, 1, 1)
 	return d
 }
 
@@ -100,9 +107,12 @@ func (d *disk) urgent() bool {
 	return p.sync || p.ballot != nil || p.reset != nil || p.discard > 0 || d.bytes >= d.lazyMax
 }
 
-func (d *disk) save(b wal.Ballot) {
-	d.pending.ballot = &b
+// save puts a ballot and returns its number.
+func (d *disk) save(b wal.Ballot) uint64 {
+	d.promises.Advance(d.promises.Value() + 1)
+	d.pending.ballot, d.pending.promise = &b, d.promises.Value()
 	d.kick()
+	return d.pending.promise
 }
 
 // append puts a round behind the others; if its number is not the next one, the rounds
@@ -169,6 +179,7 @@ func (d *disk) run(ctx context.Context, done func()) error {
 		}
 		if err != nil {
 			d.durable.Fail(err)
+			d.kept.Fail(err)
 			return err
 		}
 	}
@@ -226,11 +237,14 @@ func (d *disk) seize(ctx context.Context) (release func(), err error) {
 }
 
 // write writes a batch, when there is room for it. What a checkpoint makes superfluous meanwhile
-// is discarded before: it may be what takes the room.
+// is discarded before: it may be what takes the room. What is promised meanwhile needs none.
 func (d *disk) write(ctx context.Context, b *batch) error {
 	defer func() { d.full = false }()
-	return patiently(ctx, func() error {
+	for {
 		b.discard, d.pending.discard = max(b.discard, d.pending.discard), 0
+		if d.pending.ballot != nil {
+			b.ballot, b.promise, d.pending.ballot = d.pending.ballot, d.pending.promise, nil
+		}
 		err := d.attempt(ctx, b)
 		full := errors.Is(err, dberr.ErrDiskFull)
 		switch {
@@ -240,8 +254,13 @@ func (d *disk) write(ctx context.Context, b *batch) error {
 			d.logf("the log waits for room no longer")
 		}
 		d.full = full
-		return err
-	})
+		if !full {
+			return err
+		}
+		if err := quorum.WaitFor(ctx, d.promises.Reached(max(b.promise, d.kept.Value())+1), fullPause); err != nil && !errors.Is(err, quorum.ErrTimeout) {
+			return err
+		}
+	}
 }
 
 // attempt writes a batch if there is room.
@@ -254,19 +273,18 @@ func (d *disk) attempt(ctx context.Context, b *batch) error {
 		defer release()
 	}
 	// However long it takes: nobody but this task waits for the job alone.
-	return quorum.Wait(ctx, quorum.Disk(ctx, "stream write", func() error { return d.job(b) }))
+	err := quorum.Wait(ctx, quorum.Disk(ctx, "stream write", func() error { return d.job(b) }))
+	if (err == nil || errors.Is(err, dberr.ErrDiskFull)) && b.ballot == nil {
+		d.kept.Advance(b.promise)
+	}
+	return err
 }
 
-// retried does a job on the disk, patiently.
+// retried does a job on the disk, again and again if that is full: there may be room again, and
+// until then the others do without this member.
 func retried(ctx context.Context, what string, job func() error) error {
-	return patiently(ctx, func() error { return quorum.Wait(ctx, quorum.Disk(ctx, what, job)) })
-}
-
-// patiently tries again and again on a full disk: there may be room again, and until then the
-// others do without this member.
-func patiently(ctx context.Context, try func() error) error {
 	for {
-		err := try()
+		err := quorum.Wait(ctx, quorum.Disk(ctx, what, job))
 		if !errors.Is(err, dberr.ErrDiskFull) {
 			return err
 		}
@@ -276,12 +294,13 @@ func patiently(ctx context.Context, try func() error) error {
 	}
 }
 
-// job writes a batch, again if it has to.
+// job writes a batch, again if it has to, but nothing twice.
 func (d *disk) job(b *batch) error {
 	if b.ballot != nil {
 		if err := d.ballots.Put(*b.ballot); err != nil {
 			return err
 		}
+		b.ballot = nil
 	}
 	if len(b.repair) > 0 {
 		// One that was replaced meanwhile is refused, and not needed.

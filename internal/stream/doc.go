@@ -48,7 +48,8 @@
 // not noticed.
 //
 // A member that is behind the beginning of the leader's log needs a snapshot: Behind
-// tells the shard, which fetches one and calls Install.
+// and First tell the shard, which fetches one and calls Install. The log of the next leader may begin
+// earlier.
 //
 // # Departures
 //

@@ -53,11 +53,12 @@ func (g *Group) roles(ctx context.Context) error {
 			return err
 		}
 		g.expectLeader()
-		if !g.votes() || g.recovering || g.retired || g.damaged != nil {
-			continue
-		}
 		transfer := g.asked
 		g.asked = false
+		// With a full disk a member votes, but could not lead for long.
+		if !g.votes() || g.recovering || g.retired || g.damaged != nil || g.disk.full {
+			continue
+		}
 		reports, err := g.campaign(ctx, transfer)
 		if err == nil && reports != nil {
 			err = g.rule(ctx, reports)
@@ -161,7 +162,7 @@ func (g *Group) poll(ctx context.Context, req voteReq) ([]report, error) {
 	})
 	// The own vote counts when it is on the own disk.
 	own := &voteResp{epoch: req.epoch, granted: true, folder: g.options.Folder, last: g.log.position(), first: g.log.base.Number + 1}
-	votes.AddEvent(g.id, own, g.disk.durable.Reached(g.promised))
+	votes.AddEvent(g.id, own, g.disk.kept.Reached(g.promised))
 	defer votes.Drop()
 	accepts := func(_ quorum.NodeID, v *voteResp) bool {
 		if v.epoch > g.epoch && !v.granted {
@@ -174,7 +175,7 @@ func (g *Group) poll(ctx context.Context, req voteReq) ([]report, error) {
 	if err == nil && !req.pre {
 		// Others can be a majority before the own disk has the epoch. Who led it and forgot
 		// would ask for it again, and if granted, give its numbers to other rounds.
-		err = g.disk.durable.Wait(ctx, g.promised)
+		err = g.disk.kept.Wait(ctx, g.promised)
 	}
 	if err != nil || g.epoch != epoch || g.retired {
 		return nil, err
@@ -208,7 +209,7 @@ func (g *Group) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq
 		g.vote = from
 		g.saveBallot()
 		g.expectLeader()
-		if err := g.disk.durable.Wait(ctx, g.promised); err != nil {
+		if err := g.disk.kept.Wait(ctx, g.promised); err != nil {
 			return nil, err
 		}
 		if g.epoch != req.epoch {

@@ -33,7 +33,8 @@ func (g *Group) handleAppend(ctx context.Context, from quorum.NodeID, req *appen
 	}
 	if next, ok := g.matches(req.prev); !ok {
 		if next < req.first {
-			g.behind.Advance(uint64(req.first))
+			g.first = req.first
+			g.behind.Advance(g.behind.Value() + 1)
 		}
 		return g.answer(ctx, req.epoch, g.log.last(), &appendResp{next: next})
 	}
@@ -72,16 +73,21 @@ func (g *Group) follows(leader quorum.NodeID, epoch wal.Epoch) bool {
 // promise to take nothing of older epochs is on the disk; and if the epoch has not ended
 // meanwhile.
 func (g *Group) answer(ctx context.Context, epoch wal.Epoch, rounds wal.RoundNumber, resp *appendResp) (*appendResp, error) {
-	upTo := g.promised
-	if g.lazyMax() == 0 && rounds > g.disk.written {
-		upTo = g.disk.put.Value()
-	}
-	if err := g.disk.durable.Wait(ctx, upTo); err != nil {
+	if err := g.settled(ctx, rounds > g.disk.written); err != nil {
 		return nil, err
 	}
 	if resp.epoch = g.epoch; g.epoch != epoch {
 		resp.ok = false
 	}
-	resp.votes = !g.recovering
+	resp.fit = !g.recovering && !g.disk.full
 	return resp, nil
+}
+
+// settled waits until the promises so far are on the disk; and with rounds all else, too, if
+// what the member acknowledges waits for its disk.
+func (g *Group) settled(ctx context.Context, rounds bool) error {
+	if rounds && g.lazyMax() == 0 {
+		return g.disk.durable.Wait(ctx, g.disk.put.Value())
+	}
+	return g.disk.kept.Wait(ctx, g.promised)
 }

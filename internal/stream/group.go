@@ -65,7 +65,7 @@ type Group struct {
 
 	epoch    wal.Epoch
 	vote     quorum.NodeID
-	promised uint64 // what was put when epoch and vote were
+	promised uint64 // the number of the last ballot
 	role     Role
 	leader   quorum.NodeID
 	silence  silence
@@ -81,9 +81,8 @@ type Group struct {
 	claimant claimant
 	damaged  error // a DamagedError, or several, of what is not repaired yet
 	healing  bool
-	// retired: it takes no part any more. whole, with Memory: its disk has all that it has
-	// acknowledged.
-	retired, whole bool
+	// retired: it takes no part any more. ahead: its disk may lack what it has acknowledged.
+	retired, ahead bool
 	matched        position // the end of what is known to be in the log of its epoch's leader
 	// otherFolder: the last leader's message to this member was for one with another folder, or,
 	// before there was one, a candidate's.
@@ -96,6 +95,7 @@ type Group struct {
 
 	commit  *quorum.Watermark // rounds up to here are durable
 	behind  *quorum.Watermark
+	first   wal.RoundNumber // that the leader can send, as it said when behind moved last
 	elected *quorum.Queue[*Leadership]
 	reign   *Leadership // of this member, the last one
 }
@@ -111,11 +111,11 @@ func Start(ctx context.Context, e *quorum.Endpoint, t Tape, b BallotFile, o Opti
 	g.found, g.options.Contents = behindDamage(o.Contents, o.Durable), nil
 	g.log = newLog(g.found.Base, o.Members.clone())
 	g.lostRounds = o.Ballot.Lost && !o.GiveUpLost
-	g.recovering = o.Durability == Memory && g.epoch > 0 && !o.Ballot.Whole && !o.GiveUpLost || g.lostRounds
-	g.whole = o.Durability == Memory && !g.recovering && (o.Ballot.Whole || g.epoch == 0)
+	g.recovering = o.Ballot.Ahead && !o.GiveUpLost || g.lostRounds
+	g.ahead = o.Ballot.Ahead && (g.recovering || o.Durability == Memory)
 	g.disk = newDisk(ctx, t, b, g.options.Logf)
 	g.disk.lazyMax = g.lazyMax()
-	if g.epoch > o.Ballot.Epoch || o.Ballot.Whole && !g.whole {
+	if g.epoch > o.Ballot.Epoch || g.ahead != o.Ballot.Ahead {
 		g.saveBallot() // what waits for promised is not acknowledged before
 	}
 	g.commit = quorum.NewWatermark(ctx, "stream commit", uint64(g.found.Base.Number))
@@ -265,10 +265,13 @@ func (g *Group) advance(to wal.RoundNumber) {
 // Commit, oldest first.
 func (g *Group) Finals() []Final { return g.log.finals(g.committed()) }
 
-// Behind is the first round that the leader can send, if it can not send one that this
-// member lacks. While that is above the one behind Commit, the member needs a snapshot
-// that ends there or later.
+// Behind counts how often a leader has said that it can not send a round which this member lacks,
+// because its log begins behind that: with First.
 func (g *Group) Behind() *quorum.Watermark { return g.behind }
+
+// First is the first round that a leader can send, of the one that has said so last (Behind). While
+// it is above the one behind Commit, the member needs a snapshot that ends right before it or later.
+func (g *Group) First() wal.RoundNumber { return g.first }
 
 // Rounds returns rounds from a number on, at least one and not much more than bytesMax.
 // Those above Commit may be replaced by others later. It fails with ErrGone if the log
@@ -339,13 +342,12 @@ func (g *Group) Install(ctx context.Context, base wal.Base, m Members) error {
 
 // ballot is what the member promises.
 func (g *Group) ballot() wal.Ballot {
-	return wal.Ballot{Epoch: g.epoch, Vote: uint32(g.vote), Whole: g.whole, Lost: g.lostRounds}
+	return wal.Ballot{Epoch: g.epoch, Vote: uint32(g.vote), Ahead: g.ahead, Lost: g.lostRounds}
 }
 
 // saveBallot puts what the member promises.
 func (g *Group) saveBallot() {
-	g.disk.save(g.ballot())
-	g.promised = g.disk.put.Value()
+	g.promised = g.disk.save(g.ballot())
 }
 
 // take appends rounds of another's log to the own one, which has the one before them:

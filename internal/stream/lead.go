@@ -80,6 +80,7 @@ func (g *Group) rule(ctx context.Context, reports []report) error {
 			continue
 		}
 		g.prefer(ctx)
+		g.yield(ctx)
 	}
 }
 

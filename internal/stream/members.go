@@ -99,7 +99,7 @@ func (g *Group) Promote(ctx context.Context, id quorum.NodeID) error {
 		return ErrNotLeader
 	case !slices.Contains(m.Learners, id):
 		return quorum.ErrUnknownNode
-	case p.match < g.committed() || !p.votes:
+	case p.match < g.committed() || !p.fit:
 		return ErrBusy // with it more than half of the others would be needed at once
 	}
 	m.Voters, m.Learners = with(m.Voters, id), without(m.Learners, id)
@@ -168,7 +168,7 @@ func (g *Group) leaves() bool {
 	}
 	votes := 0
 	for _, id := range m.Voters {
-		if p := g.reign.peers[id]; p.votes && p.match >= m.number {
+		if p := g.reign.peers[id]; p.fit && p.match >= m.number {
 			votes++
 		}
 	}
@@ -222,7 +222,7 @@ func (g *Group) Successor() (best quorum.NodeID) {
 	match := wal.RoundNumber(0)
 	for _, id := range g.members().Voters {
 		p := g.reign.peers[id]
-		if id != g.id && !p.probing && p.votes && p.match > match && g.present(p) {
+		if id != g.id && !p.probing && p.fit && p.match > match && g.present(p) {
 			best, match = id, p.match
 		}
 	}
@@ -238,6 +238,15 @@ func (g *Group) handleCampaign(_ context.Context, from quorum.NodeID, req *campa
 	return &appendResp{epoch: g.epoch, ok: true}, nil
 }
 
+// yield lets another member lead if this one waits for room on its disk: what may wait for that is
+// bounded, and then nothing would be executed any more.
+func (g *Group) yield(ctx context.Context) {
+	if id := g.Successor(); g.disk.full && id != 0 {
+		g.options.Logf("epoch %d: the disk is full, n%d is to lead", g.epoch, id)
+		quorum.Go(ctx, "stream transfer", func(ctx context.Context) error { return g.Transfer(ctx, id) })
+	}
+}
+
 // preferWaits bounds the election timeouts until the preferred member is asked again that could
 // not win: nobody leads while it tries.
 const preferWaits = 64
@@ -245,7 +254,7 @@ const preferWaits = 64
 // prefer lets the preferred member lead if it can.
 func (g *Group) prefer(ctx context.Context) {
 	id := g.options.Preferred
-	if p := g.reign.peers[id]; p == nil || id == g.id || !g.isVoter(id) || p.probing || p.match < g.reign.Barrier || !p.votes || !g.present(p) || g.rt.Elapsed() < g.preferAt {
+	if p := g.reign.peers[id]; p == nil || id == g.id || !g.isVoter(id) || p.probing || p.match < g.reign.Barrier || !p.fit || !g.present(p) || g.rt.Elapsed() < g.preferAt {
 		return
 	}
 	g.preferWait = min(max(2*g.preferWait, g.options.ElectionTimeout), preferWaits*g.options.ElectionTimeout)

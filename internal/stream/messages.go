@@ -142,15 +142,16 @@ type appendResp struct {
 	// next is the number that the sender should go on with: behind what matches if ok,
 	// and else not above where it may match.
 	next wal.RoundNumber
-	// votes is whether who answers an appendReq would vote: it has nothing to recover.
-	votes bool
+	// fit is whether who answers an appendReq would help to elect and be of use then: it has
+	// nothing to recover, and room on its disk.
+	fit bool
 }
 
 func (m *appendResp) Fields(c *quorum.Coder) {
 	c.Uint((*uint64)(&m.epoch))
 	c.Bool(&m.ok)
 	c.Uint((*uint64)(&m.next))
-	c.Bool(&m.votes)
+	c.Bool(&m.fit)
 }
 
 // fetchReq is what a candidate wants of a voter's log: what is behind a position.

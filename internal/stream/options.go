@@ -38,8 +38,8 @@ type Options struct {
 	Members Members
 	// Durability is the same for all members.
 	Durability Durability
-	// GiveUpLost makes a member with Memory vote at once after a restart: what it has
-	// acknowledged and lost may be lost for good.
+	// GiveUpLost makes a member vote at once after a restart: what it has acknowledged with
+	// Memory, or with a log that is damaged, and lost may be lost for good.
 	GiveUpLost bool
 	// ElectionTimeout is how long a member does not hear from a leader at most before it
 	// wants to be one. It should be four round trips at least. Default: 500 ms.

@@ -18,12 +18,13 @@ import (
 // The first leader needs the votes of all, so a new group would never have one if a member
 // that has acknowledged nothing, or what came to nothing, did not vote after a restart.
 // Therefore a member waits for its disk until it is durable which folders count (outrunDisk);
-// from then on a majority elects. That it still does is in its ballot (wal.Ballot.Whole).
+// from then on a majority elects. That it does not wait is in its ballot (wal.Ballot.Ahead), so it
+// has to recover also if it is opened with Disk after that.
 
 // outrunDisk has the member wait for its disk no longer, with Memory, if that is how it should be.
 func (g *Group) outrunDisk() {
-	if m := g.log.membershipAt(g.committed()); g.whole && !g.retired && m.known() {
-		g.whole = false
+	if m := g.log.membershipAt(g.committed()); g.options.Durability == Memory && !g.ahead && !g.retired && m.known() {
+		g.ahead = true
 		g.disk.lazyMax = g.lazyMax()
 		g.saveBallot() // it is durable before the next acknowledgement
 	}
@@ -32,7 +33,7 @@ func (g *Group) outrunDisk() {
 // lazyMax returns how many bytes of rounds that nobody waits for may wait to be written; it is
 // 0 if what the member acknowledges waits for its disk.
 func (g *Group) lazyMax() uint64 {
-	if g.options.Durability == Disk || g.whole {
+	if g.options.Durability == Disk || !g.ahead {
 		return 0
 	}
 	return min(lazyBytes, g.options.BacklogBytesMax/4)
@@ -52,7 +53,7 @@ func (g *Group) Retire(ctx context.Context) error {
 	if err := g.disk.sync(ctx); err != nil {
 		return err
 	}
-	g.whole = !g.recovering
+	g.ahead = g.ahead && g.recovering
 	g.saveBallot()
 	return g.disk.sync(ctx)
 }
@@ -77,25 +78,29 @@ func (g *Group) recover(ctx context.Context) error {
 // regain asks the leader once, and waits for its rounds for a while.
 func (g *Group) regain(ctx context.Context) error {
 	epoch := g.epoch
-	ctx, cancel := quorum.WithTimeout(ctx, fetchTimeouts*g.options.ElectionTimeout)
-	defer cancel()
-	resp, err := g.methods.end.Call(ctx, g.endpoint, g.leader, &campaignReq{epoch})
+	// A question that is lost is asked again soon: meanwhile there is a voter less.
+	asking, done := quorum.WithTimeout(ctx, g.options.ElectionTimeout)
+	resp, err := g.methods.end.Call(asking, g.endpoint, g.leader, &campaignReq{epoch})
+	done()
 	if err != nil {
 		return err
 	}
+	ctx, cancel := quorum.WithTimeout(ctx, fetchTimeouts*g.options.ElectionTimeout)
+	defer cancel()
 	if !resp.ok || resp.epoch != epoch {
 		return ErrNotLeader
 	}
 	for g.epoch == epoch {
 		if g.matched.epoch == epoch && g.matched.number+1 >= resp.next {
-			if g.lostRounds {
+			if g.lostRounds || g.options.Durability == Disk {
 				// First the rounds, then that they are there.
 				if err := g.disk.sync(ctx); err != nil {
 					return err
 				}
 				g.lostRounds = false
+				g.ahead = g.options.Durability == Memory
 				g.saveBallot()
-				if err := g.disk.durable.Wait(ctx, g.promised); err != nil {
+				if err := g.disk.kept.Wait(ctx, g.promised); err != nil {
 					return err
 				}
 			}

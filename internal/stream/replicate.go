@@ -22,7 +22,7 @@ type peer struct {
 	cancel   context.CancelFunc
 
 	probing  bool // where its log matches is not known
-	votes    bool // as it said last
+	fit      bool // as it said last
 	inflight int  // requests without an answer
 	bytes    uint64
 	window   window
@@ -68,11 +68,8 @@ func (g *Group) follow(m Members) {
 // ownDisk makes the leader itself a voter.
 func (g *Group) ownDisk(ctx context.Context, p *peer) error {
 	for {
-		last, put, upTo := g.log.last(), g.disk.put.Value(), g.promised
-		if g.lazyMax() == 0 {
-			upTo = put
-		}
-		if err := g.disk.durable.Wait(ctx, upTo); err != nil {
+		last, put := g.log.last(), g.disk.put.Value()
+		if err := g.settled(ctx, true); err != nil {
 			return err
 		}
 		p.match = last
@@ -139,7 +136,7 @@ func (g *Group) exchange(ctx context.Context, p *peer) {
 		case !g.observe(resp.epoch):
 			return nil // an answer to an earlier epoch, or the end of this one
 		}
-		p.heard, p.question, p.votes = max(p.heard, out.at), max(p.question, question), resp.votes
+		p.heard, p.question, p.fit = max(p.heard, out.at), max(p.question, question), resp.fit
 		p.window.answered(g.rt.Elapsed(), out)
 		g.confirm()
 		if resp.ok {
@@ -168,7 +165,7 @@ func (g *Group) beat(ctx context.Context, p *peer) {
 		short, cancel := quorum.WithTimeout(ctx, g.options.ElectionTimeout/2)
 		defer cancel()
 		if resp, err := g.methods.append.Call(short, g.endpoint, p.id, req); err == nil && g.observe(resp.epoch) {
-			p.heard, p.question, p.votes = max(p.heard, sent), max(p.question, question), resp.votes
+			p.heard, p.question, p.fit = max(p.heard, sent), max(p.question, question), resp.fit
 			g.confirm()
 		}
 		return nil // what it lacks is found out by who sends rounds
