@@ -44,7 +44,7 @@ type Table struct {
 	// aside has records of deleted keys that a snapshot may need, at most one of
 	// each key, so that the index is free of them. nil until there is one.
 	aside atomic.Pointer[index.Tree]
-	// closed is set before the table is dropped: transactions that have not
+	// closed is set before the table is dropped: attempts that have not
 	// entered their commit phase by then fail. The dropper writes it.
 	closed atomic.Bool
 	// droppedAt is the timestamp of the transaction that dropped the table, 0
@@ -56,6 +56,9 @@ type Table struct {
 
 // Freed tells whether the table was dropped and nobody can see it any more.
 func (t *Table) Freed() bool { return t.freed.Load() }
+
+// DroppedAt returns the timestamp of the transaction that dropped the table, 0 if it is there.
+func (t *Table) DroppedAt() hlc.Timestamp { return hlc.Timestamp(t.droppedAt.Load()) }
 
 // ID returns the table's id.
 func (t *Table) ID() TableID { return t.id }
@@ -158,6 +161,9 @@ func (e *Engine) AddTable(id TableID) (*Table, error) {
 	return t, nil
 }
 
+// AddTable is that of the engine that executes the transaction.
+func (tx *Tx) AddTable(id TableID) (*Table, error) { return tx.engine.AddTable(id) }
+
 // TableByID returns a table, nil if there is none.
 func (e *Engine) TableByID(id TableID) *Table {
 	e.tables.RLock()
@@ -177,9 +183,9 @@ func (e *Engine) Tables() []*Table {
 	return all
 }
 
-// CloseTable makes transactions on the table fail from now on: on return none
-// that uses it can commit any more. It tells whether this call was the one that
-// closed it.
+// CloseTable makes transactions on the table wait from now on, by attempts that fail, until it is
+// dropped or reopened: on return none that uses it can commit any more. It tells whether this
+// call was the one that closed it.
 func (e *Engine) CloseTable(t *Table) bool {
 	if t.closed.Swap(true) {
 		return false
@@ -232,13 +238,18 @@ func (t *Table) usable(tx *Tx) error {
 		return fmt.Errorf("%w: it belongs to another database", ErrNoTable)
 	}
 	if tx.mode == modeSnapshot {
-		if at := hlc.Timestamp(t.droppedAt.Load()); at != 0 && at <= tx.at {
+		if at := t.DroppedAt(); at != 0 && at <= tx.at {
 			return ErrNoTable
 		}
 		return nil
 	}
-	if t.closed.Load() {
-		return ErrNoTable
+	if !t.closed.Load() {
+		return nil
 	}
-	return nil
+	at := t.DroppedAt()
+	if at == 0 {
+		return tx.fail(ErrConflict) // it is being dropped, and perhaps that does not work out
+	}
+	tx.maxRead = max(tx.maxRead, at) // that it is gone rests on the drop
+	return ErrNoTable
 }

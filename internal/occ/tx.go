@@ -230,7 +230,8 @@ func (tx *Tx) Wrote() bool { return tx.wrote }
 func (tx *Tx) Err() error { return tx.err }
 
 // MaxRead returns the largest timestamp of a version that the attempt has
-// read: its results may be shown once that is released (Invariant I2).
+// read, or of a table's drop that it has found: its results may be shown once that is
+// released (Invariant I2).
 func (tx *Tx) MaxRead() hlc.Timestamp { return tx.maxRead }
 
 // fail makes the attempt end with err.

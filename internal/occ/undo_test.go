@@ -247,6 +247,16 @@ func TestTransactionsDropTables(t *testing.T) {
 	before, err := e.OpenSnapshot()
 	must(t, err)
 	e.CloseTable(table)
+	look := func(want error) hlc.Timestamp {
+		t.Helper()
+		tx := begin(t, e)
+		defer tx.End()
+		if _, err := tx.Get(table, []byte("key")); !errors.Is(err, want) {
+			t.Errorf("read in the table: %v, want %v", err, want)
+		}
+		return tx.MaxRead()
+	}
+	look(ErrConflict) // nobody knows yet whether it is dropped
 	failed := begin(t, e)
 	_, err = failed.Get(catalog, []byte("table"))
 	must(t, err)
@@ -264,7 +274,7 @@ func TestTransactionsDropTables(t *testing.T) {
 		tx.DropTable(table)
 		return tx.Delete(catalog, []byte("table"))
 	}
-	update(t, e, drop)
+	dropped := update(t, e, drop)
 	if e.TableByID(table.ID()) != nil {
 		t.Fatal("it is not dropped")
 	}
@@ -272,11 +282,10 @@ func TestTransactionsDropTables(t *testing.T) {
 		t.Errorf("it was made anew: %v", err)
 	}
 	e.ReopenTable(table)
-	tx := begin(t, e)
-	if _, err := tx.Get(table, []byte("key")); !errors.Is(err, ErrNoTable) {
-		t.Errorf("read in a dropped table: %v", err)
+	// Who hears that it is gone waits for the drop to be released.
+	if at := look(ErrNoTable); at != dropped {
+		t.Errorf("that it is gone rests on %d, it was dropped at %d", at, dropped)
 	}
-	tx.End()
 	old, err := before.Begin(t.Context())
 	must(t, err)
 	if got := dump(t, old, table, Range{}); got != "key=1 " {

@@ -36,7 +36,7 @@ func Adopt(f *folder.Folder, id Identity, base wal.Base, rand env.Rand) error {
 		return err
 	}
 	// It was the only voter in all epochs so far, and has what it has acknowledged.
-	if err := wal.CreateBallot(f.FS, f.Path(folder.Ballot), id.Cluster, wal.Ballot{Epoch: base.Epoch, Whole: true}, rand); err != nil {
+	if err := wal.CreateBallot(f.FS, f.Path(folder.Ballot), id.Cluster, wal.Ballot{Epoch: base.Epoch}, rand); err != nil {
 		return err
 	}
 	return f.Name(folder.Identity{ID: id.Cluster, Node: uint32(id.Node)})

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/godwitdb/godwit/internal/catalog"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/invariant"
 	"github.com/godwitdb/godwit/internal/occ"
@@ -91,11 +92,12 @@ func (a *applier) finish(final hlc.Timestamp) error {
 	return err
 }
 
-// skip takes rounds of an epoch in that the engine has executed itself.
-func (a *applier) skip(next wal.RoundNumber, epoch wal.Epoch, final, last hlc.Timestamp) {
+// resume goes on behind a round, for an engine that has executed itself: it has what is at or below
+// applied and nothing else. last is the largest timestamp that it has given.
+func (a *applier) resume(base wal.Base, applied, last hlc.Timestamp) {
 	invariant.Check(len(a.open) == 0, "a leader has nothing left to replay")
-	a.next, a.epoch = next, epoch
-	a.applied, a.last = max(a.applied, final), max(a.last, last)
+	a.next, a.epoch = base.Number+1, base.Epoch
+	a.applied, a.last = max(a.applied, applied), max(a.last, last)
 }
 
 // apply applies what is in (applied, upTo].
@@ -182,7 +184,7 @@ func (a *applier) replayBatch(p *occ.Replayer, b *wal.Batch, upTo hlc.Timestamp)
 		}
 		for r.NextWrite(&w) {
 			id := occ.TableID(w.Table)
-			if c := &a.catalog; c.Catalog != nil && id == c.Table {
+			if c := &a.catalog; c.follows && id == catalog.TableID() {
 				c.note(&w, ts)
 			}
 			table := tables[id.Number()%uint32(len(tables))]

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/godwitdb/godwit/internal/catalog"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/image"
 	"github.com/godwitdb/godwit/internal/occ"
@@ -14,13 +15,53 @@ import (
 	"github.com/godwitdb/godwit/internal/wal"
 )
 
-// Catalog is a table whose rows are the other tables: one that is removed drops its table. On a
-// leader the transaction does both (occ.Tx.DropTable); on followers, where it is a write like any
-// other, the engine's tables follow the rows.
-type Catalog struct {
-	Table occ.TableID
-	// Entry returns which table a row stands for; false if for none.
-	Entry func(key, value []byte) (occ.TableID, bool)
+// CreateTable executes the creation of an empty table. dberr.ErrExists: there is one of that name. Any
+// goroutine may call it.
+func (r *Replica) CreateTable(ctx context.Context, name string, ordered bool) (x Executed, id occ.TableID, err error) {
+	rows, err := r.engine.AddTable(catalog.TableID())
+	if err != nil {
+		return Executed{}, 0, err
+	}
+	x, err = r.Execute(ctx, func(tx *occ.Tx) (err error) {
+		id, err = catalog.Insert(tx, rows, name, ordered)
+		return err
+	})
+	return x, id, err
+}
+
+// DropTable executes the removal of a table with all that is in it. dberr.ErrNotFound: there is none of
+// that name. Any goroutine may call it, one at a time.
+func (r *Replica) DropTable(ctx context.Context, name string) (Executed, error) {
+	rows, err := r.engine.AddTable(catalog.TableID())
+	if err != nil {
+		return Executed{}, err
+	}
+	var id occ.TableID
+	x, err := r.View(ctx, func(tx *occ.Tx) (err error) {
+		id, err = catalog.Find(tx, rows, name)
+		return err
+	})
+	if err != nil {
+		return x, err
+	}
+	table, err := r.engine.AddTable(id)
+	if err != nil {
+		return Executed{}, err
+	}
+	r.engine.CloseTable(table)
+	x, err = r.Execute(ctx, func(tx *occ.Tx) error {
+		switch now, err := catalog.Find(tx, rows, name); {
+		case err != nil:
+			return err
+		case now != id:
+			return ErrNotLeader // another one has led meanwhile
+		}
+		return catalog.Remove(tx, rows, name, table)
+	})
+	if err != nil {
+		r.engine.ReopenTable(table)
+	}
+	return x, err
 }
 
 // catalogFollower makes and drops an engine's tables as rows are replayed.
@@ -28,8 +69,8 @@ type Catalog struct {
 // Whenever the engine is at rest, it has each table of the catalog's rows. So one that is looked
 // up in a snapshot is there, dropped since or not, and nobody makes it anew under its old id.
 type catalogFollower struct {
-	*Catalog
-	engine *occ.Engine
+	follows bool // Options.Catalog
+	engine  *occ.Engine
 	// ids are the tables of the rows that are applied, by their keys.
 	ids map[string]occ.TableID
 	mu  struct {
@@ -50,7 +91,7 @@ type catalogChange struct {
 func (c *catalogFollower) note(w *wal.Write, at hlc.Timestamp) {
 	change := catalogChange{at: at, key: string(w.Key)}
 	if w.Kind != wal.KindDelete {
-		change.id, change.is = c.Entry(w.Key, w.Value)
+		change.id, change.is = catalog.Entry(w.Key, w.Value)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,7 +129,7 @@ func (c *catalogFollower) add(key string, id occ.TableID) error {
 // readCatalog makes the applier know the rows that a sealed engine has at rest, which others have
 // written.
 func (r *Replica) readCatalog(ctx context.Context, applied hlc.Timestamp) error {
-	if r.options.Catalog == nil {
+	if !r.options.Catalog {
 		return nil
 	}
 	return r.job(ctx, "shard catalog", func() error {
@@ -99,18 +140,18 @@ func (r *Replica) readCatalog(ctx context.Context, applied hlc.Timestamp) error 
 		defer snap.Close()
 		c := &r.applier.catalog
 		clear(c.ids)
-		return c.each(snap, c.add)
+		return eachTable(snap, c.add)
 	})
 }
 
-// each shows the tables that a snapshot has.
-func (c *Catalog) each(snap *occ.Snapshot, show func(key string, id occ.TableID) error) error {
-	catalog, err := snap.Engine().AddTable(c.Table)
+// eachTable shows the tables that a snapshot has.
+func eachTable(snap *occ.Snapshot, show func(key string, id occ.TableID) error) error {
+	rows, err := snap.Engine().AddTable(catalog.TableID())
 	if err != nil {
 		return err
 	}
-	return image.WalkTable(context.Background(), snap, catalog, func(key, value []byte) error {
-		if id, ok := c.Entry(key, value); ok {
+	return image.WalkTable(context.Background(), snap, rows, func(key, value []byte) error {
+		if id, ok := catalog.Entry(key, value); ok {
 			return show(string(key), id)
 		}
 		return nil
@@ -121,19 +162,19 @@ func (c *Catalog) each(snap *occ.Snapshot, show func(key string, id occ.TableID)
 // which may be dropped by now.
 func (r *Replica) tablesOf(snap *occ.Snapshot) (tables []image.Table, err error) {
 	all := r.engine.Tables()
-	if c := r.options.Catalog; c != nil {
+	if r.options.Catalog {
 		of := func(id occ.TableID) error {
 			t, err := r.engine.AddTable(id)
 			all = append(all, t)
 			return err
 		}
 		all = nil
-		err = of(c.Table)
+		err = of(catalog.TableID())
 		if err == nil && r.engine.TableByID(once.TableID()) != nil {
 			err = of(once.TableID())
 		}
 		if err == nil {
-			err = c.each(snap, func(_ string, id occ.TableID) error { return of(id) })
+			err = eachTable(snap, func(_ string, id occ.TableID) error { return of(id) })
 		}
 	}
 	for _, t := range all {

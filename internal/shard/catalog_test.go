@@ -3,23 +3,19 @@ package shard
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/godwitdb/godwit/internal/catalog"
+	"github.com/godwitdb/godwit/internal/env/faultfs"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/image"
 	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/wal"
 )
-
-func testCatalog() *Catalog {
-	return &Catalog{Table: occ.MakeTableID(0, true), Entry: func(_, value []byte) (occ.TableID, bool) {
-		if len(value) != 4 {
-			return 0, false
-		}
-		return occ.TableID(binary.LittleEndian.Uint32(value)), true
-	}}
-}
 
 func row(id occ.TableID) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(id)) }
 
@@ -27,9 +23,9 @@ func row(id occ.TableID) []byte { return binary.LittleEndian.AppendUint32(nil, u
 // before they are listed.
 func TestCheckpointTables(t *testing.T) {
 	c := newCluster(t, 1)
-	c.options.Catalog = testCatalog()
+	c.options.Catalog = true
 	n := leader(t, c.start(1))
-	catalog, err := n.Engine().AddTable(c.options.Catalog.Table)
+	rows, err := n.Engine().AddTable(catalog.TableID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,15 +46,15 @@ func TestCheckpointTables(t *testing.T) {
 		t.Cleanup(s.Close)
 		return s
 	}
-	execute(func(tx *occ.Tx) error { return tx.Put(catalog, []byte("one"), row(table.ID())) })
+	execute(func(tx *occ.Tx) error { return tx.Put(rows, []byte("one"), row(table.ID())) })
 	n.mustPut("key", []byte("value"))
 	before := snapshot()
 	n.Engine().CloseTable(table)
 	execute(func(tx *occ.Tx) error {
 		tx.DropTable(table)
-		return tx.Delete(catalog, []byte("one"))
+		return tx.Delete(rows, []byte("one"))
 	})
-	for s, want := range map[*occ.Snapshot][]occ.TableID{before: {catalog.ID(), table.ID()}, snapshot(): {catalog.ID()}} {
+	for s, want := range map[*occ.Snapshot][]occ.TableID{before: {rows.ID(), table.ID()}, snapshot(): {rows.ID()}} {
 		tables, err := n.tablesOf(s)
 		if err != nil {
 			t.Fatal(err)
@@ -77,12 +73,66 @@ func TestCheckpointTables(t *testing.T) {
 	}
 }
 
+// TestDropGivenUp: a drop whose context ends before it is executed leaves the table as it was.
+func TestDropGivenUp(t *testing.T) {
+	c := newCluster(t, 1)
+	c.options.Catalog, c.options.PendingBytesMax = true, 64<<10
+	n := leader(t, c.start(1))
+	var tables []occ.TableID
+	for i := range 100 {
+		x, id, err := n.CreateTable(t.Context(), fmt.Sprint(i), true)
+		if err == nil {
+			err = x.Wait(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables = append(tables, id)
+	}
+	held := make(chan struct{})
+	c.disks[1].SetHook(func(op faultfs.Op) error {
+		if op.Kind == faultfs.OpSync {
+			<-held
+		}
+		return nil
+	})
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	put := func(ctx context.Context, id occ.TableID, bytes int) error {
+		table, err := n.Engine().AddTable(id)
+		if err != nil {
+			return err
+		}
+		_, err = n.Execute(ctx, func(tx *occ.Tx) error { return tx.Put(table, nil, make([]byte, bytes)) })
+		return err
+	}
+	// It is executed as long as the log takes it.
+	given := -1
+	for i := 0; given < 0 && i+1 < len(tables); i++ {
+		for put(over, tables[len(tables)-1], 64<<10) == nil {
+		}
+		if _, err := n.DropTable(over, fmt.Sprint(i)); errors.Is(err, context.Canceled) {
+			given = i
+		}
+	}
+	c.disks[1].SetHook(nil)
+	close(held)
+	if given < 0 {
+		t.Fatal("all drops were executed on a disk that hangs")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := put(ctx, tables[given], 1); err != nil {
+		t.Errorf("a write to a table whose drop was given up: %v", err)
+	}
+}
+
 // TestCatalogFollows: an engine's tables follow the rows in the order of their timestamps, in whatever
 // order the streams have them.
 func TestCatalogFollows(t *testing.T) {
 	c := newCluster(t, 1)
 	e := c.start(1).Engine()
-	f := catalogFollower{Catalog: testCatalog(), engine: e, ids: map[string]occ.TableID{}}
+	f := catalogFollower{follows: true, engine: e, ids: map[string]occ.TableID{}}
 	id := func(n uint32) occ.TableID { return occ.MakeTableID(n, false) }
 	put := func(at hlc.Timestamp, key string, n uint32) {
 		f.note(&wal.Write{Kind: wal.KindPut, Key: []byte(key), Value: row(id(n))}, at)

@@ -23,12 +23,12 @@
 //
 // # When a leadership ends
 //
-// The deposed leader seals its engine. What it has executed and not released is
-// undecided: until the group's log shows a later epoch's barrier, which fixes the
-// final watermark F of its own. Then everything at or below F is released, what is
-// above is put back (occ.Engine.RollBack) and its callers are told that it was
-// dropped, which is certain: they may try again. Then it follows, from the first
-// round behind its epoch.
+// The deposed leader seals its engine and puts back what it has executed and not
+// released (occ.Engine.RollBack). So it holds what is certain and nothing else, and
+// follows, from the first round that has more. What it has put back is undecided until the group's
+// log shows a later epoch's barrier, which fixes the final watermark F of its own: everything
+// at or below F is released, and has been replayed by then, and the callers of what is above are told
+// that it was dropped, which is certain: they may try again.
 //
 // # Invariants
 //

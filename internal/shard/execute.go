@@ -30,6 +30,14 @@ func (x *Executed) Wait(ctx context.Context) error {
 	return x.lead.Wait(ctx, x.TS)
 }
 
+// Follow has tell called when the record of what was executed is durable, while this replica leads. tell must be quick. Any
+// goroutine may call it.
+func (r *Replica) Follow(x *Executed, tell func()) {
+	if r.leading.Load() == x.lead {
+		r.following.Follow(x.TS, tell)
+	}
+}
+
 // Leading returns the leadership of this replica, or ErrNotLeader. Any goroutine may call
 // it. A transaction that is begun after the call commits in that leadership or not at
 // all, if Leading returns the same afterwards.

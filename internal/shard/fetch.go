@@ -119,12 +119,12 @@ func (f *openedFolder) piece(req *pieceReq) ([]byte, error) {
 // ErrRestart.
 func (r *Replica) fetchWhenBehind(ctx context.Context) error {
 	for {
-		seen, commit := r.changed.Value(), r.group.Commit().Value()
-		first := wal.RoundNumber(r.group.Behind().Value())
+		seen, told, commit := r.changed.Value(), r.group.Behind().Value(), r.group.Commit().Value()
+		first := r.group.First()
 		if r.gone > 0 {
 			first = max(first, r.gone+1)
 		} else if uint64(first) <= commit+1 {
-			if _, err := quorum.Select(ctx, r.group.Behind().Reached(commit+2), r.changed.Reached(seen+1)); err != nil {
+			if _, err := quorum.Select(ctx, r.group.Behind().Reached(told+1), r.changed.Reached(seen+1)); err != nil {
 				return err
 			}
 			continue

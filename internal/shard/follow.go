@@ -85,26 +85,39 @@ func (r *Replica) job(ctx context.Context, name string, f func() error) error {
 	return err
 }
 
-// abdicate ends a leadership whose engine is sealed: it finds out what of it is certain,
-// and takes back the rest.
+// abdicate ends a leadership whose engine is sealed: it takes back what is not known to be
+// certain. So the engine is at rest at once, and snapshots can be read however long nobody else
+// leads. What of it turns out to be certain is replayed like what others have executed.
 func (r *Replica) abdicate(ctx context.Context, l *Leadership) error {
-	f, err := r.final(ctx, l.Epoch)
+	certain := r.Released()
+	base, err := r.bases.first(certain)
 	if err != nil {
 		return err
 	}
-	final := max(f.Watermark, l.From) // of an epoch with nothing but a barrier
-	if err := r.job(ctx, "shard roll back", func() error { return r.engine.RollBack(final) }); err != nil {
+	if err := r.job(ctx, "shard roll back", func() error { return r.engine.RollBack(certain) }); err != nil {
 		return err
 	}
-	if err := r.readCatalog(ctx, final); err != nil {
+	if err := r.readCatalog(ctx, certain); err != nil {
 		return err
 	}
-	r.applier.skip(f.Last+1, f.Epoch, final, r.clock.Last())
-	r.release(final)
-	if err := l.course.End(speculate.Point(final)); err != nil {
-		return err
-	}
+	r.applier.resume(base, certain, r.clock.Last())
+	quorum.Go(ctx, "shard outcome", func(ctx context.Context) error { return r.settle(ctx, l) })
 	return r.rest(ctx)
+}
+
+// settle tells those who wait what has become of a leadership that is over, when that is known.
+func (r *Replica) settle(ctx context.Context, l *Leadership) error {
+	f, err := r.final(ctx, l.Epoch)
+	if err != nil {
+		l.course.Fail(ErrStopped)
+		return err
+	}
+	_ = r.applied.Wait(ctx, uint64(f.Watermark)) // who is told finds it here, if the replica goes on
+	if err := l.course.End(speculate.Point(f.Watermark)); err != nil {
+		return err
+	}
+	r.still.Advance(r.still.Value() + 1)
+	return nil
 }
 
 // final waits until an epoch's final watermark is fixed.

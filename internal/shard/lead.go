@@ -79,6 +79,7 @@ func (r *Replica) lead(ctx context.Context, group *stream.Leadership) (err error
 	r.leads.Advance(r.leads.Value() + 1)
 	_, err = quorum.Select(ctx, group.Ended, gather)
 	r.leading.Store(nil)
+	r.following.Drop()
 	close(l.over)
 	cancel()
 	if err != nil {
@@ -105,6 +106,7 @@ func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queu
 	for {
 		seen, before := r.pending.Value(), began
 		began = r.rt.Elapsed()
+		r.following.Gather()
 		whole := r.gatherer.Gather()
 		bytes := int64(len(whole.Payload))
 		most := r.pieceBytesMax
@@ -125,6 +127,7 @@ func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queu
 				return err
 			}
 		}
+		r.following.Gathered(last.Number)
 		if !r.gatherer.Open() {
 			if err := r.pending.Wait(ctx, seen+1); err != nil {
 				return err
@@ -197,11 +200,12 @@ func (r *Replica) releaseDurable(ctx context.Context, l *Leadership, group *stre
 		if err := r.group.Commit().Wait(ctx, uint64(round.Number)); err != nil {
 			return err
 		}
-		if group.Ended.Decided() {
-			return nil // another round may have that number; the end of the epoch tells
+		if group.Ended.Decided() || r.leading.Load() != l {
+			return nil // another round may have that number, and what is not certain is taken back; the end of the epoch tells
 		}
 		r.release(round.Watermark)
 		r.noteDurable(&round)
+		r.following.Durable(round.Number, round.Watermark)
 		l.course.Advance(speculate.Point(round.Watermark))
 	}
 }

@@ -60,9 +60,9 @@ type Options struct {
 	// ClientsMax is how many clients' last requests are remembered (ExecuteOnce), and an
 	// eighth more. Default: a million.
 	ClientsMax int
-	// Catalog, if not nil, is the table that says which others there are. Without it a table is there
-	// from its first record on, for good.
-	Catalog *Catalog
+	// Catalog: there are the tables of the catalog (package catalog), which CreateTable and DropTable
+	// change. Without it a table is there from its first record on, for good.
+	Catalog bool
 	// OnCheckpoint, if not nil, is called when a checkpoint was made, with the time that took and its
 	// bytes. It must not block.
 	OnCheckpoint func(took time.Duration, bytes int64)

@@ -87,3 +87,43 @@ func TestLargeTransactions(t *testing.T) {
 		}
 	}
 }
+
+// TestSnapshotsWithoutSuccessor: snapshots of a leader that was deposed show what is certain, also
+// while nobody leads and nobody knows what of the rest will be; then that is there, or gone.
+func TestSnapshotsWithoutSuccessor(t *testing.T) {
+	c := newCluster(t, 3)
+	nodes := []*node{c.start(1), c.start(2), c.start(3)}
+	l := leader(t, nodes...)
+	at := l.mustPut("a", []byte("1"))
+	var others []*node
+	for _, n := range nodes {
+		if n != l {
+			n.stop()
+			others = append(others, n)
+		}
+	}
+	x, err := l.put("a", []byte("2"))
+	if err != nil && !errors.Is(err, ErrNotLeader) {
+		t.Fatal(err)
+	}
+	if got := l.get("a", &at); string(got) != "1" { // waits until it is deposed
+		t.Errorf("%q, with nobody who leads", got)
+	}
+	if l.on(func(ctx context.Context) error { _, err := l.Leading(); return err }) == nil {
+		t.Error("it leads, alone")
+	}
+	for _, n := range others {
+		c.start(n.rt.Node())
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	want := "1"
+	if werr := x.Wait(ctx); err == nil && werr == nil {
+		want = "2"
+	} else if werr != nil && !errors.Is(werr, ErrDropped) {
+		t.Fatal(werr)
+	}
+	if got := l.get("a", &at); string(got) != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

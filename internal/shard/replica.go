@@ -54,6 +54,9 @@ type Replica struct {
 	// lent is when another replica has got a piece of the newest checkpoint last.
 	lent time.Duration
 
+	// following has those records of the leader whose way somebody follows.
+	following wal.Following
+
 	stats Stats
 	// reign is the last leadership, nil before the first one.
 	reign *Leadership
@@ -99,7 +102,7 @@ func newReplica(ctx context.Context, message int, o Options) (_ *Replica, err er
 	r.engine = occ.New(occ.Config{Arena: o.Arena, Clock: r.clock, Streams: streams, Log: r.gatherer, Released: r.Released, Undo: true, HashSeed: o.HashSeed})
 	r.engine.Seal()
 	r.applier.engine, r.applier.parallel = r.engine, o.ReplayParallel
-	r.applier.catalog.engine, r.applier.catalog.Catalog, r.applier.catalog.ids = r.engine, o.Catalog, map[string]occ.TableID{}
+	r.applier.catalog.engine, r.applier.catalog.follows, r.applier.catalog.ids = r.engine, o.Catalog, map[string]occ.TableID{}
 	for i := range o.Workers {
 		r.applier.replayers = append(r.applier.replayers, r.engine.NewStepReplayer(i))
 	}

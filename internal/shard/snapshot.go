@@ -42,6 +42,7 @@ func (r *Replica) Snapshot(ctx context.Context, atLeast hlc.Timestamp) (*occ.Sna
 }
 
 // snapshotOfLeader opens a snapshot of what is executed and waits until that is certain.
+// ErrNotLeader: this replica was deposed before.
 func (r *Replica) snapshotOfLeader(ctx context.Context, l *Leadership) (*occ.Snapshot, error) {
 	s, err := r.engine.OpenSnapshot()
 	if err != nil {
@@ -58,11 +59,18 @@ func (r *Replica) snapshotOfLeader(ctx context.Context, l *Leadership) (*occ.Sna
 			certain.Set(struct{}{})
 		})
 	})
-	if _, err := certain.Wait(ctx); err != nil {
+	for err == nil && r.leading.Load() == l && !certain.Decided() {
+		_, err = quorum.Select(ctx, certain, r.still.Reached(r.still.Value()+1))
+	}
+	switch {
+	case err != nil:
+	case r.leading.Load() != l:
+		err = ErrNotLeader // it is void if it was above what was certain then
+	default:
+		err = certain.Err()
+	}
+	if err != nil {
 		s.Close()
-		if errors.Is(err, ErrDropped) {
-			err = ErrNotLeader
-		}
 		return nil, err
 	}
 	return s, nil
