@@ -113,6 +113,18 @@ func (c *cluster) burn(share float64) error {
 	return err
 }
 
+// yield makes a member leave the processors to the others, if there is a ballast in
+// its place, or ends that.
+func (c *cluster) yield(id env.NodeID, on bool) error {
+	if c.ballast == nil {
+		return nil
+	}
+	if err := yield(c.processes[id].cmd.Process, on); err != nil {
+		return fmt.Errorf("realslow: a member cannot leave the processors to others, which a ballast takes: %w", err)
+	}
+	return nil
+}
+
 // ready waits for the first answer and lets the clients go.
 func (c *cluster) ready(ctx context.Context) error {
 	host := c.runtime.Host()

@@ -4,7 +4,9 @@
 //
 // Each member is a process of its own; the clients are one more. What all of them
 // share is one machine, and a node that does less leaves more of it to the others,
-// which machines of their own would not. A ballast process keeps that small.
+// which machines of their own would not. One that has fallen behind does in one piece
+// what has piled up, and others who want the processor then wait for it. So a ballast
+// process uses what the node used, and the node runs only while nobody else wants to.
 //
 // What one machine does in a second and what it does in the next differ by more than
 // what is to be seen, and the two halves of a cluster's life by more than two

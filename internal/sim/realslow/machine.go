@@ -89,7 +89,7 @@ type files struct {
 	m *machine
 }
 
-func (f *files) wait() { time.Sleep(time.Duration(f.m.sync.Load())) }
+func (f *files) wait() { sleep(time.Duration(f.m.sync.Load())) }
 
 func (f *files) SyncDir(dir string) error {
 	f.wait()

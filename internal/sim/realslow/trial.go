@@ -42,8 +42,11 @@ type Trial struct {
 	// not lead has begun, and after any has ended and its member has caught up.
 	Settle time.Duration
 	// Ballast makes one more process use as much of a processor, while a member has
-	// a fault, as that member has used before: what a slow member leaves free does
-	// not make the others faster, as it would not on machines of their own.
+	// a fault, as that member has used before, and the member run only while nobody
+	// else wants the processor, which takes Linux and the right to end that again. So
+	// what a slow member leaves free does not make the others faster, and its work
+	// does not make them slower, in bursts as long as what has piled up: neither would
+	// on machines of their own.
 	Ballast bool
 }
 
@@ -122,11 +125,10 @@ func (c *cluster) pair(ctx context.Context, k Case) (p Pair, err error) {
 // faulty measures the half with the fault, and ends that. share is what the victim
 // uses of a processor when it is well.
 func (c *cluster) faulty(ctx context.Context, k Case, victim env.NodeID, share float64) (w window, err error) {
-	if k.Fault.Name == NoFault().Name {
-		share = 0
-	}
-	if err := c.burn(share); err != nil {
-		return w, err
+	if k.Fault.Name != NoFault().Name {
+		if err := cmp.Or(c.burn(share), c.yield(victim, true)); err != nil {
+			return w, err
+		}
 	}
 	if err := k.Fault.inflict(ctx, c, victim); err != nil {
 		return w, err
@@ -141,7 +143,7 @@ func (c *cluster) faulty(ctx context.Context, k Case, victim env.NodeID, share f
 		return w, err
 	}
 	c.victimized = 0
-	return w, cmp.Or(k.Fault.relieve(ctx, c, victim), c.burn(0))
+	return w, cmp.Or(k.Fault.relieve(ctx, c, victim), c.yield(victim, false), c.burn(0))
 }
 
 // recovered waits until a member that had a fault is where the others are, clients

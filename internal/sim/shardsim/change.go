@@ -117,14 +117,17 @@ func (c *Cluster) forget() {
 	c.world.After(some(500*time.Millisecond), c.forget)
 }
 
-// whole tells whether all members vote, and have all of their logs.
+// whole tells whether all members vote, and have all of their logs: also those of the
+// membership that is durable, which elects if the leader dies before it has changed it.
 func (c *Cluster) whole() bool {
 	l := c.leader()
 	if l == nil || c.retiring {
 		return false
 	}
-	epoch := l.replica.Group().Status().Epoch // one that was deposed does not know who the members are
-	for _, id := range c.ranks() {
+	g := l.replica.Group()
+	epoch := g.Status().Epoch // one that was deposed does not know who the members are
+	durable := g.MembersAt(g.Status().Commit)
+	for _, id := range slices.Concat(c.ranks(), durable.All()) {
 		m := c.members[id]
 		if !m.works() {
 			return false

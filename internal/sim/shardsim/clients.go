@@ -45,6 +45,8 @@ type clients struct {
 	rest             time.Duration
 	amidShare        int // one in so many is executed while a round is gathered; 0 for none
 	againShare       int // one in so many that are carried out is asked again; 0 for none
+	// tablesShare: one in so many is about a table that comes and goes; 0 for none.
+	tablesShare int
 	// doubled requests make an answer that one has failed say nothing of its double.
 	doubled bool
 }
@@ -107,6 +109,9 @@ func (x *client) anyone() env.NodeID { return x.members[x.rng.IntN(len(x.members
 
 // draw makes a transaction.
 func (x *client) draw() *request {
+	if x.tablesShare > 0 && x.rng.IntN(x.tablesShare) == 0 {
+		return x.drawNamed()
+	}
 	r := &request{}
 	if x.snapshotShare > 0 && x.rng.IntN(x.snapshotShare) == 0 {
 		r.snapshot = true
@@ -161,7 +166,7 @@ func (x *client) run(ctx context.Context) error {
 	txn := history.Txn{Client: x.id, Invoke: history.Time(x.world.Now())}
 	resp, result, err := x.ask(ctx, r)
 	// Who does not know the outcome may ask again: it is the same request.
-	for retries := x.rng.IntN(3); err == nil && result == unknown && retries > 0; retries-- {
+	for retries := x.rng.IntN(3); err == nil && result == unknown && retries > 0 && !r.changesTables(); retries-- {
 		resp, result, err = x.ask(ctx, r)
 		if result == failed {
 			result = unknown // the copy has done nothing
@@ -171,10 +176,17 @@ func (x *client) run(ctx context.Context) error {
 		return err
 	}
 	txn.Complete = history.Time(x.world.Now())
+	if result == done && r.writes() {
+		x.succeeded++
+		x.told[r.name] = true
+	}
+	if r.ops[0].named() {
+		return nil // what was executed has to do as evidence
+	}
 	if err := x.note(&txn, r, resp, result); err != nil {
 		return err
 	}
-	if x.againShare > 0 && result == done && r.writes() && x.rng.IntN(x.againShare) == 0 {
+	if x.againShare > 0 && result == done && r.writes() && !r.changesTables() && x.rng.IntN(x.againShare) == 0 {
 		return x.askAgain(ctx, r, resp)
 	}
 	return nil
@@ -227,8 +239,9 @@ func (x *client) askAgain(ctx context.Context, r *request, first *response) erro
 	}
 	before := *r
 	before.name.Number--
-	_, result, err = x.ask(ctx, &before)
-	if result == done {
+	old, result, err := x.ask(ctx, &before)
+	// A leader that has been deposed and does not know the later one may still tell what came of it.
+	if result == done && old.at >= first.at {
 		x.world.Fail("request %+v was carried out after the one behind it", before.name)
 	}
 	return err
@@ -281,10 +294,6 @@ func (x *client) note(txn *history.Txn, r *request, resp *response, result outco
 	if len(rows.Ops) > 0 && !r.snapshot {
 		x.rows.Txns = append(x.rows.Txns, rows)
 		x.names = append(x.names, r.name)
-	}
-	if result == done && r.writes() {
-		x.succeeded++
-		x.told[r.name] = true
 	}
 	return nil
 }

@@ -9,6 +9,7 @@
 //	member.go    a replica's program
 //	clients.go   what clients do and have seen
 //	tables.go    the data: lists, and rows that come and go
+//	named.go     tables that come and go
 //	truth.go     what has survived, and so what everybody must have read
 //
 // Clients on machines of their own run transactions of several operations and read
@@ -20,6 +21,8 @@
 //     once (I1), and a request that is sent again has its first outcome;
 //   - each transaction has read what the survivors with smaller timestamps had left (I4), and
 //     each snapshot what those up to its own had (I2, I3);
+//   - a table is there from when it was created until it was dropped, its number is given once, and who
+//     hears that it is gone does not find it in the catalog afterwards;
 //   - the members hold that and nothing else (I7), and keep nothing that nobody needs;
 //   - what the clients saw is strictly serializable, for lists and for rows, each row
 //     linearizable, and lists together with snapshots serializable (internal/history): which

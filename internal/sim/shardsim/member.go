@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/shard"
 	"github.com/godwitdb/godwit/internal/sim"
@@ -113,19 +114,31 @@ func (m *member) watch(ctx context.Context) error {
 func (m *member) serve(ctx context.Context, _ quorum.NodeID, req *request) (*response, error) {
 	var resp *response
 	var err error
-	if req.snapshot {
-		resp, err = m.readSnapshot(ctx, req)
-	} else {
-		resp, err = m.execute(ctx, req)
+	switch {
+	case req.changesTables():
+		resp, err = m.changeTables(ctx, req)
+	case req.ops[0].named():
+		resp, err = m.useNamed(ctx, req)
+	default:
+		resp, err = m.transact(ctx, req)
 	}
 	switch {
 	case err == nil:
 		resp.outcome = done
 		return resp, nil
-	case errors.Is(err, shard.ErrNotLeader), errors.Is(err, shard.ErrDropped), errors.Is(err, quorum.ErrOverloaded), !req.writes():
+	case errors.Is(err, shard.ErrNotLeader), errors.Is(err, shard.ErrDropped), errors.Is(err, quorum.ErrOverloaded),
+		errors.Is(err, dberr.ErrNotFound), errors.Is(err, dberr.ErrExists), errors.Is(err, dberr.ErrNoTable), !req.writes():
 		return &response{outcome: failed, leader: m.replica.Group().Status().Leader}, nil
 	}
 	return nil, err
+}
+
+// transact runs a transaction, or reads from a snapshot.
+func (m *member) transact(ctx context.Context, req *request) (*response, error) {
+	if req.snapshot {
+		return m.readSnapshot(ctx, req)
+	}
+	return m.execute(ctx, req)
 }
 
 // execute runs a transaction on the newest state, if the member leads.
@@ -141,9 +154,23 @@ func (m *member) execute(ctx context.Context, req *request) (*response, error) {
 	if err := m.amidGather(ctx, func() { x, err = m.run(ctx, req, &resp.reads) }); err != nil {
 		return nil, err
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, dberr.ErrNoTable) {
 		return nil, err
 	}
+	if err != nil { // that says something about what was executed
+		if err := m.replica.Confirm(ctx, &x); err != nil {
+			return nil, err
+		}
+	}
+	if err := m.certain(ctx, &x); err != nil {
+		return nil, err
+	}
+	resp.at = x.TS
+	return resp, err
+}
+
+// certain waits until what was executed is.
+func (m *member) certain(ctx context.Context, x *shard.Executed) error {
 	certain := quorum.NewValue[struct{}](ctx, "certain")
 	x.Lead().Notify(x.TS, func(err error) {
 		if err != nil {
@@ -152,11 +179,8 @@ func (m *member) execute(ctx context.Context, req *request) (*response, error) {
 		}
 		certain.Set(struct{}{})
 	})
-	if _, err := certain.Wait(ctx); err != nil {
-		return nil, err
-	}
-	resp.at = x.TS
-	return resp, nil
+	_, err := certain.Wait(ctx)
+	return err
 }
 
 // amidWait is how long a transaction waits for a round to be gathered.
@@ -200,7 +224,7 @@ func (m *member) gathered() {
 
 // run runs a transaction, and one that writes only once.
 func (m *member) run(ctx context.Context, req *request, read *reads) (shard.Executed, error) {
-	t, err := openTables(m.replica.Engine())
+	t, err := openTables(m.replica.Engine(), req.named)
 	if err != nil {
 		return shard.Executed{}, err
 	}
@@ -241,7 +265,7 @@ func (m *member) readSnapshot(ctx context.Context, req *request) (*response, err
 		return nil, err
 	}
 	defer tx.End()
-	t, err := openTables(m.replica.Engine())
+	t, err := openTables(m.replica.Engine(), req.named)
 	if err != nil {
 		return nil, err
 	}
@@ -256,21 +280,23 @@ func (m *member) readSnapshot(ctx context.Context, req *request) (*response, err
 	return resp, nil
 }
 
-// contents returns all data of a member that is at rest.
-func (m *member) contents(ctx context.Context) (map[string]string, error) {
+// contents returns all data of a member that is at rest, and how many records there are beside.
+func (m *member) contents(ctx context.Context) (c contents, hidden int, err error) {
 	s, err := m.replica.Snapshot(ctx, 0)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer s.Close()
 	tx, err := s.Begin(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer tx.End()
-	t, err := openTables(m.replica.Engine())
+	t, err := openTables(m.replica.Engine(), nil)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return t.contents(tx)
+	c = contents{}
+	hidden, err = m.showNamed(tx, c.show)
+	return c, hidden, errors.Join(err, t.show(tx, c))
 }

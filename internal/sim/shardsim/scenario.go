@@ -85,7 +85,14 @@ func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) error {
 		c.againShare = w.Choose("one in so many is asked again", 1, 8)
 	}
 	c.rest = time.Duration(w.Choose("snapshots are held for ms", 0, 200)) * time.Millisecond
+	c.Shard.Catalog = w.Choose("tables come and go", 0, 3) == 3
 	c.Start()
+	if c.Shard.Catalog {
+		c.tablesShare = w.Choose("one in so many is about a table that comes and goes", 1, 4)
+		if err := c.createTables(); err != nil {
+			return err
+		}
+	}
 	c.add(w.Choose("clients", 1, 8), time.Duration(w.Choose("pause in ms", 1, 30))*time.Millisecond, c.all)
 	w.Prey = func() *sim.Node {
 		if l := c.leader(); l != nil {

@@ -10,13 +10,15 @@ import (
 )
 
 // tables are those of the clients: lists, whose values are numbers one after the other, and
-// rows, which come and go; those from hashedFrom on in a table without order.
-type tables struct{ lists, rows, hashed *occ.Table }
+// rows, which come and go; those from hashedFrom on in a table without order, those from namedFrom on in
+// one that comes and goes itself.
+type tables struct{ lists, rows, hashed, named *occ.Table }
 
 // hashedFrom is the first key of a row in the hashed table.
 const hashedFrom = 1000
 
-func openTables(e *occ.Engine) (t tables, err error) {
+func openTables(e *occ.Engine, named *occ.Table) (t tables, err error) {
+	t.named = named
 	for i, table := range []**occ.Table{&t.lists, &t.rows, &t.hashed} {
 		if *table, err = e.AddTable(occ.MakeTableID(uint32(i+1), i < 2)); err != nil {
 			return t, err
@@ -26,7 +28,10 @@ func openTables(e *occ.Engine) (t tables, err error) {
 }
 
 func (t *tables) rowsOf(key uint64) *occ.Table {
-	if key >= hashedFrom {
+	switch {
+	case key >= namedFrom:
+		return t.named
+	case key >= hashedFrom:
 		return t.hashed
 	}
 	return t.rows
@@ -61,6 +66,9 @@ func (t *tables) perform(tx *occ.Tx, ops []op, read *reads) error {
 
 func performOne(tx *occ.Tx, table *occ.Table, o *op, read *reads) error {
 	key := number(o.key)
+	if o.named() {
+		key = number(o.key % namedRows)
+	}
 	switch o.kind {
 	case history.OpWrite:
 		return tx.Put(table, key, number(o.value))
@@ -78,18 +86,21 @@ func performOne(tx *occ.Tx, table *occ.Table, o *op, read *reads) error {
 	return nil
 }
 
-// contents writes down all that a snapshot shows.
-func (t *tables) contents(tx *occ.Tx) (map[string]string, error) {
-	all := map[string]string{}
-	show := func(name string) func(key, value []byte) error {
-		return func(key, value []byte) error {
-			at := fmt.Sprint(name, numbers(key))
-			if _, twice := all[at]; twice {
-				return fmt.Errorf("shardsim: %s is there twice", at)
-			}
-			all[at] = fmt.Sprint(numbers(value))
-			return nil
-		}
+// contents is what a snapshot shows.
+type contents map[string]string
+
+func (c contents) show(at string, value []byte) error {
+	if _, twice := c[at]; twice {
+		return fmt.Errorf("shardsim: %s is there twice", at)
 	}
-	return all, errors.Join(tx.EachOrdered(t.lists, show("list")), tx.EachOrdered(t.rows, show("row")), tx.EachHashed(t.hashed, show("row")))
+	c[at] = fmt.Sprint(numbers(value))
+	return nil
+}
+
+// show writes down all that a snapshot shows of the tables that are there all the time.
+func (t *tables) show(tx *occ.Tx, c contents) error {
+	show := func(name string) func(key, value []byte) error {
+		return func(key, value []byte) error { return c.show(fmt.Sprint(name, numbers(key)), value) }
+	}
+	return errors.Join(tx.EachOrdered(t.lists, show("list")), tx.EachOrdered(t.rows, show("row")), tx.EachHashed(t.hashed, show("row")))
 }

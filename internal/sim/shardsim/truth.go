@@ -65,12 +65,15 @@ func (v versions) until(at hlc.Timestamp) versions {
 }
 
 // state is what has survived, key by key.
-type state struct{ lists, rows map[uint64]versions }
+type state struct {
+	lists, rows map[uint64]versions
+	names
+}
 
 // settle returns what has survived. Each request did so once at most, and those that a
 // client was told of did.
 func (t *truth) settle(told map[shard.Request]bool) (*state, error) {
-	s := &state{map[uint64]versions{}, map[uint64]versions{}}
+	s := &state{map[uint64]versions{}, map[uint64]versions{}, names{map[uint64]life{}, map[uint64][]uint64{}}}
 	var left []*executed
 	for i := range t.executed {
 		if x := &t.executed[i]; t.survived(x) {
@@ -80,14 +83,16 @@ func (t *truth) settle(told map[shard.Request]bool) (*state, error) {
 	slices.SortFunc(left, func(a, b *executed) int { return cmp.Compare(a.at, b.at) })
 	t.once = map[shard.Request]bool{}
 	for _, x := range left {
-		if t.once[x.name] {
+		if t.once[x.name] && !x.ops[0].changesTables() {
 			return nil, fmt.Errorf("request %+v was carried out twice", x.name)
 		}
 		t.once[x.name] = true
 		if err := s.check(&x.looked, x.at-1); err != nil {
 			return nil, fmt.Errorf("I4: in epoch %d %w", x.epoch, err)
 		}
-		s.write(x)
+		if err := s.write(x); err != nil {
+			return nil, fmt.Errorf("I4: in epoch %d n%d: %w", x.epoch, x.node, err)
+		}
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(told), func(a, b shard.Request) int {
 		return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(a.Number, b.Number))
@@ -105,15 +110,18 @@ func (t *truth) settle(told map[shard.Request]bool) (*state, error) {
 }
 
 // write adds what a transaction has written.
-func (s *state) write(x *executed) {
+func (s *state) write(x *executed) error {
 	for i := range x.ops {
 		switch o := &x.ops[i]; o.kind {
 		case history.OpAppend:
 			s.lists[o.key] = append(s.lists[o.key], version{x.at, true, o.value})
 		case history.OpWrite, history.OpDelete:
 			s.rows[o.key] = append(s.rows[o.key], version{x.at, o.kind == history.OpWrite, o.value})
+		case opCreate, opDrop:
+			return s.change(o, x.at)
 		}
 	}
+	return nil
 }
 
 // row returns a row at a timestamp, with what the operations before have written.
@@ -149,8 +157,15 @@ func (s *state) check(l *looked, at hlc.Timestamp) error {
 	reads := l.read.reads
 	for i := range l.ops {
 		o, before := &l.ops[i], l.ops[:i]
+		if err := s.names.check(o, at); err != nil {
+			return fmt.Errorf("n%d at %d: %w", l.node, l.at, err)
+		}
 		var want []uint64
 		switch o.kind {
+		case opFind:
+			if id, there := s.find(o.key, at); there {
+				want = []uint64{id}
+			}
 		case history.OpList:
 			want = s.list(o.key, at, before)
 		case history.OpRead:
@@ -172,13 +187,21 @@ func (s *state) check(l *looked, at hlc.Timestamp) error {
 	return nil
 }
 
-// contents writes down all that there is in the end, as tables.contents does.
-func (s *state) contents() map[string]string {
-	all := map[string]string{}
+// contents writes down all that there is in the end, as members do.
+func (s *state) contents() contents {
+	all := contents{}
 	for key := range s.lists {
 		all[fmt.Sprint("list", []uint64{key})] = fmt.Sprint(s.list(key, hlc.Max, nil))
 	}
+	for name := range s.ids {
+		if id, there := s.find(name, hlc.Max-1); there {
+			all[fmt.Sprint("table ", name)] = fmt.Sprint([]uint64{id})
+		}
+	}
 	for key := range s.rows {
+		if o := (op{key: key}); o.named() && !s.has(o.tableOf(), hlc.Max-1) {
+			continue
+		}
 		if v := s.row(key, hlc.Max, nil); v != nil {
 			all[fmt.Sprint("row", []uint64{key})] = fmt.Sprint(v)
 		}

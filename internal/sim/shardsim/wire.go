@@ -5,6 +5,7 @@ import (
 
 	"github.com/godwitdb/godwit/internal/history"
 	"github.com/godwitdb/godwit/internal/hlc"
+	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/shard"
 	"github.com/godwitdb/godwit/quorum"
 )
@@ -17,7 +18,7 @@ type op struct {
 }
 
 func (o *op) writes() bool {
-	return o.kind == history.OpAppend || o.kind == history.OpWrite || o.kind == history.OpDelete
+	return o.kind == history.OpAppend || o.kind == history.OpWrite || o.kind == history.OpDelete || o.changesTables()
 }
 
 // list tells whether the operation is on a list; else it is on a row.
@@ -29,6 +30,7 @@ type request struct {
 	ops      []op
 	snapshot bool          // read from a snapshot, of any replica
 	atLeast  hlc.Timestamp // that is not older
+	named    *occ.Table    // which a member has found; it does not travel
 }
 
 func (r *request) writes() bool {

@@ -126,15 +126,18 @@ func (m *member) checkpoint() {
 func (m *member) catchUp(ctx context.Context) error {
 	c, id := m.cluster, m.node.ID()
 	for {
-		if err := m.group.Behind().Wait(ctx, m.group.Commit().Value()+2); err != nil {
-			return err
+		if uint64(m.group.First()) <= m.group.Commit().Value()+1 {
+			if err := m.group.Behind().Wait(ctx, m.group.Behind().Value()+1); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := quorum.Sleep(ctx, time.Duration(c.world.Rand().ExpFloat64()*float64(100*time.Millisecond))); err != nil {
 			return err
 		}
 		for _, other := range c.all {
 			from := c.checkpoints[other]
-			if from == nil || other == id || from.number <= m.group.Status().Commit || uint64(from.number)+1 < m.group.Behind().Value() {
+			if from == nil || other == id || from.number <= m.group.Status().Commit || from.number+1 < m.group.First() {
 				continue
 			}
 			c.world.Logf("n%d gets what n%d has up to round %d", id, other, from.number)

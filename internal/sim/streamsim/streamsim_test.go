@@ -434,6 +434,116 @@ func TestRetire(t *testing.T) {
 	}
 }
 
+// What a member has acknowledged before its disk had it may be gone after a crash, whatever its durability is
+// then: it does not vote before it has caught up. From then on it loses nothing, and votes after a crash.
+func TestAnotherDurabilityForgetsNothing(t *testing.T) {
+	w, c := started(t, stream.Options{Durability: stream.Memory})
+	n := w.Node(1)
+	for i, then := range []struct {
+		durability stream.Durability
+		recovers   bool
+	}{{stream.Memory, true}, {stream.Disk, true}, {stream.Disk, false}, {stream.Memory, false}, {stream.Memory, true}} {
+		pass(t, w, time.Second)
+		c.Stream.Durability = then.durability
+		n.Crash(true)
+		n.Start()
+		run(t, w, 10*time.Second, func() bool { return c.members[n.ID()].works() })
+		if recovers := c.members[n.ID()].group.Status().Recovering; recovers != then.recovers {
+			t.Errorf("start %d: it recovers: %t", i, recovers)
+		}
+		run(t, w, 10*time.Second, func() bool { return !c.members[n.ID()].group.Status().Recovering })
+	}
+	if err := c.Settle(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Nobody votes who may have forgotten something; if those are a majority, somebody has to say that what is lost
+// is lost.
+func TestGiveUpLost(t *testing.T) {
+	w, c := started(t, stream.Options{Durability: stream.Memory})
+	restart := func() {
+		for _, n := range w.Nodes() {
+			n.Crash(true)
+			n.Start()
+		}
+	}
+	c.stopped = true
+	pass(t, w, 2*time.Second) // by chance nothing is lost
+	c.stopped = false
+	restart()
+	pass(t, w, time.Minute)
+	if c.leader() != nil {
+		t.Error("those who may have forgotten something have elected a leader")
+	}
+	c.Stream.GiveUpLost = true
+	restart()
+	if err := c.Settle(10 * time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+// filled fills a member's disk.
+func (c *Cluster) filled(t *testing.T, m *member) {
+	t.Helper()
+	m.node.FillDisk(0)
+	run(t, c.world, 10*time.Second, func() bool { return m.group.Status().Full })
+}
+
+// A member whose disk is full votes: what it promises needs no room.
+func TestFullDiskVotes(t *testing.T) {
+	w, c := started(t, stream.Options{})
+	first := c.leader()
+	full := c.members[1+first.node.ID()%3]
+	c.filled(t, full)
+	first.node.Crash(true)
+	run(t, w, 10*time.Second, func() bool { l := c.leader(); return l != nil && l != first && l != full })
+	full.node.FillDisk(-1)
+	first.node.Start()
+	if err := c.Settle(10 * time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+// A leader whose disk is full gives the lead away, as what may wait for the disk is bounded, and is not elected
+// before it has room.
+func TestFullDiskDoesNotLead(t *testing.T) {
+	w, c := started(t, stream.Options{BacklogBytesMax: 64 << 10})
+	first := c.leader()
+	c.filled(t, first)
+	run(t, w, 10*time.Second, func() bool { l := c.leader(); return l != nil && l != first })
+	before := c.Released()
+	pass(t, w, 10*time.Second)
+	if c.Released() < before+1000 || c.leader() == first {
+		t.Errorf("%d are released with one full disk", c.Released()-before)
+	}
+	first.node.FillDisk(-1)
+	if err := c.Settle(10 * time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+// A member that has to recover before it votes asks again soon if its question is lost.
+func TestLostQuestion(t *testing.T) {
+	w, c := started(t, stream.Options{Durability: stream.Memory})
+	pass(t, w, time.Second)
+	n := c.members[1+c.leader().node.ID()%3].node
+	timeout := 500 * time.Millisecond
+	n.Crash(true)
+	n.Start()
+	m := func() *member { return c.members[n.ID()] }
+	run(t, w, 10*time.Second, func() bool { return m().works() && m().group.Status().Leader != 0 })
+	if !m().group.Status().Recovering {
+		t.Fatal("it votes at once")
+	}
+	w.SetLinks(sim.Link{Loss: 1})
+	pass(t, w, timeout/8)
+	w.SetLinks(sim.Link{})
+	if took := run(t, w, time.Minute, func() bool { return !m().group.Status().Recovering }); took > 5*timeout {
+		t.Errorf("it votes after %v", took)
+	}
+}
+
 // Nobody waits for the disk with Memory: many rounds are one write, and more than that one
 // sync, beside those of new segments. All are there in the end.
 func TestLazyDisk(t *testing.T) {
@@ -479,6 +589,12 @@ func stopped(t *testing.T) (*sim.World, *Cluster) {
 	w, c := started(t, stream.Options{})
 	c.CheckpointRounds = 1 << 20 // never
 	pass(t, w, 2*time.Second)
+	run(t, w, time.Second, func() bool { // until the newest segments are in use
+		return !slices.ContainsFunc(w.Nodes(), func(n *sim.Node) bool {
+			b, err := n.Files().ReadFile(segment(t, n, true))
+			return err != nil || b[sector] == 0
+		})
+	})
 	for _, n := range w.Nodes() {
 		n.Crash(false)
 	}

@@ -60,10 +60,10 @@ func wrong() []mutant.Mutant {
 			"	if number >= g.reign.Barrier {\n		g.advance(number)\n", "	g.advance(number)\n	if number >= g.reign.Barrier {\n",
 		}},
 		{Name: "an answer before the disk has it", File: followGo, Seed: 8, Edits: []string{
-			"	if g.lazyMax() == 0 && rounds > g.disk.written {\n", "	if g.lazyMax() > 0 && rounds > g.disk.written {\n",
+			"g.settled(ctx, rounds > g.disk.written)", "g.settled(ctx, g.lazyMax() > 0)",
 		}},
 		{Name: "the leader's own disk counts before it has the round", File: replGo, Seed: 9, Edits: []string{
-			"		if g.lazyMax() == 0 {\n", "		if g.lazyMax() > 0 {\n",
+			"g.settled(ctx, true)", "g.settled(ctx, g.lazyMax() > 0)",
 		}},
 		{Name: "a commit number is believed beyond what matches", File: followGo, Seed: 8, Edits: []string{
 			"g.advance(min(req.commit, req.end()))", "g.advance(min(req.commit, g.log.last()))",
@@ -71,7 +71,7 @@ func wrong() []mutant.Mutant {
 		{Name: "the last number decides where logs match", File: "internal/stream/group.go", Seed: 5, Edits: []string{
 			"	if epoch == p.epoch {\n", "	if epoch > 0 {\n",
 		}},
-		{Name: "a member counts with whatever folder it has", File: membersGo, Seed: 390, Edits: []string{
+		{Name: "a member counts with whatever folder it has", File: membersGo, Seed: 2544, Edits: []string{
 			"return expected == wal.FolderID{} || expected == folder", "return true || expected == folder",
 		}},
 		{Name: "a majority elects the first leader", File: membersGo, Seed: 149, Edits: []string{
@@ -87,7 +87,7 @@ func wrong() []mutant.Mutant {
 func forgotten() []mutant.Mutant {
 	return []mutant.Mutant{
 		{Name: "a member votes before it has caught up", File: "internal/stream/group.go", Seed: 3, Edits: []string{
-			"g.recovering = o.Durability == Memory && g.epoch > 0", "g.recovering = o.Durability == Memory && g.epoch == 0 && g.vote > 0",
+			"g.recovering = o.Ballot.Ahead", "g.recovering = o.Ballot.Ahead && g.epoch == 0",
 		}},
 		{Name: "a member that does not wait for its disk has promised to", File: "internal/stream/recover.go", Seed: 3, Edits: []string{
 			"		g.saveBallot() // it is durable", "		// it is durable",
@@ -142,12 +142,12 @@ func TestForgottenIsFound(t *testing.T) {
 func elected() []mutant.Mutant {
 	return []mutant.Mutant{
 		{Name: "a vote is told before it is on the disk", File: electionGo, Seed: 4, Edits: []string{
-			"		g.expectLeader()\n		if err := g.disk.durable.Wait(ctx, g.promised); err != nil {", "		g.expectLeader()\n		if err := ctx.Err(); err != nil {",
+			"		g.expectLeader()\n		if err := g.disk.kept.Wait(ctx, g.promised); err != nil {", "		g.expectLeader()\n		if err := ctx.Err(); err != nil {",
 		}},
 		// Either alone does no harm here: an epoch that is granted once is not won again by who
 		// forgot it.
-		{Name: "a candidate's own disk lacks the epoch, and it is granted again", File: electionGo, Seed: 195, Edits: []string{
-			"		err = g.disk.durable.Wait(ctx, g.promised)\n", "		err = ctx.Err()\n",
+		{Name: "a candidate's own disk lacks the epoch, and it is granted again", File: electionGo, Seed: 509, Edits: []string{
+			"		err = g.disk.kept.Wait(ctx, g.promised)\n", "		err = ctx.Err()\n",
 			"over := req.epoch <= g.epoch\n", "over := req.epoch < g.epoch || req.epoch == g.epoch && g.vote != from\n",
 		}},
 		{Name: "the members of long ago elect", File: leadGo, Seed: 12, Edits: []string{
@@ -193,13 +193,13 @@ func TestDirectedAreFound(t *testing.T) {
 	})
 	mutant.Kill(t, "../../../..", "..", []mutant.Mutant{
 		{Name: "a member that retires does not wait for its disk", File: "internal/stream/recover.go", Tests: "^TestKilledWhileItRetires$", Edits: []string{
-			"	if err := g.disk.sync(ctx); err != nil {\n		return err\n	}\n	g.whole = ", "	g.whole = ",
+			"	if err := g.disk.sync(ctx); err != nil {\n		return err\n	}\n	g.ahead = ", "	g.ahead = ",
 		}},
 		{Name: "an epoch is granted again to who has got it", File: electionGo, Tests: "^TestFirstLeaderLosesItsDisk$", Edits: []string{
 			"over := req.epoch <= g.epoch\n", "over := req.epoch < g.epoch || req.epoch == g.epoch && g.vote != from\n",
 		}},
 		{Name: "a leader leaves those who do not vote", File: "internal/stream/members.go", Tests: "^TestLeaderWaitsForVoters$", Edits: []string{
-			"p.votes && p.match >= m.number", "p.match >= m.number",
+			"p.fit && p.match >= m.number", "p.match >= m.number",
 		}},
 	})
 }
