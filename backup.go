@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/catalog"
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/folder"
@@ -49,11 +50,11 @@ func (r *replica) backup(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	catalog, err := n.Engine().AddTable(catalogID())
+	rows, err := n.Engine().AddTable(catalog.TableID())
 	if err != nil {
 		return err
 	}
-	tables = withInternal(n.Engine(), catalog, tables)
+	tables = withInternal(n.Engine(), rows, tables)
 	return r.db.writeBackup(ctx, w, checkpoint.DatabaseID(r.db.opts.Cluster.ID), snap, tables, newPacer(n.Engine()))
 }
 

@@ -12,26 +12,19 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"github.com/godwitdb/godwit/internal/catalog"
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/once"
+	"github.com/godwitdb/godwit/speculate"
 )
-
-// The catalog is a table like any other, so that creating and dropping tables
-// are transactions. A table's name leads to its id (4 bytes, little endian);
-// the empty key, which is no table's name, to the number that the next table
-// gets, so that an id is never used again, not even for a table dropped long ago
-// whose writes are still in the log.
-const catalogNumber = 0
 
 // tablesMax bounds the tables of a database.
 const tablesMax = 65000
 
-var catalogNextKey = []byte{}
-
-// catalog is what the database knows of its tables.
-type catalog struct {
+// knownTables is what the database knows of its tables: of the catalog.
+type knownTables struct {
 	table *occ.Table
 	mu    struct {
 		sync.RWMutex
@@ -41,8 +34,6 @@ type catalog struct {
 	// checkpoint has to pass too, and may be what a release needs.
 	changes gatekeeper
 }
-
-func catalogID() occ.TableID { return occ.MakeTableID(catalogNumber, true) }
 
 // openCatalog reads the catalog of a recovered engine, and drops what belongs
 // to no table in it.
@@ -58,14 +49,14 @@ func (db *DB) openCatalog() error {
 // readCatalog makes the catalog's tables known, and returns their ids and the number
 // that the next table gets. Nobody else uses the database.
 func (db *DB) readCatalog() (next uint32, known map[occ.TableID]bool, err error) {
-	t, err := db.engine.AddTable(catalogID())
+	t, err := db.engine.AddTable(catalog.TableID())
 	if err != nil {
 		return 0, nil, err
 	}
 	db.catalog.table = t
 	_, err = db.view(context.Background(), func(tx *Tx) error {
 		db.catalog.mu.byName = map[string]*Table{}
-		next, known = 0, map[occ.TableID]bool{catalogID(): true, once.TableID(): true}
+		next, known = 0, map[occ.TableID]bool{catalog.TableID(): true, once.TableID(): true}
 		var bad error
 		err := tx.in.Scan(t, occ.Range{}, func(key, value []byte) bool {
 			if len(value) != 4 {
@@ -138,21 +129,20 @@ func (db *DB) CreateTable(ctx context.Context, name string, kind TableKind) (*Ta
 // createTable executes the creation of a table. With ErrExists it returns the table
 // that is there.
 func (db *DB) createTable(ctx context.Context, name string, kind TableKind) (*Table, error) {
-	if err := db.catalog.changes.enter(ctx); err != nil {
+	known, err := db.enterChange(ctx, name)
+	if err != nil {
 		return nil, err
 	}
 	defer db.catalog.changes.leave()
-	known, tables := db.catalog.find(name)
 	if known != nil {
 		return known, fmt.Errorf("%w: table %q", ErrExists, name)
 	}
-	if tables >= tablesMax {
+	if db.catalog.count() >= tablesMax {
 		return nil, fmt.Errorf("%w: there are %d tables already", ErrTooLarge, tablesMax)
 	}
 	var id occ.TableID
-	catalog := newTable(catalogName, db.catalog.table)
 	o, err := db.update(ctx, func(tx *Tx) (err error) {
-		id, err = insertTable(tx, catalog, name, kind)
+		id, err = catalog.Insert(tx.in, db.catalog.table, name, kind == Ordered)
 		return err
 	})
 	if err != nil {
@@ -160,8 +150,7 @@ func (db *DB) createTable(ctx context.Context, name string, kind TableKind) (*Ta
 	}
 	in, err := db.engine.AddTable(id)
 	if err != nil {
-		_, rerr := db.removeCatalogEntry(context.WithoutCancel(ctx), name, nil)
-		return nil, errors.Join(err, rerr)
+		return nil, errors.Join(err, db.removeCatalogEntry(context.WithoutCancel(ctx), name, nil))
 	}
 	t := newTable(name, in)
 	t.created = o.ts
@@ -171,77 +160,82 @@ func (db *DB) createTable(ctx context.Context, name string, kind TableKind) (*Ta
 	return t, nil
 }
 
-// insertTable puts a new table into the catalog.
-func insertTable(tx *Tx, catalog *Table, name string, kind TableKind) (occ.TableID, error) {
-	number := uint32(catalogNumber + 1)
-	switch next, err := tx.Get(catalog, catalogNextKey); {
-	case err == nil:
-		number = binary.LittleEndian.Uint32(next)
-	case !errors.Is(err, ErrNotFound):
-		return 0, err
-	}
-	id := occ.MakeTableID(number, kind == Ordered)
-	if number >= once.TableNumber {
-		return 0, fmt.Errorf("%w: all table numbers are used up", ErrTooLarge)
-	}
-	if err := tx.Put(catalog, catalogNextKey, binary.LittleEndian.AppendUint32(nil, number+1)); err != nil {
-		return 0, err
-	}
-	return id, tx.Insert(catalog, []byte(name), binary.LittleEndian.AppendUint32(nil, uint32(id)))
+// removeCatalogEntry executes the removal, and drops the table, which is closed, if there is one.
+func (db *DB) removeCatalogEntry(ctx context.Context, name string, table *occ.Table) error {
+	_, err := db.update(ctx, func(tx *Tx) error { return catalog.Remove(tx.in, db.catalog.table, name, table) })
+	return err
 }
 
-// removeCatalogEntry executes the removal, and drops the table, which is closed, if there is one. It
-// returns the timestamp of that.
-func (db *DB) removeCatalogEntry(ctx context.Context, name string, table *occ.Table) (hlc.Timestamp, error) {
-	o, err := db.update(ctx, func(tx *Tx) error {
-		tx.in.DropTable(table)
-		return tx.in.Delete(db.catalog.table, []byte(name))
-	})
-	return o.ts, err
-}
-
-// catalogEntry returns the table that a row of the catalog stands for.
-func catalogEntry(key, value []byte) (occ.TableID, bool) {
-	if len(key) == 0 || len(value) != 4 {
-		return 0, false
+// enterChange lets one in who creates or drops a table of that name, and has to leave; it
+// returns the table that there is. A drop that its caller did not wait for is released by then, so
+// that nobody hears of it before.
+func (db *DB) enterChange(ctx context.Context, name string) (*Table, error) {
+	for {
+		if err := db.catalog.changes.enter(ctx); err != nil {
+			return nil, err
+		}
+		t := db.catalog.find(name)
+		if t == nil || t.inner().DroppedAt() == 0 {
+			return t, nil
+		}
+		db.catalog.changes.leave()
+		if err := db.waitReleased(ctx, &executed{ts: t.inner().DroppedAt()}); err != nil {
+			return nil, err
+		}
+		db.catalog.forget(t)
 	}
-	return occ.TableID(binary.LittleEndian.Uint32(value)), true
 }
 
-// find returns a table, nil if there is none of that name, and how many there are.
-func (c *catalog) find(name string) (*Table, int) {
+// find returns the table of a name, nil if there is none. It may be dropped, and that not released yet.
+func (c *knownTables) find(name string) *Table {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.mu.byName[name], len(c.mu.byName)
+	return c.mu.byName[name]
 }
 
-// Table returns a table, ErrNoTable if there is none of that name whose creation is
-// released. On a replica it waits for a moment for what it has of the catalog, and
+// count returns how many tables find finds.
+func (c *knownTables) count() int {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(c.mu.byName)
+}
+
+// forget makes find not find a table whose drop is released.
+func (c *knownTables) forget(t *Table) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.byName[t.name] == t {
+		delete(c.mu.byName, t.name)
+	}
+}
+
+// Table returns a table, ErrNoTable if there is none of that name, whose creation is
+// released and a drop is not. On a replica it waits for a moment for what it has of the catalog, and
 // returns ErrUnavailable if that does not come.
 func (db *DB) Table(name string) (*Table, error) {
 	if db.replica != nil {
 		return db.replica.table(name)
 	}
-	if t, _ := db.catalog.find(name); t != nil && t.created <= db.released() {
+	if t := db.catalog.find(name); t != nil && t.existsAt(db.released()) {
 		return t, nil
 	}
 	return nil, fmt.Errorf("%w: %q", ErrNoTable, name)
 }
 
-// Tables returns all tables whose creation is released, in the order of their names.
+// Tables returns all tables that Table would, in the order of their names.
 func (db *DB) Tables() []*Table {
 	if db.replica != nil {
 		return db.replica.all()
 	}
-	released := db.released()
-	return slices.DeleteFunc(db.catalog.all(), func(t *Table) bool { return t.created > released })
+	return db.catalog.at(db.released())
 }
 
-// all returns all tables in the order of their names.
-func (c *catalog) all() []*Table {
+// at returns the tables that there are at a timestamp, in the order of their names.
+func (c *knownTables) at(ts hlc.Timestamp) []*Table {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return slices.SortedFunc(maps.Values(c.mu.byName), func(a, b *Table) int { return cmp.Compare(a.name, b.name) })
+	all := slices.SortedFunc(maps.Values(c.mu.byName), func(a, b *Table) int { return cmp.Compare(a.name, b.name) })
+	return slices.DeleteFunc(all, func(t *Table) bool { return !t.existsAt(ts) })
 }
 
 // DropTable removes a table with all that is in it, and returns when that is
@@ -253,31 +247,37 @@ func (db *DB) DropTable(ctx context.Context, name string) error {
 	if db.replica != nil {
 		return db.replica.drop(ctx, name)
 	}
-	ts, err := db.dropTable(ctx, name)
+	t, err := db.dropTable(ctx, name)
 	if err != nil {
 		return err
 	}
-	return db.waitReleased(ctx, &executed{ts: ts, wrote: true})
+	dropped := executed{ts: t.inner().DroppedAt(), wrote: true}
+	if err := db.waitReleased(ctx, &dropped); err != nil {
+		db.gate.Notify(speculate.Point(dropped.ts), func(err error) {
+			if err == nil {
+				db.catalog.forget(t)
+			}
+		})
+		return err
+	}
+	db.catalog.forget(t)
+	return nil
 }
 
 // dropTable executes the removal of a table.
-func (db *DB) dropTable(ctx context.Context, name string) (hlc.Timestamp, error) {
-	if err := db.catalog.changes.enter(ctx); err != nil {
-		return 0, err
+func (db *DB) dropTable(ctx context.Context, name string) (*Table, error) {
+	t, err := db.enterChange(ctx, name)
+	if err != nil {
+		return nil, err
 	}
 	defer db.catalog.changes.leave()
-	t, _ := db.catalog.find(name)
 	if t == nil {
-		return 0, fmt.Errorf("%w: %q", ErrNoTable, name)
+		return nil, fmt.Errorf("%w: %q", ErrNoTable, name)
 	}
 	db.engine.CloseTable(t.inner())
-	ts, err := db.removeCatalogEntry(ctx, name, t.inner())
-	if err != nil {
+	if err := db.removeCatalogEntry(ctx, name, t.inner()); err != nil {
 		db.engine.ReopenTable(t.inner())
-		return 0, err
+		return nil, err
 	}
-	db.catalog.mu.Lock()
-	defer db.catalog.mu.Unlock()
-	delete(db.catalog.mu.byName, name)
-	return ts, nil
+	return t, nil
 }

@@ -16,6 +16,9 @@ import (
 
 // CheckReport is what Check has found.
 type CheckReport struct {
+	// ID is DB.ID of the database, zero if it is not known.
+	ID ClusterID
+
 	// Checkpoint tells whether there is a checkpoint; the figures are of what is
 	// intact in it.
 	Checkpoint        bool
@@ -26,7 +29,8 @@ type CheckReport struct {
 	LogTransactions int64
 	LogBytes        int64
 	// Clean tells whether the database was closed; after a crash it is not, which
-	// is no problem. A replica's log does not say it.
+	// is no problem. A replica's log does not say it, nor one without segments: that of a
+	// database that was restored, and not written to since.
 	Clean bool
 
 	// Replica is not nil if the folder is a replica's.
@@ -110,15 +114,15 @@ func (s *store) check(ctx context.Context, r *CheckReport) error {
 	if c.Found && c.Manifest.Folder == "" {
 		from = hlc.Max // it cannot be read, so nobody knows how much of the log is needed
 	}
-	o := wal.CheckOptions{FS: s.FS, Dir: s.logDir(), Reach: s.reach(), ID: wal.DatabaseID(s.id), From: from, FromFile: s.manifest()}
-	verify := wal.Check
 	if r.Replica != nil {
-		verify = wal.CheckTape
+		from = hlc.Max // what its group has
 		if err := s.checkBallot(r); err != nil {
 			return err
 		}
 	}
-	l, err := verify(ctx, o)
+	l, err := wal.Check(ctx, wal.CheckOptions{
+		FS: s.FS, Dir: s.logDir(), Reach: s.reach(), ID: wal.DatabaseID(s.id), From: from, FromFile: s.manifest(), Replica: r.Replica != nil,
+	})
 	if err != nil {
 		return err
 	}
@@ -133,6 +137,7 @@ func (s *store) identifyAny(r *CheckReport) error {
 	if err != nil {
 		return err
 	}
+	r.ID = id.ID
 	if s.id = id.ID; id.Node != 0 {
 		r.Replica = &ReplicaReport{Node: id.Node, Cluster: id.ID}
 	}

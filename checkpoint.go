@@ -184,7 +184,7 @@ func (db *DB) snapshotAll(ctx context.Context) (*occ.Snapshot, []*Table, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	return snap, withInternal(db.engine, db.catalog.table, db.catalog.all()), nil
+	return snap, withInternal(db.engine, db.catalog.table, db.catalog.at(snap.Timestamp())), nil
 }
 
 // catalogName is the catalog's name in checkpoints. No user's table can have it,

@@ -29,6 +29,9 @@ func NewClusterID() ClusterID {
 	return id
 }
 
+// ParseClusterID reads an id as ClusterID.String writes it: 32 hexadecimal digits.
+func ParseClusterID(text string) (ClusterID, error) { return quorum.ParseClusterID(text) }
+
 // Cluster makes a database a replica of a group, whose other replicas are on other nodes.
 // One of them leads: it executes, and a transaction is released when a majority has it.
 // The others follow.
@@ -58,6 +61,11 @@ type Cluster struct {
 	// (ErrCorrupt): give it up and get another node's, while the group works. It is refused on the only
 	// member of a group. A checkpoint that is whole stays, but is read once more for that.
 	Refill bool
+	// GiveUpLost has a replica that has run with DurabilityMemory and was killed vote at once: what it had
+	// acknowledged and not written yet may be gone for good then. Without it the replica votes when it has
+	// caught up with a leader, so a group of which a majority was killed at one time waits: only GiveUpLost
+	// on the nodes of a majority makes it go on, with what is on their disks.
+	GiveUpLost bool
 	// Listener is used instead of listening at this node's address. Open takes it over.
 	Listener net.Listener
 	// TLS encrypts the connections, and has both sides prove who they are. Default: none;

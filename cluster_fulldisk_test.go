@@ -94,3 +94,35 @@ func TestClusterGoesOnWhenThereIsRoom(t *testing.T) {
 	}
 	putRow(c, 0)
 }
+
+// A leader whose disk is full gives the lead to a replica that has room, and more is written after that than
+// may wait for a disk. It votes, and does not lead while it waits.
+func TestClusterLeaderWithAFullDisk(t *testing.T) {
+	c, disks := onSmallDisks(t, func(o *Options) { o.CheckpointBytes = -1 })
+	id, _ := c.leader()
+	disks[id].SetCapacity(1)
+	put := func(n int) error {
+		ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
+		defer cancel()
+		_, db := c.leader()
+		return db.Update(ctx, func(tx *Tx) error {
+			table, err := db.Table("t")
+			if err != nil {
+				return err
+			}
+			return tx.Put(table, fmt.Append(nil, n%8), make([]byte, 1<<20))
+		})
+	}
+	for n := range 80 {
+		err := put(n)
+		// What was under way when the lead went is known there when the disk has room: it is asked again.
+		for errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrNotLeader) || errors.Is(err, ErrUnavailable) {
+			must(t, c.ctx.Err())
+			err = put(n)
+		}
+		must(t, err)
+	}
+	if now, _ := c.leader(); now == id {
+		t.Errorf("node %d leads with a full disk", id)
+	}
+}

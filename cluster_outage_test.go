@@ -75,6 +75,7 @@ func TestClusterWithoutMajority(t *testing.T) {
 	if err := db.Transfer(c.ctx, old%3+1); !errors.Is(err, ErrNotLeader) {
 		t.Errorf("Transfer: %v", err)
 	}
+	c.wantAt(db, 0, "t", "key", "one")
 
 	waiting := make(chan error, 2)
 	go func() { waiting <- db.Update(c.ctx, write("waits")) }()

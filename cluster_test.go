@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -240,6 +242,17 @@ func TestClusterMembers(t *testing.T) {
 		t.Errorf("%+v, the members should be %v", s, want)
 	}
 	c.put("t", "key", []byte("two"))
+	if err := joined.AddMember(c.ctx, 5); err == nil || !strings.Contains(err.Error(), "no address") {
+		t.Errorf("a node without an address: %v", err)
+	}
+	c.place(5)
+	must(t, c.listeners[5].Close())
+	must(t, joined.SetPeer(c.ctx, 5, c.peers[5]))
+	short, cancel := context.WithTimeout(c.ctx, 200*time.Millisecond)
+	defer cancel()
+	if err := joined.AddMember(short, 5); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, quorum.ErrUnreachable) || !strings.Contains(err.Error(), "node 5") {
+		t.Errorf("a node that is down: %v", err)
+	}
 }
 
 // TestClusterFetch: a node that was away for too long gets a checkpoint. It is opened again
@@ -390,28 +403,89 @@ func TestClusterRefusals(t *testing.T) {
 	}
 }
 
+// awaitRefusal waits until a node says that a connection of its was refused.
+func (c *testCluster) awaitRefusal(db *DB) {
+	c.t.Helper()
+	for {
+		s, err := db.Status(c.ctx)
+		must(c.t, err)
+		if errors.Is(s.Refused, quorum.ErrRefused) {
+			return
+		}
+		select {
+		case <-c.ctx.Done():
+			c.t.Fatal("nobody refuses")
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
 // TestClusterSaysWhoIsRefused: who cannot have a majority because nodes refuse each other hears why.
 func TestClusterSaysWhoIsRefused(t *testing.T) {
 	c := newTestCluster(t, 2, func(o *Options) { o.Cluster.ID = ClusterID{byte(o.Cluster.Node)} })
 	for id, db := range c.nodes {
-		for {
-			s, err := db.Status(c.ctx)
-			must(t, err)
-			if errors.Is(s.Refused, quorum.ErrRefused) {
-				break
-			}
-			select {
-			case <-c.ctx.Done():
-				t.Fatal("nobody refuses")
-			case <-time.After(5 * time.Millisecond):
-			}
-		}
+		c.awaitRefusal(db)
 		ctx, cancel := context.WithTimeout(c.ctx, 200*time.Millisecond)
 		err := db.Update(ctx, func(*Tx) error { return nil })
 		cancel()
 		if !errors.Is(err, ErrUnavailable) || !errors.Is(err, quorum.ErrRefused) || !strings.Contains(err.Error(), "cluster") {
 			t.Errorf("node %d: %v", id, err)
 		}
+	}
+}
+
+// TestClusterRefusesAnotherDurability: a replica that would acknowledge other things than its group
+// wants to hear has no part in it, both sides say why, and the group goes on without it.
+func TestClusterRefusesAnotherDurability(t *testing.T) {
+	durability := DurabilityDisk
+	c := newTestCluster(t, 3, func(o *Options) { o.Durability = durability })
+	c.createTable("t")
+	id, _ := c.follower()
+	c.stop(id)
+	durability = DurabilityMemory
+	db := c.start(id, false)
+	c.awaitRefusal(db)
+	ctx, cancel := context.WithTimeout(c.ctx, 200*time.Millisecond)
+	err := db.Update(ctx, func(*Tx) error { return nil })
+	cancel()
+	if !errors.Is(err, ErrUnavailable) || !errors.Is(err, quorum.ErrRefused) || !strings.Contains(err.Error(), "durability memory") || !strings.Contains(err.Error(), "durability disk") {
+		t.Errorf("node %d: %v", id, err)
+	}
+	c.stop(id)
+	_, leader := c.leader()
+	c.awaitRefusal(leader)
+	at := c.put("t", "key", []byte("value"))
+	durability = DurabilityDisk
+	c.wantAt(c.start(id, false), at, "t", "key", "value")
+}
+
+// TestClusterTwoNodesWithOneName: who takes the name of a node that is there is refused and hears why, also
+// with a copy of its folder; the others go on, and nothing of theirs changes.
+func TestClusterTwoNodesWithOneName(t *testing.T) {
+	for _, copied := range []bool{false, true} {
+		t.Run(fmt.Sprintf("copied=%t", copied), func(t *testing.T) {
+			c := newTestCluster(t, 3, nil)
+			c.createTable("t")
+			at := c.put("t", "key", []byte("one"))
+			id, _ := c.follower()
+			c.wantAt(c.nodes[id], at, "t", "key", "one")
+			c.stop(id)
+			other := *c
+			other.peers, other.dirs = maps.Clone(c.peers), maps.Clone(c.dirs)
+			other.listeners, other.nodes = map[NodeID]net.Listener{}, map[NodeID]*DB{}
+			other.place(id)
+			if copied {
+				must(t, os.CopyFS(other.dirs[id], os.DirFS(c.dirs[id])))
+			}
+			c.start(id, false)
+			c.wantAt(c.nodes[id], at, "t", "key", "one")
+			second := other.start(id, false)
+			c.awaitRefusal(second)
+			at = c.put("t", "key", []byte("two"))
+			for _, db := range c.nodes {
+				c.wantAt(db, at, "t", "key", "two")
+			}
+		})
 	}
 }
 

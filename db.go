@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/catalog"
 	"github.com/godwitdb/godwit/internal/checkpoint"
 	"github.com/godwitdb/godwit/internal/hlc"
 	"github.com/godwitdb/godwit/internal/occ"
@@ -43,7 +44,7 @@ type DB struct {
 	log     *wal.Log         // nil with DurabilityNone
 	store   *store           // nil with DurabilityNone
 	replica *replica         // not nil in one that is replicated; the others are nil then
-	catalog catalog
+	catalog knownTables
 	clients clients
 
 	checkpointing  gatekeeper // one checkpoint at a time
@@ -109,7 +110,7 @@ func newDB(dir string, o Options) *DB {
 	closed := make(chan struct{})
 	return &DB{
 		dir: dir, opts: o, logger: o.Logger, clock: &hlc.Clock{}, closed: closed,
-		checkpointing: newGatekeeper(closed), catalog: catalog{changes: newGatekeeper(closed)},
+		checkpointing: newGatekeeper(closed), catalog: knownTables{changes: newGatekeeper(closed)},
 		clients: clients{due: make(chan struct{}, 1)},
 	}
 }
@@ -144,7 +145,7 @@ func (db *DB) open() (err error) {
 		Log:      log,
 		Released: db.released,
 	})
-	if _, err = db.engine.AddTable(catalogID()); err != nil {
+	if _, err = db.engine.AddTable(catalog.TableID()); err != nil {
 		return err
 	}
 	if db.store != nil {

@@ -41,7 +41,7 @@
 // default, that is after the log is synced to disk up to the transaction and
 // everything it has read; many transactions share one sync. With
 // DurabilityBackground it is at once, and a crash may take the transactions of
-// the last Options.SyncInterval (plus the time of a sync), always from the end:
+// the last Options.SyncInterval (plus the time of a sync, see DurabilityBackground), always from the end:
 // what is there after the crash is a state that existed, with no gaps.
 //
 // UpdateAsync returns at executed, with a handle that tells when the
@@ -76,7 +76,7 @@
 //     leads. Calls like Update and View wait until that is over, however long it takes, or their context
 //     ends: ErrUnavailable then says that nothing has happened. What was executed before may be there
 //     afterwards or not, and who does not wait for that is told ErrOutcomeUnknown. Snapshots can be
-//     opened all the time on replicas that followed; one that has led waits until it hears how that ended.
+//     opened all the time, on any replica.
 //   - A replica that was away for longer than the others keep the log fetches a checkpoint from
 //     one of them. Snapshots and sessions that are open on it end with ErrClosed; tables are good.
 //

@@ -24,6 +24,8 @@ const (
 	DefaultClientsMax = once.ClientsMax
 )
 
+var errNoClient = errors.New("godwit: Request.Client is 0; each client needs a number of its own")
+
 // UpdateOnce is Update for a request that may come several times, because the client did not hear the
 // outcome: after ErrOutcomeUnknown, a crash, or the loss of the leader or of a connection. If it was
 // carried out, here or on an earlier leader, fn is not run and the answer is that of the first
@@ -38,7 +40,7 @@ const (
 // request, so this is an old copy, and nothing was done.
 func (db *DB) UpdateOnce(ctx context.Context, q Request, fn func(*Tx) (answer []byte, err error)) (answer []byte, err error) {
 	if q.Client == 0 {
-		return nil, errors.New("godwit: Request.Client is 0; each client needs a number of its own")
+		return nil, errNoClient
 	}
 	if db.replica != nil {
 		return db.replica.updateOnce(ctx, q, fn)
@@ -61,20 +63,66 @@ func (db *DB) UpdateOnce(ctx context.Context, q Request, fn func(*Tx) (answer []
 	return answer, nil
 }
 
+// Recall returns the answer to a request if it was carried out, by UpdateOnce or by a transaction that has remembered
+// it; ok tells. The answer belongs to the caller. With Remember it is UpdateOnce for those who need more of a
+// transaction than its function, UpdateAsync or a transaction that serves several clients for example.
+//
+// ErrSuperseded: the client has sent a later request.
+func (db *DB) Recall(tx *Tx, q Request) (answer []byte, ok bool, err error) {
+	table, err := requestsOf(tx, q)
+	if err != nil {
+		return nil, false, err
+	}
+	answer, ok, known, err := once.Recall(tx.in, table, once.Request(q))
+	if err == nil && !known {
+		db.countClient()
+	}
+	return answer, ok, err
+}
+
+// Remember has a transaction remember that it carries out a request, and its answer, which has at most
+// AnswerBytesMax. The same transaction has asked Recall, and it was not carried out before.
+func (db *DB) Remember(tx *Tx, q Request, answer []byte) error {
+	table, err := requestsOf(tx, q)
+	if err != nil {
+		return err
+	}
+	return once.Remember(tx.in, table, once.Request(q), answer)
+}
+
+// requestsOf returns the table of requests where a transaction runs.
+func requestsOf(tx *Tx, q Request) (*occ.Table, error) {
+	if q.Client == 0 {
+		return nil, errNoClient
+	}
+	if err := tx.in.Err(); err != nil {
+		return nil, err
+	}
+	return tx.in.AddTable(once.TableID())
+}
+
+// countClient notes that a client has sent its first request.
+func (db *DB) countClient() {
+	if db.replica == nil {
+		db.clients.fresh.Add(1)
+		db.clients.look(db.opts.ClientsMax)
+	} else if n, err := db.replica.get(); err == nil {
+		n.CountClient()
+	}
+}
+
 // updateOnce is UpdateOnce on a replica, which forgets clients itself.
 func (r *replica) updateOnce(ctx context.Context, q Request, fn func(*Tx) ([]byte, error)) (answer []byte, err error) {
 	start := r.db.now()
-	var its []byte
-	run := func(n *shard.Replica, ctx context.Context, do func(*occ.Tx) error) (x shard.Executed, err error) {
-		x, answer, err = n.ExecuteOnce(ctx, shard.Request(q), func(tx *occ.Tx) ([]byte, error) {
-			err := do(tx)
+	_, err = r.transact(ctx, func(n *shard.Replica, ctx context.Context) (x shard.Executed, err error) {
+		x, answer, err = n.ExecuteOnce(ctx, shard.Request(q), func(in *occ.Tx) (its []byte, err error) {
+			err = wrapped(func(tx *Tx) (err error) {
+				its, err = fn(tx)
+				return err
+			})(in)
 			return its, err
 		})
 		return x, err
-	}
-	_, err = r.transact(ctx, run, func(tx *Tx) (err error) {
-		its, err = fn(tx)
-		return err
 	}, false)
 	if err != nil {
 		return nil, err

@@ -172,3 +172,61 @@ func TestClusterUpdateOnce(t *testing.T) {
 		t.Errorf("on a follower: %v", err)
 	}
 }
+
+// TestRemember: a transaction of any kind remembers a request with what else it does, or neither.
+func TestRemember(t *testing.T) {
+	db, err := Open(t.TempDir(), small())
+	must(t, err)
+	defer func() { must(t, db.Close()) }()
+	counters := mustTable(t, db, "counters", Ordered)
+	var kept *Tx
+	add := func(q Request, fails error) (answer []byte, err error) {
+		p, err := db.UpdateAsync(t.Context(), func(tx *Tx) error {
+			kept = tx
+			found, ok, err := db.Recall(tx, q)
+			if answer = found; err != nil || ok {
+				return err
+			}
+			answer = append([]byte("after "), q.key()...)
+			if err := errors.Join(tx.Put(counters, q.key(), answer), db.Remember(tx, q, answer)); err != nil {
+				return err
+			}
+			return fails
+		})
+		if err != nil {
+			return nil, err
+		}
+		return answer, p.Wait(t.Context())
+	}
+	wrong := errors.New("wrong")
+	if _, err := add(Request{7, 1}, wrong); !errors.Is(err, wrong) {
+		t.Errorf("a transaction that fails ended with %v", err)
+	}
+	for range 2 {
+		if got, err := add(Request{7, 1}, nil); err != nil || string(got) != "after 7-1" {
+			t.Errorf("the answer is %q, %v", got, err)
+		}
+	}
+	if got, err := addAgain(t.Context(), db, Request{7, 1}); err != nil || string(got) != "after 7-1" {
+		t.Errorf("UpdateOnce answers %q, %v", got, err)
+	}
+	if _, err := add(Request{7, 2}, nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := add(Request{7, 1}, nil); !errors.Is(err, ErrSuperseded) {
+		t.Errorf("an old request ended with %v", err)
+	}
+	if _, _, err := db.Recall(kept, Request{7, 2}); !errors.Is(err, ErrTxDone) {
+		t.Errorf("Recall in a transaction that has ended: %v", err)
+	}
+	if err := db.Remember(kept, Request{}, nil); err == nil {
+		t.Error("a client 0 was remembered")
+	}
+}
+
+func (q Request) key() []byte { return fmt.Appendf(nil, "%d-%d", q.Client, q.Number) }
+
+// addAgain asks for a request that was carried out.
+func addAgain(ctx context.Context, db *DB, q Request) ([]byte, error) {
+	return db.UpdateOnce(ctx, q, func(*Tx) ([]byte, error) { return nil, errors.New("it was run again") })
+}

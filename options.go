@@ -21,11 +21,13 @@ const (
 	// DurabilityBackground releases a transaction when it is executed, and syncs the
 	// log every SyncInterval. A power loss or a crash of the machine takes the newest
 	// transactions, at most those of the last SyncInterval and of the time that a sync
-	// takes (two, if a sync takes longer than SyncInterval). When the disk stalls,
+	// takes (two, if a sync takes longer than SyncInterval). If goroutines that never block
+	// keep all processors, the log waits for its turns as they do, for some 10 ms each,
+	// and that comes on top. When the disk stalls, or no turn comes,
 	// writers wait, so that it is never more than those of SyncInterval and one
 	// second. What is left is a state that existed: no transaction is there without
 	// those that it has read. If the process alone ends without Close, that takes those
-	// of the last few milliseconds, or of a sync.
+	// of the last few milliseconds, or of a sync, or of such turns.
 	DurabilityBackground
 	// DurabilityNone writes nothing: the data is gone with the process. The
 	// folder given to Open must be empty ("").
@@ -33,7 +35,7 @@ const (
 	// DurabilityMemory, for replicas only, releases a transaction when a majority of them
 	// has received it; their disks follow. It survives the loss of fewer than half of the
 	// replicas; of more at one time, it does not. With the default, DurabilityDisk, it is when a majority
-	// has synced it to disk. All replicas have the same.
+	// has synced it to disk. All replicas have the same: one with another is refused.
 	DurabilityMemory
 )
 
@@ -116,6 +118,8 @@ type Options struct {
 	// Metrics gets measurements as they are made. Default none. Package
 	// godwitprom has an adapter for Prometheus.
 	Metrics Metrics
+	// Tracer follows some transactions through their lives. Default none. Package godwitotel has one for OpenTelemetry.
+	Tracer Tracer
 
 	// fs is where data is stored, for tests.
 	fs env.FS

@@ -19,14 +19,16 @@ type Pending struct {
 	once  sync.Once
 	done  chan struct{}
 	err   atomic.Pointer[error] // set before done is closed
+	life  *followed
 }
 
-func newPending(db *DB, o executed, start time.Time) *Pending {
-	p := &Pending{db: db, o: o, start: start}
-	if db.opts.Metrics != nil && p.waits() {
+func newPending(db *DB, o executed, start time.Time, f *followed) *Pending {
+	p := &Pending{db: db, o: o, start: start, life: f}
+	if (db.opts.Metrics != nil || f != nil) && p.waits() {
 		p.Done() // the latency is to be measured also if nobody waits
 	} else {
 		db.measureReleased(start)
+		f.released(nil)
 	}
 	return p
 }
@@ -60,6 +62,7 @@ func (p *Pending) Done() <-chan struct{} {
 			} else if p.db.opts.Metrics != nil {
 				p.db.measureReleased(p.start)
 			}
+			p.life.released(err)
 			close(p.done)
 		})
 	})

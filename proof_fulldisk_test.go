@@ -220,6 +220,7 @@ func TestProofCheckpointOnAFullDisk(t *testing.T) {
 		if err := db.Checkpoint(t.Context()); !errors.Is(err, ErrDiskFull) || !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("a checkpoint without room: %v", err)
 		}
+		synctest.Wait() // for one that the full disk has had made at the same time
 		if now := f.UsedBytes(); now != used {
 			t.Errorf("%d bytes are in use, before the failure %d", now, used)
 		}
@@ -323,6 +324,43 @@ func TestProofLargeTransactionsOnAFullDisk(t *testing.T) {
 		must(t, db.log.Sync(t.Context())) // all that is visible has room
 		o.fs = f.Crash(rand.New(rand.NewPCG(1, 1)))
 		verify(openDB(t, proofDir, o))
+		must(t, db.Close())
+	})
+}
+
+// A drop that is refused leaves the table as it was.
+func TestProofRefusedDropKeepsTheTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, db, put := roomy(t, 20)
+		f.SetCapacity(1)
+		for n := 0; ; n++ {
+			if err := put(n); err != nil {
+				if !errors.Is(err, ErrDiskFull) {
+					t.Fatal(err)
+				}
+				break
+			}
+		}
+		if err := db.DropTable(t.Context(), "t"); !errors.Is(err, ErrDiskFull) {
+			t.Fatalf("dropped on a full disk: %v", err)
+		}
+		f.SetCapacity(0)
+		table, err := db.Table("t")
+		must(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for err = ErrDiskFull; errors.Is(err, ErrDiskFull); {
+			pass(ctx, time.Second)
+			attempts := 0
+			err = db.Update(ctx, func(tx *Tx) error {
+				if attempts++; attempts > 100 {
+					cancel() // it would be run again for ever
+				}
+				return tx.Put(table, nil, nil)
+			})
+		}
+		must(t, err)
+		must(t, db.DropTable(t.Context(), "t"))
 		must(t, db.Close())
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/godwitdb/godwit/internal/catalog"
 	"github.com/godwitdb/godwit/internal/env/faultfs"
 	"github.com/godwitdb/godwit/internal/occ"
 )
@@ -174,7 +175,7 @@ func TestReplayForgetsDroppedTablesOnly(t *testing.T) {
 	db := memDB(t)
 	mustTable(t, db, "a", Ordered)
 	mustTable(t, db, "b", Hashed)
-	_, err := db.removeCatalogEntry(t.Context(), "b", nil)
+	err := db.removeCatalogEntry(t.Context(), "b", nil)
 	must(t, err)
 	for _, ordered := range []bool{true, false} {
 		_, err := db.engine.AddTable(occ.MakeTableID(7, ordered))
@@ -185,7 +186,7 @@ func TestReplayForgetsDroppedTablesOnly(t *testing.T) {
 	must(t, r.collect(db.clock.Last()))
 	r.end()
 	for id, want := range map[occ.TableID]bool{
-		catalogID(): true, occ.MakeTableID(1, true): true, occ.MakeTableID(2, false): false,
+		catalog.TableID(): true, occ.MakeTableID(1, true): true, occ.MakeTableID(2, false): false,
 		occ.MakeTableID(7, true): true, occ.MakeTableID(7, false): true,
 	} {
 		if got := db.engine.TableByID(id) != nil; got != want {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/catalog"
 	"github.com/godwitdb/godwit/internal/env"
 	"github.com/godwitdb/godwit/internal/folder"
 	"github.com/godwitdb/godwit/internal/occ"
@@ -126,7 +127,8 @@ func (r *replica) start(l net.Listener) (_ *openReplica, err error) {
 // open is the part of start that is a task.
 func (r *replica) open(ctx context.Context, n *openReplica) (err error) {
 	c := r.db.opts.Cluster
-	n.endpoint = quorum.NewEndpoint(n.rt, n.tcp, quorum.Options{Cluster: c.ID, FrameBytesMax: replicaFrameBytesMax, OutboxBytesMax: replicaOutboxBytesMax}, nil)
+	n.endpoint = quorum.NewEndpoint(n.rt, n.tcp, quorum.Options{
+		Cluster: c.ID, Settings: "durability " + r.db.opts.Durability.String(), FrameBytesMax: replicaFrameBytesMax, OutboxBytesMax: replicaOutboxBytesMax}, nil)
 	n.endpoint.OnRefused(func(err *quorum.RefusedError) {
 		r.db.logger.Warn("a connection was refused", "error", err)
 		r.refusals.note(err)
@@ -138,7 +140,7 @@ func (r *replica) open(ctx context.Context, n *openReplica) (err error) {
 	if n.Replica, err = shard.Open(ctx, n.endpoint, disk, r.options(n.arena)); err != nil {
 		return err
 	}
-	if _, err := n.Engine().AddTable(catalogID()); err != nil {
+	if _, err := n.Engine().AddTable(catalog.TableID()); err != nil {
 		return err
 	}
 	n.endpoint.Listen()
@@ -162,10 +164,10 @@ func (r *replica) options(a *arena.Arena) shard.Options {
 	}
 	return shard.Options{
 		Group: stream.Options{
-			Members: stream.Members{Voters: o.Cluster.founders()}, Durability: durability, ElectionTimeout: o.Cluster.ElectionTimeout, Preferred: o.Cluster.Preferred,
+			Members: stream.Members{Voters: o.Cluster.founders()}, Durability: durability, ElectionTimeout: o.Cluster.ElectionTimeout, Preferred: o.Cluster.Preferred, GiveUpLost: o.Cluster.GiveUpLost,
 			Logf: func(format string, args ...any) { o.Logger.Info(fmt.Sprintf(format, args...)) },
 		},
-		Arena: a, Workers: o.Workers, Time: env.RealClock(), PendingBytesMax: replicaPendingBytesMax, CheckpointBytes: o.CheckpointBytes, ClientsMax: o.ClientsMax, Catalog: &shard.Catalog{Table: catalogID(), Entry: catalogEntry}, OnCheckpoint: onCheckpoint, Version: version(),
+		Arena: a, Workers: o.Workers, Time: env.RealClock(), PendingBytesMax: replicaPendingBytesMax, CheckpointBytes: o.CheckpointBytes, ClientsMax: o.ClientsMax, Catalog: true, OnCheckpoint: onCheckpoint, Version: version(),
 	}
 }
 

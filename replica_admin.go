@@ -78,11 +78,14 @@ func (db *DB) Transfer(ctx context.Context, to NodeID) error {
 // Cluster.Join and an empty folder, before or meanwhile; all nodes know its address
 // (Cluster.Peers, SetPeer).
 func (db *DB) AddMember(ctx context.Context, id NodeID) error {
-	return db.task(ctx, "add member", func(ctx context.Context, n *openReplica) error {
-		if err := patiently(ctx, func() error { return n.Group().AddLearner(ctx, id) }); err != nil {
+	return db.change(ctx, "add member", func(ctx context.Context, n *openReplica) error {
+		switch err := n.Group().AddLearner(ctx, id); {
+		case errors.Is(err, quorum.ErrUnreachable) && !db.replica.knows(id):
+			return fmt.Errorf("godwit: node %d has no address here (Cluster.Peers, SetPeer)", id)
+		case err != nil:
 			return err
 		}
-		return patiently(ctx, func() error { return n.Group().Promote(ctx, id) })
+		return n.Group().Promote(ctx, id)
 	})
 }
 
@@ -90,23 +93,29 @@ func (db *DB) AddMember(ctx context.Context, id NodeID) error {
 // that removes itself stops leading. It is also how a dead node is replaced: remove it, then add a
 // new one. The last member stays.
 func (db *DB) RemoveMember(ctx context.Context, id NodeID) error {
-	return db.task(ctx, "remove member", func(ctx context.Context, n *openReplica) error {
-		return patiently(ctx, func() error { return n.Group().Remove(ctx, id) })
-	})
+	return db.change(ctx, "remove member", func(ctx context.Context, n *openReplica) error { return n.Group().Remove(ctx, id) })
 }
 
-// patiently tries a change of membership again while another one is under way or the node does
-// not answer.
-func patiently(ctx context.Context, change func() error) error {
-	for {
-		err := change()
-		if !errors.Is(err, stream.ErrBusy) && !errors.Is(err, quorum.ErrUnreachable) && !errors.Is(err, quorum.ErrTimeout) || ctx.Err() != nil {
-			return err
+// change tries a change of membership again while another one is under way or the node does
+// not answer. If that lasts until ctx ends, the error says what was in the way.
+func (db *DB) change(ctx context.Context, name string, f func(ctx context.Context, n *openReplica) error) error {
+	var obstacle error
+	err := db.task(ctx, name, func(ctx context.Context, n *openReplica) error {
+		for {
+			err := f(ctx, n)
+			if !errors.Is(err, stream.ErrBusy) && !errors.Is(err, quorum.ErrUnreachable) && !errors.Is(err, quorum.ErrTimeout) {
+				return err
+			}
+			obstacle = err
+			if err := quorum.Sleep(ctx, memberRetry); err != nil {
+				return err
+			}
 		}
-		if err := quorum.Sleep(ctx, memberRetry); err != nil {
-			return err
-		}
+	})
+	if err != nil && ctx.Err() != nil && obstacle != nil {
+		return fmt.Errorf("godwit: %s: %w: %w", name, err, obstacle)
 	}
+	return err
 }
 
 // SetPeer says to this replica at which address a node is found from now on, until the database is
@@ -121,4 +130,11 @@ func (db *DB) SetPeer(ctx context.Context, id NodeID, addr string) error {
 		n.tcp.SetAddr(id, addr)
 		return nil
 	})
+}
+
+// knows tells whether a node has an address.
+func (r *replica) knows(id NodeID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mu.peers[id] != ""
 }

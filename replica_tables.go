@@ -1,7 +1,6 @@
 package godwit
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,13 +8,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/godwitdb/godwit/internal/catalog"
 	"github.com/godwitdb/godwit/internal/dberr"
 	"github.com/godwitdb/godwit/internal/occ"
 	"github.com/godwitdb/godwit/internal/shard"
 )
 
-// tableLookup is how long Table and Tables of a replica wait for its state, which a
-// leader without a majority has none of.
+// tableLookup is how long Table and Tables of a replica wait for its state: while it is opened again,
+// or has not noticed yet that it leads without a majority.
 const tableLookup = 5 * time.Second
 
 // replicaTables are the tables that were handed out. The catalog of a replica changes as it
@@ -81,7 +81,7 @@ func (r *replica) moveTables(n *openReplica) error {
 
 // nextTable returns the number that the next table gets, according to a snapshot.
 func nextTable(ctx context.Context, s *occ.Snapshot) (uint32, error) {
-	catalog, err := s.Engine().AddTable(catalogID())
+	rows, err := s.Engine().AddTable(catalog.TableID())
 	if err != nil {
 		return 0, err
 	}
@@ -90,14 +90,7 @@ func nextTable(ctx context.Context, s *occ.Snapshot) (uint32, error) {
 		return 0, err
 	}
 	defer tx.End()
-	next, err := tx.Get(catalog, catalogNextKey)
-	if errors.Is(err, ErrNotFound) || err == nil && len(next) != 4 {
-		return catalogNumber + 1, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	return binary.LittleEndian.Uint32(next), nil
+	return catalog.Next(tx, rows)
 }
 
 // count returns how many tables there are, the catalog among them.
@@ -141,14 +134,10 @@ func (r *replica) create(ctx context.Context, name string, kind TableKind) (*Tab
 	if r.tables.count() > tablesMax {
 		return nil, fmt.Errorf("%w: there are %d tables already", ErrTooLarge, tablesMax)
 	}
-	catalog, err := r.tables.get(catalogName, catalogID())
-	if err != nil {
-		return nil, err
-	}
 	var id occ.TableID
-	_, err = r.update(ctx, func(tx *Tx) (err error) {
-		id, err = insertTable(tx, catalog, name, kind)
-		return err
+	_, err := r.transact(ctx, func(n *shard.Replica, ctx context.Context) (x shard.Executed, err error) {
+		x, id, err = n.CreateTable(ctx, name, kind == Ordered)
+		return x, err
 	}, false)
 	switch {
 	case errors.Is(err, ErrExists):
@@ -165,43 +154,8 @@ func (r *replica) drop(ctx context.Context, name string) error {
 		return err
 	}
 	defer r.tables.drops.leave()
-	catalog, err := r.tables.get(catalogName, catalogID())
-	if err != nil {
-		return err
-	}
-	var entry []byte
-	var table *occ.Table
-	run := func(n *shard.Replica, ctx context.Context, remove func(*occ.Tx) error) (shard.Executed, error) {
-		x, err := n.View(ctx, func(tx *occ.Tx) error {
-			v, err := tx.Get(catalog.inner(), []byte(name))
-			entry = bytes.Clone(v)
-			return err
-		})
-		if err != nil {
-			return x, err
-		}
-		id, ok := catalogEntry([]byte(name), entry)
-		if !ok {
-			return x, ErrNotFound
-		}
-		if table, err = n.Engine().AddTable(id); err != nil {
-			return x, err
-		}
-		n.Engine().CloseTable(table)
-		if x, err = n.Execute(ctx, remove); err != nil {
-			n.Engine().ReopenTable(table)
-		}
-		return x, err
-	}
-	_, err = r.transact(ctx, run, func(tx *Tx) error {
-		switch now, err := tx.Get(catalog, []byte(name)); {
-		case err != nil:
-			return err
-		case !bytes.Equal(now, entry):
-			return shard.ErrNotLeader // another one has led meanwhile
-		}
-		tx.in.DropTable(table)
-		return tx.Delete(catalog, []byte(name))
+	_, err := r.transact(ctx, func(n *shard.Replica, ctx context.Context) (shard.Executed, error) {
+		return n.DropTable(ctx, name)
 	}, false)
 	if errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("%w: %q", ErrNoTable, name)
@@ -221,7 +175,7 @@ func (r *replica) find(ctx context.Context, name *string) ([]*Table, error) {
 
 // tablesIn returns the tables that a snapshot sees, in the order of their names.
 func (r *replica) tablesIn(ctx context.Context, n *openReplica, s *occ.Snapshot, name *string) (tables []*Table, err error) {
-	catalog, err := n.Engine().AddTable(catalogID())
+	rows, err := n.Engine().AddTable(catalog.TableID())
 	if err != nil {
 		return nil, err
 	}
@@ -239,14 +193,14 @@ func (r *replica) tablesIn(ctx context.Context, n *openReplica, s *occ.Snapshot,
 		return err
 	}
 	if name != nil {
-		id, err := tx.Get(catalog, []byte(*name))
+		id, err := tx.Get(rows, []byte(*name))
 		if err != nil {
 			return nil, err
 		}
 		return tables, note([]byte(*name), id)
 	}
 	var bad error
-	err = tx.Scan(catalog, occ.Range{}, func(name, id []byte) bool {
+	err = tx.Scan(rows, occ.Range{}, func(name, id []byte) bool {
 		if len(name) > 0 {
 			bad = note(name, id)
 		}

@@ -21,23 +21,34 @@ type executed struct {
 }
 
 // execution is a way of the leader to run a transaction.
-type execution func(*shard.Replica, context.Context, func(*occ.Tx) error) (shard.Executed, error)
+type execution func(*shard.Replica, context.Context) (shard.Executed, error)
 
 // update runs fn as a transaction that may write. If early, it returns as soon as
-// something is written; certain then tells about the outcome.
-func (r *replica) update(ctx context.Context, fn func(*Tx) error, early bool) (executed, error) {
-	return r.transact(ctx, (*shard.Replica).Execute, fn, early)
+// something is written; certain then tells about the outcome. f, if not nil, hears of it.
+func (r *replica) update(ctx context.Context, fn func(*Tx) error, early bool, f *followed) (executed, error) {
+	return r.transact(ctx, func(n *shard.Replica, ctx context.Context) (shard.Executed, error) {
+		x, err := n.Execute(ctx, wrapped(fn))
+		if f != nil && err == nil {
+			f.executed(x.TS)
+			if x.Wrote {
+				n.Follow(&x, f.durable)
+			}
+		}
+		return x, err
+	}, early)
 }
 
 // view runs fn as a transaction that only reads.
 func (r *replica) view(ctx context.Context, fn func(*Tx) error) error {
-	_, err := r.transact(ctx, (*shard.Replica).View, fn, false)
+	_, err := r.transact(ctx, func(n *shard.Replica, ctx context.Context) (shard.Executed, error) {
+		return n.View(ctx, wrapped(fn))
+	}, false)
 	return err
 }
 
-// transact runs fn when this replica leads, and returns when the results can be shown. What was
+// transact runs a transaction when this replica leads, and returns when the results can be shown. What was
 // dropped with its leadership has not happened, so it is run again.
-func (r *replica) transact(ctx context.Context, run execution, fn func(*Tx) error, early bool) (executed, error) {
+func (r *replica) transact(ctx context.Context, run execution, early bool) (executed, error) {
 	if err := ctx.Err(); err != nil {
 		return executed{}, err
 	}
@@ -46,7 +57,7 @@ func (r *replica) transact(ctx context.Context, run execution, fn func(*Tx) erro
 		if err != nil {
 			return executed{}, err
 		}
-		x, err := run(n.Replica, ctx, wrapped(fn))
+		x, err := run(n.Replica, ctx)
 		o := executed{ts: x.TS, wrote: x.Wrote, on: n, x: x}
 		if x.Lead() == nil && (errors.Is(err, shard.ErrStopped) || errors.Is(err, ErrClosed)) || errors.Is(err, shard.ErrNotLeader) {
 			continue // nothing has happened; awaitLead tells whether it can go on

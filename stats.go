@@ -19,6 +19,8 @@ type Stats struct {
 	// the clock. Released is the one up to which everything is released; while nothing
 	// is executed it rests, at or above that of the newest transaction.
 	Executed, Released Timestamp
+	// Streams is how many the log is made of: one for each of Options.Workers.
+	Streams int
 	// Waiting is how many callers wait for a release.
 	Waiting int
 
@@ -69,9 +71,12 @@ type CheckpointStats struct {
 // Stats returns the current figures.
 func (db *DB) Stats() Stats {
 	if db.replica != nil {
-		return db.replica.stats()
+		s := db.replica.stats()
+		s.Streams = db.opts.Workers
+		return s
 	}
 	s := statsOf(db.engine, db.arena)
+	s.Streams = db.opts.Workers
 	s.Executed, s.Released, s.Waiting = Timestamp(db.clock.Last()), Timestamp(db.released()), db.gate.Waiting()
 	if db.log != nil {
 		s.Log = db.logStats()

@@ -59,6 +59,12 @@ func (t *Table) Kind() TableKind {
 	return Hashed
 }
 
+// existsAt tells whether a table of an embedded database is there at a timestamp.
+func (t *Table) existsAt(ts hlc.Timestamp) bool {
+	dropped := t.inner().DroppedAt()
+	return t.created <= ts && (dropped == 0 || dropped > ts)
+}
+
 func (t *Table) inner() *occ.Table {
 	if t == nil {
 		return nil

@@ -30,18 +30,26 @@ const viewAttemptsMax = 3
 // because the leader was deposed is run again if this one is the next leader.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	start := db.now()
-	if db.replica != nil {
-		if _, err := db.replica.update(ctx, fn, false); err != nil {
-			return err
-		}
+	f, fn := db.follow(ctx, fn)
+	err := db.updateReleased(ctx, fn, f)
+	f.released(err)
+	if err == nil {
 		db.measureReleased(start)
-		return nil
+	}
+	return err
+}
+
+// updateReleased runs fn and waits for the release, of what an error of fn has read too.
+func (db *DB) updateReleased(ctx context.Context, fn func(*Tx) error, f *followed) error {
+	if db.replica != nil {
+		_, err := db.replica.update(ctx, fn, false, f)
+		return err
 	}
 	o, err := db.update(ctx, fn)
+	db.executedHere(f, &o, err)
 	if werr := db.waitReleased(ctx, &o); werr != nil {
 		return werr
 	}
-	db.measureReleased(start)
 	return err
 }
 
@@ -68,22 +76,28 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 // happened; on a replica it may be one of Update.
 func (db *DB) UpdateAsync(ctx context.Context, fn func(*Tx) error) (*Pending, error) {
 	start := db.now()
-	if db.replica != nil {
-		o, err := db.replica.update(ctx, fn, true)
-		if err != nil {
-			return nil, err
-		}
-		return newPending(db, o, start), nil
-	}
-	o, err := db.update(ctx, fn)
+	f, fn := db.follow(ctx, fn)
+	o, err := db.updateExecuted(ctx, fn, f)
 	if err != nil {
-		// What fn concluded may rest on what is not released yet.
-		if werr := db.waitReleased(ctx, &o); werr != nil {
-			return nil, werr
-		}
+		f.released(err)
 		return nil, err
 	}
-	return newPending(db, o, start), nil
+	return newPending(db, o, start, f), nil
+}
+
+// updateExecuted runs fn, and waits for the release only of what an error has read.
+func (db *DB) updateExecuted(ctx context.Context, fn func(*Tx) error, f *followed) (executed, error) {
+	if db.replica != nil {
+		return db.replica.update(ctx, fn, true, f)
+	}
+	o, err := db.update(ctx, fn)
+	db.executedHere(f, &o, err)
+	if err != nil {
+		if werr := db.waitReleased(ctx, &o); werr != nil {
+			return o, werr
+		}
+	}
+	return o, err
 }
 
 // update executes fn. It returns what lets the results out, for an error of fn too.

@@ -69,6 +69,86 @@ func TestCloseEndsACheckpoint(t *testing.T) {
 	})
 }
 
+// Nobody hears that a table is gone before its drop is released, even if the one who dropped it waits no
+// longer.
+func TestDropIsNotToldBeforeItsRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := faultfs.New(1)
+		db := openDB(t, proofDir, onFaults(f))
+		dropped, hasty := mustTable(t, db, "dropped", Ordered), mustTable(t, db, "hasty", Ordered)
+		goOn := holdUp(f, syncsOfTheLog)
+		var all sync.WaitGroup
+		all.Go(func() { must(t, db.DropTable(t.Context(), "dropped")) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := db.DropTable(ctx, "hasty"); !errors.Is(err, ErrOutcomeUnknown) {
+			t.Errorf("dropped on a disk that hangs: %v", err)
+		}
+		if n := len(db.Tables()); n != 2 {
+			t.Errorf("%d tables, with two whose drops are not released", n)
+		}
+		for _, table := range []*Table{dropped, hasty} {
+			if _, err := db.Table(table.Name()); err != nil {
+				t.Errorf("it is not found any more: %v", err)
+			}
+			for name, call := range map[string]func(context.Context) error{
+				"View": func(ctx context.Context) error {
+					return db.View(ctx, func(tx *Tx) error { _, err := tx.Get(table, nil); return err })
+				},
+				"DropTable": func(ctx context.Context) error { return db.DropTable(ctx, table.Name()) },
+				"CreateTable": func(ctx context.Context) error {
+					_, err := db.CreateTable(ctx, table.Name(), Ordered)
+					return err
+				},
+			} {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOutcomeUnknown) {
+					t.Errorf("%s of %q on a disk that hangs: %v", name, table.Name(), err)
+				}
+				cancel()
+			}
+		}
+		goOn()
+		all.Wait()
+		synctest.Wait()
+		if n := db.catalog.count(); n != 0 {
+			t.Errorf("all is dropped, and %d tables are known", n)
+		}
+		for _, name := range []string{"dropped", "hasty"} {
+			if _, err := db.Table(name); !errors.Is(err, ErrNoTable) {
+				t.Errorf("dropped, and found: %v", err)
+			}
+			mustTable(t, db, name, Hashed)
+		}
+	})
+}
+
+// A checkpoint may be what makes the room that a drop needs to be released, and does
+// not wait for it.
+func TestDropLetsCheckpointsPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := faultfs.New(1)
+		db := openDB(t, proofDir, onFaults(f))
+		mustTable(t, db, "t", Ordered)
+		goOn := holdUp(f, syncsOfTheLog)
+		var all sync.WaitGroup
+		all.Go(func() { must(t, db.DropTable(t.Context(), "t")) })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if snap, tables, err := db.snapshotAll(ctx); err != nil {
+			t.Errorf("no checkpoint begins while a drop waits for its release: %v", err)
+		} else {
+			if n := len(tables) - len(withInternal(db.engine, db.catalog.table, nil)); n != 0 {
+				t.Errorf("it has %d tables that are dropped", n)
+			}
+			snap.Close()
+		}
+		goOn()
+		all.Wait()
+	})
+}
+
 // Whatever waits, for a release or for others, ends with its context.
 func TestEveryWaitEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
