@@ -20,7 +20,9 @@ type layer struct {
 // takes its place here: the lowest that what it imports allows.
 var layers = []layer{
 	// What knows nothing of the database.
-	{packages: []string{"internal/cpu", "internal/dberr", "internal/fifo", "internal/hlc", "internal/invariant", "internal/lint", "internal/mutant"}},
+	{packages: []string{"internal/cpu", "internal/dberr", "internal/fifo", "internal/hlc", "internal/invariant", "internal/lint", "internal/mutant", "internal/rdb", "internal/resp", "internal/script"}},
+	// Data structures of the keyspace that know only an interface.
+	{packages: []string{"internal/keyspace/counted"}, only: []string{}},
 	// The world outside, injected; memory without pointers.
 	{packages: []string{"internal/env", "internal/arena", "internal/history", "internal/metric"}},
 	{packages: []string{"internal/epoch", "internal/folder"}},
@@ -35,6 +37,7 @@ var layers = []layer{
 	{packages: []string{"internal/checkpoint"}},
 	{packages: []string{"internal/occ"}},
 	{packages: []string{"internal/image", "internal/once"}},
+	{packages: []string{"internal/catalog"}},
 	// Replicated logs, a shard, transactions across shards, the cluster.
 	{packages: []string{"internal/stream"}},
 	{packages: []string{"internal/shard"}},
@@ -43,7 +46,11 @@ var layers = []layer{
 	{packages: []string{"internal/cluster"}},
 	// The embedded database, the server on it.
 	{packages: []string{"."}},
-	{packages: []string{"internal/server", "godwitprom"}},
+	{packages: []string{"internal/keyspace", "godwitprom", "godwitotel"}},
+	{packages: []string{"internal/command"}},
+	{packages: []string{"internal/acl", "internal/console"}},
+	{packages: []string{"internal/server"}},
+	{packages: []string{"internal/admin"}},
 	// Workloads see an interface that they declare themselves.
 	{packages: []string{"bench"}, only: []string{}},
 	{packages: []string{"internal/sim", "baseline"}},
@@ -114,13 +121,21 @@ type dependency struct {
 // dependencies are the modules that the product's go.mod may name for its own
 // packages. Modules nested in this one choose theirs freely.
 var dependencies = []dependency{
-	{"golang.org/x/sys", []string{".", "internal/arena", "internal/env", "bench", "cmd", "e2e"}, "system calls that package syscall lacks"},
+	{"golang.org/x/sys", []string{".", "internal/arena", "internal/env", "internal/sim/realslow", "bench", "cmd", "e2e"}, "system calls that package syscall lacks"},
+	{"github.com/cespare/xxhash/v2", []string{"internal/keyspace"}, "a fast hash whose values are the same for ever"},
+	{"golang.org/x/crypto", []string{"internal/acl"}, "argon2id for passwords"},
 	{"golang.org/x/term", []string{"cmd"}, "line editing in the shell"},
 	{"github.com/spf13/cobra", []string{"cmd"}, "commands and flags"},
+	{"github.com/spf13/pflag", []string{"cmd"}, "the flags of cobra"},
+	{"github.com/pelletier/go-toml/v2", []string{"cmd"}, "the file of settings"},
 	{"github.com/anishathalye/porcupine", []string{"internal/history"}, "the linearizability checker of the field, for single keys"},
-	{"github.com/prometheus/client_golang", []string{"godwitprom", "cmd"}, "the adapter from our metrics to the format that everyone scrapes"},
+	{"github.com/prometheus/client_golang", []string{"godwitprom", "internal/admin", "cmd"}, "the adapter from our metrics to the format that everyone scrapes"},
+	{"go.opentelemetry.io/otel", []string{"godwitotel", "cmd"}, "spans as the collectors of all vendors read them, and how they are sent"},
+	{"go.opentelemetry.io/proto/otlp", []string{"cmd"}, "in a test, what a collector reads"},
+	{"google.golang.org/protobuf", []string{"cmd"}, "in a test, what a collector reads"},
 	{"github.com/HdrHistogram/hdrhistogram-go", []string{"bench"}, "latencies at a known precision in bounded memory"},
 	{"github.com/google/btree", []string{"bench/refengine"}, "the ordered map of the engine that workloads are tested on"},
+	{"github.com/yuin/gopher-lua", []string{"internal/script"}, "Lua 5.1 for scripts"},
 	{"gonum.org/v1/plot", []string{"bench/plot"}, "charts of results"},
 }
 

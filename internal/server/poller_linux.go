@@ -1,0 +1,300 @@
+package server
+
+import (
+	"context"
+	"math"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/fifo"
+)
+
+const (
+	// pollEvents is how many connections that are ready are found at once.
+	pollEvents = 128
+	// pollShare is how many connections may be ready for each goroutine that serves them before one more helps.
+	pollShare = 16
+	// pollStuck is how often somebody looks, while anybody is served, whether a connection holds up the others.
+	pollStuck = 10 * time.Millisecond
+)
+
+// poller serves the connections that are not encrypted. Few goroutines do: each has a turn, in which it takes
+// connections that are ready, one after the other, executes what has come and writes the replies. So a request costs a
+// read and a write, and no goroutine is woken for it. Most of the time one of them is enough; more help when many
+// connections are ready.
+//
+// A connection that may wait, or takes long, keeps its goroutine, whose turn passes to another.
+//
+// Whenever connections are ready, somebody has a turn who does not wait for more of them.
+type poller struct {
+	server   *Server
+	file     *os.File // an epoll that Go's own waits for
+	epoll    syscall.RawConn
+	turnsMax int
+	events   [pollEvents]syscall.EpollEvent // of who waits or, while nobody does, looks
+
+	mu struct {
+		sync.Mutex
+		conns   map[int64]*conn
+		ready   fifo.Queue[*conn]
+		turns   map[*turn]struct{}
+		waiting bool // somebody who has a turn waits until connections are ready
+		closed  bool
+		watcher *time.Timer // calls watch
+		watched bool        // it will
+	}
+}
+
+// polled is what a poller knows of a connection. Its lock is held.
+type polled struct {
+	taken bool // it is among those that are ready, or somebody serves it
+	more  bool // something has come since
+	ended bool // the client sends no more than what has come
+}
+
+// turn is one goroutine's turn to serve connections. The poller's lock is held for its fields.
+type turn struct {
+	poller *poller
+	passed bool // to another
+	served int  // connections
+	seen   int  // what served was when somebody looked last
+}
+
+// newPoller returns nil if there can be none.
+func newPoller(s *Server) *poller {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		s.log.Warn("there is no epoll: each connection has a goroutine of its own", "error", err)
+		return nil
+	}
+	_ = syscall.SetNonblock(fd, true)                                                                // or else Go does not wait for it; it cannot fail
+	p := &poller{server: s, file: os.NewFile(uintptr(fd), "epoll"), turnsMax: runtime.GOMAXPROCS(0)} //nolint:gosec // it is not negative
+	if p.epoll, err = p.file.SyscallConn(); err != nil {
+		_ = p.file.Close()
+		s.log.Warn("an epoll cannot be used: each connection has a goroutine of its own", "error", err)
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.conns, p.mu.turns = map[int64]*conn{}, map[*turn]struct{}{}
+	p.mu.watcher = time.AfterFunc(pollStuck, p.watch)
+	context.AfterFunc(s.ctx, func() { _ = p.file.Close() }) // who waits for it ends
+	p.start()
+	return p
+}
+
+// start gives somebody a turn. The lock is held.
+func (p *poller) start() {
+	t := &turn{poller: p}
+	p.mu.turns[t] = struct{}{}
+	p.server.wg.Go(t.run)
+}
+
+// add begins to serve a connection, or returns false.
+func (p *poller) add(c *conn) bool {
+	if p == nil || c.net.raw == nil {
+		return false
+	}
+	p.mu.Lock()
+	p.mu.conns[c.id] = c
+	p.mu.Unlock()
+	if err := p.register(c); err == nil {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.polled.taken { // it was closed meanwhile, and somebody ends it
+		return true
+	}
+	delete(p.mu.conns, c.id)
+	return false
+}
+
+func (p *poller) register(c *conn) (err error) {
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLET&math.MaxUint32, Fd: int32(c.id), Pad: int32(c.id >> 32)} //nolint:gosec // both halves of the number
+	failed := p.epoll.Control(func(epoll uintptr) {
+		failed := c.net.raw.Control(func(fd uintptr) {
+			err = syscall.EpollCtl(int(epoll), syscall.EPOLL_CTL_ADD, int(fd), &event) //nolint:gosec // they are small
+		})
+		if err == nil {
+			err = failed
+		}
+	})
+	if err == nil {
+		err = failed
+	}
+	return err
+}
+
+// wake has somebody see that a connection is closed.
+func (p *poller) wake(c *conn) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.conns[c.id] != c {
+		return
+	}
+	p.come(c)
+	if p.mu.waiting || len(p.mu.turns) == 0 {
+		p.start()
+	}
+}
+
+// come notes that a connection has something to serve. The lock is held.
+func (p *poller) come(c *conn) {
+	if c.polled.taken {
+		c.polled.more = true
+		return
+	}
+	c.polled.taken = true
+	p.mu.ready.Push(c)
+}
+
+// run serves connections until nobody is needed for it.
+func (t *turn) run() {
+	p := t.poller
+	var c *conn
+	more := false
+	for {
+		if c = t.next(c, more); c == nil {
+			return
+		}
+		c.turn = t
+		var ok bool
+		more, ok = c.serveReady()
+		c.turn = nil
+		if !ok {
+			p.remove(c)
+			p.server.wg.Go(c.end)
+			c = nil
+		}
+	}
+}
+
+// next returns the next connection to serve, nil if there is none for this goroutine. before is the one that it has served,
+// more that there is more to serve of it.
+func (t *turn) next(before *conn, more bool) *conn {
+	p := t.poller
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if before != nil {
+		more = more || before.polled.more || before.polled.ended
+		before.polled.taken, before.polled.more = false, false
+		if more {
+			p.look() // or else nobody does while it has more
+			p.come(before)
+		}
+	}
+	if t.passed && p.mu.ready.Len() > 0 && p.mu.waiting { // nobody else sees to them
+		t.passed = false
+		p.mu.turns[t] = struct{}{}
+	}
+	for !t.passed {
+		if p.mu.ready.Len() > 0 {
+			t.served++
+			if !p.mu.watched {
+				p.mu.watched = true
+				p.mu.watcher.Reset(pollStuck)
+			}
+			return p.mu.ready.Pop()
+		}
+		if p.mu.waiting || p.mu.closed {
+			break
+		}
+		p.poll()
+	}
+	delete(p.mu.turns, t)
+	return nil
+}
+
+// poll waits until connections are ready, unless some are. The lock is held, but not meanwhile.
+func (p *poller) poll() {
+	p.mu.waiting = true
+	p.mu.Unlock()
+	n := 0
+	err := p.epoll.Read(func(epoll uintptr) bool {
+		var err error
+		n, err = syscall.EpollWait(int(epoll), p.events[:], 0) //nolint:gosec // it is small
+		return n > 0 || err != nil && err != syscall.EINTR
+	})
+	p.mu.Lock()
+	p.mu.waiting = false
+	p.mu.closed = p.mu.closed || err != nil
+	p.found(n)
+}
+
+// look finds connections that are ready, without waiting. The lock is held.
+func (p *poller) look() {
+	if p.mu.waiting || p.mu.closed {
+		return // who waits finds them
+	}
+	n := 0
+	_ = p.epoll.Control(func(epoll uintptr) {
+		n, _ = syscall.EpollWait(int(epoll), p.events[:], 0) //nolint:gosec // it is small
+	})
+	p.found(n)
+}
+
+// found notes that the connections of the first n events are ready. The lock is held.
+func (p *poller) found(n int) {
+	for i := range p.events[:max(n, 0)] {
+		e := &p.events[i]
+		if c := p.mu.conns[int64(uint32(e.Fd))|int64(e.Pad)<<32]; c != nil { //nolint:gosec // both halves of the number
+			c.polled.ended = c.polled.ended || e.Events&^syscall.EPOLLIN != 0
+			p.come(c)
+		}
+	}
+	for len(p.mu.turns) < min(p.turnsMax, 1+p.mu.ready.Len()/pollShare) {
+		p.start()
+	}
+}
+
+// remove forgets a connection, which nobody else serves.
+func (p *poller) remove(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.mu.conns, c.id)
+}
+
+// pass lets others be served while a connection waits. It may be nil.
+func (t *turn) pass() {
+	if t == nil {
+		return
+	}
+	t.poller.mu.Lock()
+	defer t.poller.mu.Unlock()
+	t.giveUp()
+}
+
+// giveUp is pass with the lock held.
+func (t *turn) giveUp() {
+	if t.passed {
+		return
+	}
+	t.passed = true
+	delete(t.poller.mu.turns, t)
+	if !t.poller.mu.waiting && len(t.poller.mu.turns) == 0 {
+		t.poller.start()
+	}
+}
+
+// watch passes turns on that a connection has had for long. It goes on while anybody is served.
+func (p *poller) watch() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mu.watched = !p.mu.waiting && len(p.mu.turns) > 0; !p.mu.watched {
+		return // nobody is held up
+	}
+	p.mu.watcher.Reset(pollStuck)
+	for t := range p.mu.turns {
+		if t.served == t.seen && t.served > 0 {
+			t.giveUp()
+		}
+		t.seen = t.served
+	}
+}

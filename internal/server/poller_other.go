@@ -1,0 +1,27 @@
+//go:build !linux
+
+package server
+
+// poller serves connections on few goroutines. There is none here: each connection has one.
+type poller struct{}
+
+type polled struct{}
+
+type turn struct{}
+
+func newPoller(*Server) *poller { return nil }
+
+func (*poller) add(*conn) bool { return false }
+
+func (*poller) wake(*conn) {}
+
+func (*turn) pass() {}
+
+// transfer is one that does not wait. There is none here.
+type transfer struct{}
+
+// ready reads a connection that is ready.
+type ready struct{ *peekable }
+
+// writeNow writes, and waits for it.
+func (p *peekable) writeNow(b []byte) (int, error) { return p.Write(b) }
