@@ -12,14 +12,32 @@ import (
 )
 
 func newBackupCommand() *cobra.Command {
-	var open openFlags
+	var (
+		open openFlags
+		node nodeFlags
+	)
 	cmd := &cobra.Command{
-		Use:   "backup DIR FILE",
-		Short: "Write a consistent copy of the data in DIR to a new file",
-		Long: `Writes a consistent copy of all data in DIR to FILE, which must not exist and is
-there only once it is whole and on disk. A FILE of - is standard output.`,
-		Args: exactly(2),
+		Use:   "backup [DIR] FILE",
+		Short: "Write a consistent copy of the data in DIR, or of a node that runs, to a new file",
+		Long: `Writes a consistent copy of all data in DIR, or with --address of a node that runs and goes on meanwhile, to FILE,
+which must not exist and is there only once it is whole and on disk. A FILE of - is standard output.`,
+		Example: `  godwit backup data file
+  godwit backup --address 127.0.0.1:6379 file`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if node.addr != "" {
+				return exactly(1)(cmd, args)
+			}
+			return exactly(2)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if node.addr != "" {
+				if err := node.read(); err != nil {
+					return err
+				}
+				ctx, stop := interruptible(cmd)
+				defer stop()
+				return failed(node.backup(ctx, cmd.OutOrStdout(), args[0]))
+			}
 			dir, file := args[0], args[1]
 			db, err := openExisting(dir, open.options())
 			if err != nil {
@@ -36,6 +54,7 @@ there only once it is whole and on disk. A FILE of - is standard output.`,
 		},
 	}
 	open.declare(cmd)
+	node.declare(cmd.Flags(), "")
 	return cmd
 }
 

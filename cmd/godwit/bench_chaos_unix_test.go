@@ -45,3 +45,15 @@ func TestBenchChaosRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestBenchChaosDoesNotStart: what keeps replicas from starting is said, and nothing of the rest.
+func TestBenchChaosDoesNotStart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := execute(t, "bench", "chaos", "--cycles", "1", "--dir", file)
+	if code != exitFailed || strings.Contains(out, "nothing lost") || !strings.Contains(errs, "not a directory") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/godwitdb/godwit"
 	"github.com/godwitdb/godwit/bench"
+	"github.com/godwitdb/godwit/bench/plot"
 	"github.com/godwitdb/godwit/bench/tpcc"
 	"github.com/godwitdb/godwit/bench/ycsb"
 	"github.com/godwitdb/godwit/cmd/godwit/benchcluster"
@@ -60,6 +61,7 @@ type clusterOptions struct {
 	dir          string
 	quiet        bool
 	json         string
+	plot         string
 	cpuProfile   string
 
 	table      bench.TableKind
@@ -95,6 +97,7 @@ All processes share this machine's processors, so what a transaction costs whom 
 more than how many there are in a second.`,
 		Example: `  godwit bench cluster --workload tpcc
   godwit bench cluster --workload ycsb++ --rate 20000 --durability memory
+  godwit bench cluster --workload tpcc --json tpcc.json --plot tpcc
   godwit bench cluster --workload tpcc --unreplicated
   godwit bench cluster --workload tpcc --clients network --sessions 128
   godwit bench cluster --workload tpcc --sessions 256 --round-trip 50ms --jitter 1ms
@@ -114,6 +117,7 @@ more than how many there are in a second.`,
 	o.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.unreplicated, "unreplicated", false, "an engine alone, without log and replicas, for comparison")
+	f.StringVar(&o.plot, "plot", "", "draw the run over time, or with --kill or --pause the throughput around the median one: files of this name with .svg and .png")
 	f.StringVar(&o.cpuProfile, "cpu-profile", "", "write processor profiles of the run, without load and check, to files of this name with the member's number")
 	faults.declare(cmd)
 	cmd.AddCommand(newClusterCompareCommand())
@@ -200,10 +204,16 @@ func (o *clusterOptions) validate(cmd *cobra.Command) error {
 	if err := o.links.validate(cmd, o.replicas, o.unreplicated); err != nil {
 		return usageError(err)
 	}
-	if _, err := o.spec().New(); err != nil {
+	if w := o.spec(); w.TPCC == nil && w.YCSB == nil {
+		return usageError(fmt.Errorf("--workload is %q, not tpcc or ycsb++", o.workload))
+	} else if _, err := w.New(); err != nil {
 		return usageError(err)
 	}
-	for _, file := range []struct{ flag, name string }{{"--json", o.json}, {"--cpu-profile", o.cpuProfile}} {
+	png, svg := "", ""
+	if o.plot != "" {
+		png, svg = plot.Files(o.plot)
+	}
+	for _, file := range []struct{ flag, name string }{{"--json", o.json}, {"--plot", png}, {"--plot", svg}, {"--cpu-profile", o.cpuProfile}} {
 		if err := writable(file.name); err != nil {
 			return usageError(fmt.Errorf("%s: %w", file.flag, err))
 		}
@@ -310,6 +320,9 @@ func (o *clusterOptions) measure(ctx context.Context, cmd *cobra.Command) error 
 	err = r.Write(cmd.OutOrStdout())
 	if o.json != "" {
 		err = errors.Join(err, benchcluster.WriteJSON(o.json, r))
+	}
+	if o.plot != "" {
+		err = errors.Join(err, plot.Timeline(r.Leader, o.plot))
 	}
 	return err
 }

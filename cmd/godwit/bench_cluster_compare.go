@@ -27,7 +27,6 @@ type compareOptions struct {
 	clusterOptions
 	rounds  int
 	against string
-	picture string
 }
 
 // newClusterCompareCommand compares two clusters.
@@ -59,7 +58,7 @@ other one:
 	o.flags(cmd)
 	cmd.Flags().IntVar(&o.rounds, "rounds", 5, "how often both are run")
 	cmd.Flags().StringVar(&o.against, "against", againstAlone, "the other cluster: alone, syncrepl, singlestream, healthy or loopback")
-	cmd.Flags().StringVar(&o.picture, "plot", "", "draw the round of the median ratio: files of this name with .svg and .png; not for --against alone")
+	cmd.Flags().StringVar(&o.plot, "plot", "", "draw the round of the median ratio: files of this name with .svg and .png; not for --against alone")
 	return cmd
 }
 
@@ -75,7 +74,7 @@ func (o *compareOptions) validate(cmd *cobra.Command) error {
 	}
 	switch o.against {
 	case againstAlone:
-		if o.picture != "" {
+		if o.plot != "" {
 			return usageError(errors.New("--plot is not for --against alone"))
 		}
 	case againstHealthy:
@@ -156,11 +155,11 @@ func (o *compareOptions) compare(ctx context.Context, cmd *cobra.Command) error 
 
 // draw draws a contest, if that is wanted.
 func (o *compareOptions) draw(c *benchcluster.Contest) error {
-	if o.picture == "" {
+	if o.plot == "" {
 		return nil
 	}
 	m := c.Middle()
-	return plot.Compare([]*bench.Result{m.Subject.Leader, m.Rival.Leader}, []string{c.Subject, c.Rival}, o.picture)
+	return plot.Compare([]*bench.Result{m.Subject.Leader, m.Rival.Leader}, []string{c.Subject, c.Rival}, o.plot)
 }
 
 // emptyFolder removes what is in a folder.

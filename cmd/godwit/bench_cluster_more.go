@@ -13,17 +13,13 @@ import (
 )
 
 // faultFlags are the flags of bench cluster that take leaders away.
-type faultFlags struct {
-	benchcluster.Faults
-	plot string
-}
+type faultFlags struct{ benchcluster.Faults }
 
 func (f *faultFlags) declare(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.IntVar(&f.Kills, "kill", 0, "kill the leader so often under load, and report how long nothing is released")
 	flags.IntVar(&f.Pauses, "pause", 0, "stop the leader with SIGSTOP so often, likewise")
 	flags.DurationVar(&f.Between, "between", time.Second, "time between two of these at least")
-	flags.StringVar(&f.plot, "plot", "", "draw the throughput around the median one of these: files of this name with .svg and .png")
 }
 
 func (f *faultFlags) any() bool { return f.Kills > 0 || f.Pauses > 0 }
@@ -36,8 +32,6 @@ func (f *faultFlags) validate(o *clusterOptions) error {
 		return usageError(errors.New("--kill and --pause need at least 3 replicas"))
 	case f.any() && o.links.fault != "":
 		return usageError(errors.New("--kill and --pause take leaders away; --fault is for runs without"))
-	case f.plot != "" && !f.any():
-		return usageError(errors.New("--plot needs --kill or --pause"))
 	}
 	return nil
 }
@@ -61,9 +55,9 @@ func (o *clusterOptions) failover(ctx context.Context, cmd *cobra.Command, f *fa
 	if len(all) == 0 {
 		all = r.Pauses
 	}
-	if middle, ok := benchcluster.Middle(all); ok && f.plot != "" {
+	if middle, ok := benchcluster.Middle(all); ok && o.plot != "" {
 		title := fmt.Sprintf("%s, %d replicas, durable in %s", r.Workload, r.Replicas, r.Durability)
-		err = errors.Join(err, plot.Failover(title, middle.Rates(), middle.Took, f.plot))
+		err = errors.Join(err, plot.Failover(title, middle.Rates(), middle.Took, o.plot))
 	}
 	return err
 }

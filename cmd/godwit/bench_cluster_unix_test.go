@@ -20,8 +20,8 @@ func smallTPCC(args ...string) []string {
 }
 
 func TestBenchClusterMeasuresAndChecks(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "result.json")
-	code, out, errs := execute(t, smallTPCC("--duration", "300ms", "--warmup", "50ms", "--rate", "5000", "--json", file,
+	file, base := filepath.Join(t.TempDir(), "result.json"), filepath.Join(t.TempDir(), "plot")
+	code, out, errs := execute(t, smallTPCC("--duration", "300ms", "--warmup", "50ms", "--rate", "5000", "--json", file, "--plot", base,
 		"--sessions", "3", "--round-trip", "4ms", "--jitter", "100us", "--bandwidth", "500")...)
 	if code != exitOK || !strings.Contains(out, "correct on every replica") {
 		t.Fatalf("exit code %d\n%s%s", code, out, errs)
@@ -41,11 +41,17 @@ func TestBenchClusterMeasuresAndChecks(t *testing.T) {
 	if r.Leader.Sessions != 3 || r.Links == nil || r.Links.BytesPerSecond != 500e6 || r.Leader.ReleasedLatency.P50 < 4*time.Millisecond {
 		t.Errorf("%d sessions, links %+v, released after %v", r.Leader.Sessions, r.Links, r.Leader.ReleasedLatency.P50)
 	}
+	if _, err := os.Stat(base + ".svg"); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestBenchClusterOverTheNetwork compares what clients were told with the data of every
 // replica, also after failovers.
 func TestBenchClusterOverTheNetwork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("clusters of processes for many seconds")
+	}
 	file := filepath.Join(t.TempDir(), "result.json")
 	code, out, errs := execute(t, smallTPCC("--clients", "network", "--duration", "300ms", "--warmup", "50ms", "--rate", "2000", "--sessions", "24", "--json", file)...)
 	if code != exitOK || !strings.Contains(out, "correct on every replica") || !strings.Contains(out, "over the network") {
@@ -87,6 +93,9 @@ func TestBenchClusterFailsOver(t *testing.T) {
 
 // TestBenchClusterRunsBaselines runs each of the others, one with each fault.
 func TestBenchClusterRunsBaselines(t *testing.T) {
+	if testing.Short() {
+		t.Skip("clusters of processes for many seconds")
+	}
 	for _, args := range [][]string{
 		{"--engine", "syncrepl", "--sessions", "8", "--fault", "slow-disk", "--fault-delay", "5ms"},
 		{"--engine", "singlestream", "--fault", "slow-link", "--fault-delay", "2ms", "--rate", "3000"},
@@ -108,6 +117,9 @@ func TestBenchClusterCompares(t *testing.T) {
 }
 
 func TestBenchClusterComparesSideBySide(t *testing.T) {
+	if testing.Short() {
+		t.Skip("clusters of processes for many seconds")
+	}
 	base := filepath.Join(t.TempDir(), "plot")
 	for against, args := range map[string][]string{
 		"syncrepl": {"--sessions", "4"}, "healthy": {"--fault", "slow-link", "--fault-delay", "1ms"}, "loopback": {"--round-trip", "2ms"},
@@ -127,7 +139,7 @@ func TestBenchClusterComparesSideBySide(t *testing.T) {
 func TestBenchClusterRefuses(t *testing.T) {
 	for _, args := range [][]string{
 		{"--replicas", "2"}, {"--workload", "ycsb"}, {"--durability", "none"}, {"--threads", "0"}, {"--records", "1", "--workload", "ycsb++"},
-		{"--kill", "1", "--replicas", "1"}, {"--kill", "1", "--unreplicated"}, {"--pause", "-1"}, {"--plot", "x"}, {"--election-timeout", "0s"}, {"extra"},
+		{"--kill", "1", "--replicas", "1"}, {"--kill", "1", "--unreplicated"}, {"--pause", "-1"}, {"--plot", "nowhere/x"}, {"--kill", "1", "--plot", "nowhere/x"}, {"--election-timeout", "0s"}, {"extra"},
 		{"--sessions", "-1"}, {"--round-trip", "-1s"}, {"--jitter", "-1s"}, {"--bandwidth", "-1"}, {"--round-trip", "1ms", "--unreplicated"},
 		{"--engine", "raft"}, {"--fault", "hot"}, {"--fault", "stopped", "--replicas", "1"}, {"--fault", "stopped", "--unreplicated"}, {"--fault-delay", "1ms"},
 		{"--fault", "slow-disk", "--fault-delay", "-1ms"}, {"--fault", "stopped", "--kill", "1"},

@@ -53,6 +53,7 @@ checked: it is in use, holds no database or cannot be read.`,
 type checkJSON struct {
 	Dir               string        `json:"dir"`
 	OK                bool          `json:"ok"`
+	ID                string        `json:"id,omitempty"`
 	CleanlyClosed     bool          `json:"cleanly_closed"`
 	Checkpoint        bool          `json:"checkpoint"`
 	CheckpointRecords int64         `json:"checkpoint_records"`
@@ -84,6 +85,7 @@ func writeCheckJSON(w io.Writer, dir string, r *godwit.CheckReport) error {
 	out := checkJSON{
 		Dir:               dir,
 		OK:                len(r.Problems) == 0,
+		ID:                databaseID(r),
 		CleanlyClosed:     r.Clean,
 		Checkpoint:        r.Checkpoint,
 		CheckpointRecords: r.CheckpointRecords,
@@ -109,9 +111,20 @@ func writeCheckJSON(w io.Writer, dir string, r *godwit.CheckReport) error {
 	return enc.Encode(out)
 }
 
+// databaseID is the id of an embedded database, which makes it the first node of a cluster; "" if it is none.
+func databaseID(r *godwit.CheckReport) string {
+	if r.Replica != nil || r.ID == (godwit.ClusterID{}) {
+		return ""
+	}
+	return r.ID.String()
+}
+
 func writeCheckText(w io.Writer, dir string, r *godwit.CheckReport) error {
 	text := ""
 	line := func(format string, args ...any) { text += fmt.Sprintf(format+"\n", args...) }
+	if id := databaseID(r); id != "" {
+		line("database    %s", id)
+	}
 	if r.Checkpoint {
 		line("checkpoint  %d records, %d bytes", r.CheckpointRecords, r.CheckpointBytes)
 	} else {
@@ -126,6 +139,8 @@ func writeCheckText(w io.Writer, dir string, r *godwit.CheckReport) error {
 		}
 	case r.Clean:
 		line("state       closed")
+	case r.LogSegments == 0 && len(r.Problems) == 0: // restored, or never written to
+		line("state       nothing to recover, the log has not begun")
 	default:
 		line("state       not closed, will be recovered when it is opened")
 	}

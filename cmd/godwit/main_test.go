@@ -137,13 +137,17 @@ func TestBackupAndRestore(t *testing.T) {
 	expect(t, "", []string{"backup", data, file}, exitOK, "", "")
 	expect(t, "", []string{"backup", data, file}, exitFailed, "", "godwit: "+file+" exists already\n")
 	expect(t, "", []string{"restore", file, copied}, exitOK, "", "")
+	out, errs, code := command(t, "", "check", copied)
+	if code != exitOK || !strings.Contains(out, "nothing to recover") || strings.Contains(out, "not closed") {
+		t.Errorf("check of what was restored: exit code %d, %s%s", code, out, errs)
+	}
 	expect(t, "", []string{"cli", copied, "-e", "tables", "-e", "scan t", "-e", "get h c"}, exitOK, "\"h\" hashed\n\"t\" ordered\n\"a\" \"1\"\n\"b\" \"2\"\n\"3\"\n", "")
 	if _, errs, code := command(t, "", "restore", file, copied); code != exitFailed || !strings.Contains(errs, copied) {
 		t.Errorf("restore over a database: exit code %d, %s", code, errs)
 	}
 
 	// Through standard output and input.
-	out, _, code := command(t, "", "backup", data, "-")
+	out, _, code = command(t, "", "backup", data, "-")
 	if code != exitOK {
 		t.Fatalf("backup to standard output: exit code %d", code)
 	}

@@ -39,6 +39,10 @@ func newRoot() *cobra.Command {
 		newRestoreCommand(),
 		newBenchCommand(),
 		newSimCommand(),
+		newServeCommand(),
+		newDemoCommand(),
+		newStatusCommand(),
+		newMembersCommand(),
 	)
 	return root
 }

@@ -92,7 +92,7 @@ of a difference is none.`,
 	f.DurationVar(&o.sync, "sync", 0, "how long each sync on sockets takes, beside the disk's own time")
 	f.IntVar(&o.clients, "clients", 64, "how many requests are made at a time on sockets")
 	f.Float64Var(&o.rate, "rate", 0, "requests a second on sockets, instead of as many as there are answers")
-	f.BoolVar(&o.ballast, "ballast", true, "use up on sockets what a slow member leaves of the processors")
+	f.BoolVar(&o.ballast, "ballast", true, "use up on sockets what a slow member leaves of the processors, and let it take nothing from the others, which takes root")
 	f.DurationVar(&o.pause, "pause", 0, "only stop a follower on sockets for so long, and report what that costs its leader")
 	f.BoolVar(&o.each, "each", false, "also print each pair")
 	cmd.AddCommand(newSlowMemberCommand())

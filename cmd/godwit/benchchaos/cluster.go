@@ -55,6 +55,7 @@ func start(ctx context.Context, config Config) (_ *cluster, err error) {
 	c := &cluster{config: config, shaper: shape.New()}
 	defer func() {
 		if err != nil {
+			err = c.said(err)
 			c.end()
 		}
 	}()

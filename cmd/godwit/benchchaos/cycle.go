@@ -20,11 +20,13 @@ func Run(ctx context.Context, config Config) (*Result, error) {
 	r := newResult(config)
 	c, err := start(ctx, config)
 	if err != nil {
+		r.Unfinished = err.Error()
 		return r, err
 	}
 	defer c.end()
 	x, err := newClients(ctx, c)
 	if err != nil {
+		r.Unfinished = err.Error()
 		return r, c.said(err)
 	}
 	began := time.Now()

@@ -7,7 +7,9 @@ package child
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"strings"
 	"sync"
@@ -19,6 +21,7 @@ type Process struct {
 	cmd  *exec.Cmd
 	in   sync.Mutex // so that orders are whole
 	tell *json.Encoder
+	hang func() error // ends the standard input
 	said lastLines
 	done chan struct{}
 	reap func() error
@@ -38,7 +41,7 @@ func Start[R any](cmd *exec.Cmd, report func(p *Process, r R, received time.Time
 	if err != nil {
 		return nil, err
 	}
-	p.tell = json.NewEncoder(in)
+	p.tell, p.hang = json.NewEncoder(in), in.Close
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -48,6 +51,9 @@ func Start[R any](cmd *exec.Cmd, report func(p *Process, r R, received time.Time
 		for {
 			var r R
 			err := reports.Decode(&r)
+			if errors.Is(err, io.EOF) {
+				_ = p.reap() // so that all is there that it has said
+			}
 			report(p, r, time.Now(), err)
 			if err != nil {
 				return
@@ -70,6 +76,9 @@ func (p *Process) Order(order any) error {
 // Kill ends the process as a power loss would, but for what the system holds for it. It may
 // have ended by itself.
 func (p *Process) Kill() { _ = p.cmd.Process.Kill() }
+
+// Dismiss ends the process's standard input, so that it ends in its own way.
+func (p *Process) Dismiss() { _ = p.hang() } // it may be gone
 
 // Pause stops the process where it is, and Resume lets it go on.
 func (p *Process) Pause() error { return pauseProcess(p.cmd.Process) }
