@@ -120,3 +120,23 @@ func TestCompare(t *testing.T) {
 		t.Error("names that do not fit are accepted")
 	}
 }
+
+func TestRatios(t *testing.T) {
+	base := filepath.Join(t.TempDir(), "ratios")
+	ratios := []plot.Ratio{{Name: "set-50", Median: 1.1, Low: 0.9, High: 1.4, Bar: 1}, {Name: "etcd-50", Median: 12, Low: 8, High: 15, Bar: 10}, {Name: "other", Median: 2, Low: 2, High: 2}}
+	if err := plot.Ratios("how many times", ratios, base); err != nil {
+		t.Fatal(err)
+	}
+	said := texts(t, base+".svg")
+	for _, want := range []string{"how many times", "set-50", "etcd-50", "bar", "median and range"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the chart does not say %q:\n%s", want, said)
+		}
+	}
+	if n := colors(t, base+".png"); n < 6 {
+		t.Errorf("the picture has %d colors", n)
+	}
+	if plot.Ratios("", nil, base) == nil || plot.Ratios("", []plot.Ratio{{Name: "none"}}, base) == nil {
+		t.Error("ratios that cannot be drawn are accepted")
+	}
+}
