@@ -43,13 +43,14 @@ func (r *Replica) keepCheckpoints(ctx context.Context) error {
 }
 
 // due tells whether a checkpoint should be made now. On a full disk that is so as soon as it makes
-// the log smaller.
+// the log smaller: not before what the last one made superfluous has gone, which is the room for the next.
 func (r *Replica) due() bool {
 	unsettled, most := r.logBytes-r.settledBytes, r.options.CheckpointBytes
 	if most <= 0 {
 		return false
 	}
-	return unsettled >= most && !r.lends() || unsettled > 0 && r.group.Status().Full
+	s := r.group.Status()
+	return unsettled >= most && !r.lends() || unsettled > 0 && s.Full && s.Discarded > r.kept
 }
 
 // lends tells whether another replica is fetching the newest checkpoint: the next one, which

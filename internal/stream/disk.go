@@ -72,6 +72,9 @@ type disk struct {
 	alone bool
 	turn  *quorum.Watermark // moves when one of these changes
 	full  bool              // what is being written waits for room
+	// discarded is before which rounds there were none any more at the last attempt to write, but for those
+	// that are needed.
+	discarded wal.RoundNumber
 }
 
 // batch is what one job writes, in this order.
@@ -254,6 +257,9 @@ func (d *disk) write(ctx context.Context, b *batch) error {
 			d.logf("the log waits for room no longer")
 		}
 		d.full = full
+		if err == nil || full {
+			d.discarded = max(d.discarded, b.discard)
+		}
 		if !full {
 			return err
 		}
@@ -306,7 +312,7 @@ func (d *disk) job(b *batch) error {
 		// One that was replaced meanwhile is refused, and not needed.
 		err := errors.Join(d.tape.Repair(b.repair), d.tape.Sync())
 		if errors.Is(err, dberr.ErrLogFailed) || errors.Is(err, dberr.ErrDiskFull) {
-			return err
+			return d.discardFirst(b, err)
 		}
 	}
 	if b.reset != nil {
@@ -316,13 +322,8 @@ func (d *disk) job(b *batch) error {
 		b.reset = nil
 	}
 	if len(b.rounds) > 0 {
-		err := d.tape.Append(b.rounds)
-		if errors.Is(err, dberr.ErrDiskFull) && b.discard > 0 {
-			// But not what is in the place of the rounds that wait: the tape has to reach up to them.
-			err = cmp.Or(d.tape.Discard(min(b.discard, b.rounds[0].Number)), err)
-		}
-		if err != nil {
-			return err
+		if err := d.tape.Append(b.rounds); err != nil {
+			return d.discardFirst(b, err)
 		}
 	}
 	if b.sync {
@@ -334,6 +335,19 @@ func (d *disk) job(b *batch) error {
 		return d.tape.Discard(b.discard)
 	}
 	return nil
+}
+
+// discardFirst discards before what comes before it if that has failed for want of room, and returns why it has. But
+// not what is in the place of the rounds that wait: the tape has to reach up to them.
+func (d *disk) discardFirst(b *batch, err error) error {
+	if b.discard == 0 || !errors.Is(err, dberr.ErrDiskFull) {
+		return err
+	}
+	before := b.discard
+	if len(b.rounds) > 0 {
+		before = min(before, b.rounds[0].Number)
+	}
+	return cmp.Or(d.tape.Discard(before), err)
 }
 
 // read reads rounds from the tape.

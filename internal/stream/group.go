@@ -207,7 +207,8 @@ type Status struct {
 	OtherFolder bool            // ErrOtherFolder was the answer to a leader or a candidate
 	First, Last wal.RoundNumber // of its log; it is empty if Last is below First
 	Commit      wal.RoundNumber
-	Full        bool // rounds wait to be written until there is room on the disk, or less to keep
+	Full        bool            // rounds wait to be written until there is room on the disk, or less to keep
+	Discarded   wal.RoundNumber // before it, what was not needed any more has left the disk
 	// Damaged is a DamagedError, or several, if something of the log can not be read and no
 	// other member has given it yet.
 	Damaged      error
@@ -219,7 +220,7 @@ type Status struct {
 // Status returns the member's state.
 func (g *Group) Status() Status {
 	silent := g.role == Follower && g.leader != 0 && g.rt.Elapsed()-g.silence.heard >= g.silence.limit()
-	return Status{Damaged: g.damaged, Epoch: g.epoch, Role: g.role, Leader: g.leader, Silent: silent, Recovering: g.recovering || g.found != nil, OtherFolder: g.otherFolder, Full: g.disk.full, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
+	return Status{Damaged: g.damaged, Epoch: g.epoch, Role: g.role, Leader: g.leader, Silent: silent, Recovering: g.recovering || g.found != nil, OtherFolder: g.otherFolder, Full: g.disk.full, Discarded: g.disk.discarded, First: g.log.base.Number + 1, Last: g.log.last(), Commit: g.committed(),
 		Members: g.members().clone(), TailBytes: g.log.tailLen, BacklogBytes: g.log.backlog(g.committed())}
 }
 
