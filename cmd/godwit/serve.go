@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"runtime"
 	"strings"
 	"time"
@@ -188,9 +189,21 @@ func (o *serveConfig) logger(out io.Writer) (*slog.Logger, error) {
 	case "text":
 		return slog.New(slog.NewTextHandler(out, opts)), nil
 	case "json":
+		opts.ReplaceAttr = readable
 		return slog.New(slog.NewJSONHandler(out, opts)), nil
 	}
 	return nil, fmt.Errorf("--log-format is %q, not text or json", o.logFormat)
+}
+
+// readable gives a time that passes its unit, and an address its usual form, in JSON as in text.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Any().(type) {
+	case time.Duration:
+		a.Value = slog.StringValue(v.String())
+	case net.Addr:
+		a.Value = slog.StringValue(v.String())
+	}
+	return a
 }
 
 // options returns the options of the database.

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestServeSettings: the command line goes before the environment, and that before the file.
@@ -102,5 +105,18 @@ func TestServeHelp(t *testing.T) {
 	}
 	if strings.Contains(out, "with-parent") {
 		t.Errorf("shown is what is for us only:\n%s", out)
+	}
+}
+
+// TestServeLogsInJSON: a line has addresses and times as people write them.
+func TestServeLogsInJSON(t *testing.T) {
+	var out strings.Builder
+	log, err := (&serveConfig{logLevel: "info", logFormat: "json"}).logger(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Info("x", "listen", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 6379}, "took", 13*time.Millisecond, "error", errors.New("no"), "n", 3)
+	if want := `"msg":"x","listen":"127.0.0.1:6379","took":"13ms","error":"no","n":3}`; !strings.Contains(out.String(), want) {
+		t.Errorf("%s has no %s", out.String(), want)
 	}
 }
