@@ -66,5 +66,9 @@ func (s *settings) replicated() []comparison {
 			ours: s.godwits(3, "disk"), theirs: etcds, ourLoad: fifty, theirLoad: puts(50, etcdClients), bar: 10},
 		{name: "etcd-1000", what: "puts by 1,000 clients, synced on a majority of 3", rival: "etcd, 3 members",
 			ours: s.godwits(3, "disk"), theirs: etcds, ourLoad: puts(1000, respClients), theirLoad: puts(1000, etcdClients), bar: 10},
+		{name: "etcd-50-shared", what: "puts by 50 clients that share connections, synced on a majority of 3", rival: "etcd, 3 members",
+			ours: s.godwits(3, "disk"), theirs: etcds, ourLoad: puts(50, sharedClients), theirLoad: puts(50, etcdClients), bar: 10},
+		{name: "etcd-1000-shared", what: "puts by 1,000 clients that share connections, synced on a majority of 3", rival: "etcd, 3 members",
+			ours: s.godwits(3, "disk"), theirs: etcds, ourLoad: puts(1000, sharedClients), theirLoad: puts(1000, etcdClients), bar: 10},
 	}
 }

@@ -18,12 +18,12 @@ func dialEtcd(address string) (*clientv3.Client, error) {
 	return clientv3.New(clientv3.Config{Endpoints: []string{"http://" + address}, DialTimeout: startLimit, Logger: zap.NewNop()})
 }
 
-// etcdClients connects clients to the member that leads, with s.etcdConnections connections.
+// etcdClients connects clients to the member that leads, with s.connections connections.
 func etcdClients(_ context.Context, s *settings, y *system, clients int) ([]client, error) {
 	var all []client
 	var connections []*clientv3.Client
 	for i := range clients {
-		owner := i < s.etcdConnections
+		owner := i < s.connections
 		if owner {
 			c, err := dialEtcd(y.address)
 			if err != nil {

@@ -16,17 +16,17 @@ import (
 )
 
 type settings struct {
-	only            []string
-	rounds          int
-	duration        time.Duration
-	warmup          time.Duration
-	idle            time.Duration
-	size            float64
-	etcdConnections int
-	dir             string
-	godwit          string
-	json            string
-	plot            string
+	only        []string
+	rounds      int
+	duration    time.Duration
+	warmup      time.Duration
+	idle        time.Duration
+	size        float64
+	connections int
+	dir         string
+	godwit      string
+	json        string
+	plot        string
 }
 
 // idleName is the measurement of servers that nobody uses, among the comparisons.
@@ -41,7 +41,7 @@ func parse(args []string) (*settings, error) {
 	flags.DurationVar(&s.warmup, "warmup", time.Second, "time before it that does not count")
 	flags.DurationVar(&s.idle, "idle", 10*time.Second, "for how long idle servers are watched")
 	flags.Float64Var(&s.size, "size", 1, "how many times the usual requests redis-benchmark makes")
-	flags.IntVar(&s.etcdConnections, "etcd-connections", 10, "connections that the clients of etcd share")
+	flags.IntVar(&s.connections, "connections", 10, "connections that clients share which share some")
 	flags.StringVar(&s.dir, "dir", "", "folder for the servers' data; default a temporary one")
 	flags.StringVar(&s.godwit, "godwit", "", "the program godwit; default one that is built first")
 	flags.StringVar(&s.json, "json", "", "write the results to this file; comparisons that it has already, and that are not made, stay")
@@ -61,8 +61,8 @@ func parse(args []string) (*settings, error) {
 			return nil, fmt.Errorf("no comparison %q; there are %s", name, strings.Join(names, " "))
 		}
 	}
-	if s.rounds < 1 || s.duration <= 0 || s.idle <= 0 || s.etcdConnections < 1 {
-		return nil, errors.New("-rounds, -duration, -idle and -etcd-connections are positive")
+	if s.rounds < 1 || s.duration <= 0 || s.idle <= 0 || s.connections < 1 {
+		return nil, errors.New("-rounds, -duration, -idle and -connections are positive")
 	}
 	return s, nil
 }
