@@ -137,7 +137,7 @@ func (s *nodes) leader(ctx context.Context) (string, error) {
 	}
 }
 
-// leads asks a node whether it leads, or is alone.
+// leads asks a node whether it leads, or is alone, and carries out commands: one that has just won may still refuse them.
 func leads(ctx context.Context, port string) bool {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", "127.0.0.1:"+port)
@@ -148,13 +148,13 @@ func leads(ctx context.Context, port string) bool {
 	if err := conn.SetDeadline(time.Now().Add(startLimit)); err != nil {
 		return false
 	}
-	if _, err := io.WriteString(conn, "ROLE\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "DBSIZE\r\nROLE\r\n"); err != nil {
 		return false
 	}
 	in := bufio.NewReader(conn)
-	for range 3 { // *3, $6, master
+	for range 4 { // :0, *3, $6, master
 		line, err := in.ReadString('\n')
-		if err != nil {
+		if err != nil || strings.HasPrefix(line, "-") { // before any node leads, the reply is an error, which has one line
 			return false
 		}
 		if strings.TrimSpace(line) == "master" {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -108,6 +109,39 @@ func TestScoreOfAFile(t *testing.T) {
 	s = follow(t, time.Millisecond, began...)
 	if s.Outcome != hung {
 		t.Errorf("a file with a test that hangs has the score %+v", s)
+	}
+}
+
+// TestWhoLeads has nodes that leave the connection open behind their reply.
+func TestWhoLeads(t *testing.T) {
+	for reply, want := range map[string]bool{
+		":0\r\n*3\r\n$6\r\nmaster\r\n:1\r\n*0\r\n":                                      true,
+		":0\r\n*5\r\n$5\r\nslave\r\n$0\r\n\r\n:0\r\n$7\r\nconnect\r\n:0\r\n":            false,
+		"-CLUSTERDOWN no replica leads\r\n*3\r\n$6\r\nmaster\r\n:1\r\n*0\r\n":           false,
+		"-LOADING no node has led\r\n-LOADING no node has led since it was started\r\n": false,
+	} {
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if _, err := io.WriteString(conn, reply); err == nil {
+				_, _ = io.Copy(io.Discard, conn) // until it is hung up
+			}
+			_ = conn.Close()
+		}()
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := leads(t.Context(), port); got != want {
+			t.Errorf("%q says %v", reply, got)
+		}
+		_ = l.Close()
 	}
 }
 

@@ -105,11 +105,11 @@ func (c *conn) wake(p *godwit.Pending) {
 // block runs a call that has found nothing again until it finds something, its time is over, or the client has
 // gone. If it returns false another node leads now, where the call is to wait.
 func (c *conn) block(call *command.Call) (done bool) {
+	all := &c.server.waiters
+	w := all.add(c, call) // before anybody else is served
+	defer all.leave(w)
 	c.turn.pass()
 	c.began = time.Time{} // that it waits is not the server's slowness
-	all := &c.server.waiters
-	w := all.add(c, call)
-	defer all.leave(w)
 	c.show()
 	c.haveRead()
 	c.waiting.Store(w)

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/godwitdb/godwit/internal/command"
 )
 
 // blockingTest is a server with clients, of which some wait.
@@ -77,6 +80,24 @@ func TestWaitersAreServedInOrder(t *testing.T) {
 	c.expect("LRANGE l 0 -1", "[]")
 	second.gets(`["l" "4"]`)
 	third.gets(`["l" ["2" "3"]]`)
+}
+
+// TestWaitersStandInTheOrderInWhichTheyCame has one that comes first be the last to find out that it has to wait.
+func TestWaitersStandInTheOrderInWhichTheyCame(t *testing.T) {
+	var all waiters
+	all.init()
+	began := time.Now()
+	var waiting []*waiter
+	for _, after := range []time.Duration{1, 3, 0, 2} {
+		c := &conn{began: began.Add(after)}
+		waiting = append(waiting, all.add(c, &command.Call{Command: &command.Command{Group: "list"}, Wait: &command.Wait{Keys: [][]byte{[]byte("l")}}}))
+	}
+	for i, at := range []int{2, 0, 3, 1} {
+		if first := all.queues[waitKey{0, "l"}][0].first(); first != waiting[at] {
+			t.Errorf("waiter %d is not the first of those left", i)
+		}
+		all.leave(waiting[at])
+	}
 }
 
 func TestWaiterSeesATransactionAsAWhole(t *testing.T) {

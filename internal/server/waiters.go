@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/godwitdb/godwit"
 	"github.com/godwitdb/godwit/internal/command"
@@ -55,6 +56,7 @@ type waiter struct {
 	call    *command.Call
 	session *command.Session
 	asked   godwit.Request // what the call is remembered as; its Client is 0 for nothing
+	came    time.Time      // when its request was read
 	wake    chan struct{}  // has something when its connection is to look at the state
 	out     resp.Writer    // its reply; of whom the state says
 
@@ -86,9 +88,13 @@ const (
 
 func (w *waiters) init() { w.queues = map[waitKey][]*waitQueue{} }
 
-// add puts a waiter that looks behind the others that wait for the same keys.
+// add puts a waiter that looks behind the others that came before it and wait for the same keys. It may be late: what it
+// has looked at first took its time, and others were served meanwhile.
 func (w *waiters) add(c *conn, call *command.Call) *waiter {
-	one := &waiter{call: call, session: &c.session, asked: c.asked, wake: make(chan struct{}, 1)}
+	one := &waiter{call: call, session: &c.session, asked: c.asked, came: c.began, wake: make(chan struct{}, 1)}
+	if one.came.IsZero() { // it has waited for something else since
+		one.came = time.Now()
+	}
 	one.out.Proto = c.session.Proto
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -101,9 +107,21 @@ func (w *waiters) add(c *conn, call *command.Call) *waiter {
 		}
 		seen[key.key] = struct{}{}
 		q := w.queue(key, call.Group)
-		one.places = append(one.places, place{q, q.list.PushBack(one)})
+		one.places = append(one.places, place{q, q.insert(one)})
 	}
 	return one
+}
+
+// insert puts a waiter behind those that came before it.
+func (q *waitQueue) insert(one *waiter) *list.Element {
+	before := q.list.Back()
+	for before != nil && before.Value.(*waiter).came.After(one.came) { //nolint:forcetypeassert // nothing else is in it
+		before = before.Prev()
+	}
+	if before == nil {
+		return q.list.PushFront(one)
+	}
+	return q.list.InsertAfter(one, before)
 }
 
 // queue returns the queue of a key for a group of commands.
