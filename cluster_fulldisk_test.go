@@ -108,7 +108,7 @@ func TestClusterLeaderWithAFullDisk(t *testing.T) {
 	id, _ := c.leader()
 	disks[id].SetCapacity(1)
 	put := func(n int) error {
-		ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
+		ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 		defer cancel()
 		_, db := c.leader()
 		return db.Update(ctx, func(tx *Tx) error {
@@ -122,7 +122,7 @@ func TestClusterLeaderWithAFullDisk(t *testing.T) {
 	for n := range 80 {
 		err := put(n)
 		// What was under way when the lead went is known there when the disk has room: it is asked again.
-		for errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrNotLeader) || errors.Is(err, ErrUnavailable) {
+		for errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrNotLeader) || errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) {
 			must(t, c.ctx.Err())
 			err = put(n)
 		}

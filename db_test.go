@@ -18,7 +18,7 @@ import (
 
 func memDB(t testing.TB) *DB {
 	t.Helper()
-	return openDB(t, "", &Options{Durability: DurabilityNone, MemoryLimit: 64 << 20})
+	return openDB(t, "", &Options{Durability: DurabilityNone, MemoryLimit: MinMemoryLimit})
 }
 
 func openDB(t testing.TB, dir string, opts *Options) *DB {

@@ -4,4 +4,4 @@ package godwit
 
 // machineMemoryBytes is small in race builds: the arena is a Go slice in them,
 // and the race detector needs several times its size.
-func machineMemoryBytes() int64 { return 512 << 20 }
+func machineMemoryBytes() int64 { return 128 << 20 }

@@ -140,6 +140,7 @@ func TestProofDroppedTablesTakeNoMemoryToOpen(t *testing.T) {
 // A database is not opened with a limit that is too small for what is in it.
 func TestProofOpensWithinItsLimit(t *testing.T) {
 	o := onFaults(faultfs.New(1))
+	o.MemoryLimit = 2 * MinMemoryLimit
 	db, err := Open(proofDir, o)
 	must(t, err)
 	table := mustTable(t, db, "t", Ordered)

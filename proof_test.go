@@ -78,7 +78,7 @@ func openBare(dir string, o Options) (*DB, error) {
 
 // onFaults are options for a small database on f.
 func onFaults(f *faultfs.FS) *Options {
-	return &Options{fs: f, MemoryLimit: 32 << 20, LogSegmentBytes: 1 << 20, Workers: 2}
+	return &Options{fs: f, MemoryLimit: MinMemoryLimit, LogSegmentBytes: 1 << 20, Workers: 2}
 }
 
 // content is what a database holds: table, key, value.

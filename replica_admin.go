@@ -72,6 +72,12 @@ func (db *DB) Transfer(ctx context.Context, to NodeID) error {
 	})
 }
 
+// HandOver makes the member the leader that could take over best, if this one leads, so that this node can be stopped
+// at no cost. It fails as Transfer does, and when no other member is there. Close does it too.
+func (db *DB) HandOver(ctx context.Context) error {
+	return db.task(ctx, "hand over", func(ctx context.Context, n *openReplica) error { return n.HandOver(ctx) })
+}
+
 // AddMember makes a node a member, on the leader (else ErrNotLeader): first a learner that
 // does not count for majorities, then, when it has caught up, one that does. It waits for
 // that as long as ctx allows, and can be called again. The node is started with

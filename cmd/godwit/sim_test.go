@@ -24,7 +24,7 @@ func runSim(args ...string) (code int, out, errs string) {
 func TestSimRunsSeeds(t *testing.T) {
 	count := 3
 	if testing.Short() {
-		count = 2
+		count = 1
 	}
 	code, out, errs := runSim("--count", fmt.Sprint(count), "--workers", "2")
 	if code != exitOK || !strings.Contains(out, fmt.Sprintf("%d seeds", count)) || !strings.Contains(out, "0 failed") {
@@ -142,9 +142,13 @@ func TestSimSlow(t *testing.T) {
 // A file of digests has a line for each seed, the same however many run at a time.
 func TestSimWritesDigests(t *testing.T) {
 	var files []string
+	count := 3
+	if testing.Short() {
+		count = 2
+	}
 	for _, workers := range []string{"1", "3"} {
 		file := filepath.Join(t.TempDir(), "digests")
-		if code, out, errs := runSim("--scenario", "copilot-hunt", "--count", "3", "--workers", workers, "--digests", file); code != exitOK {
+		if code, out, errs := runSim("--scenario", "copilot-hunt", "--count", fmt.Sprint(count), "--workers", workers, "--digests", file); code != exitOK {
 			t.Fatal(out, errs)
 		}
 		b, err := os.ReadFile(file)
@@ -153,7 +157,7 @@ func TestSimWritesDigests(t *testing.T) {
 		}
 		files = append(files, string(b))
 	}
-	if files[0] != files[1] || strings.Count(files[0], "\n") != 3 || !strings.HasPrefix(files[0], "copilot-hunt 1 ") {
+	if files[0] != files[1] || strings.Count(files[0], "\n") != count || !strings.HasPrefix(files[0], "copilot-hunt 1 ") {
 		t.Errorf("%s\nand\n%s", files[0], files[1])
 	}
 }

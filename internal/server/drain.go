@@ -22,16 +22,10 @@ func (s *Server) Drain(ctx context.Context) {
 	}
 	s.mu.Unlock()
 	if status, err := s.db.Status(ctx); err == nil && status.Leading {
-		for _, id := range status.Members {
-			if id == status.Node {
-				continue
-			}
-			err := s.db.Transfer(ctx, id)
-			if err == nil {
-				_ = s.pause(ctx, drainLinger)
-				break
-			}
-			s.log.Warn("the lead cannot be handed over", "to", id, "error", err)
+		if err := s.db.HandOver(ctx); err != nil {
+			s.log.Warn("the lead cannot be handed over", "error", err)
+		} else {
+			_ = s.pause(ctx, drainLinger)
 		}
 	}
 	for s.busy() && s.pause(ctx, drainPause) == nil {

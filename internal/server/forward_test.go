@@ -56,6 +56,11 @@ func newShard(t *testing.T, calm bool, adapt func(*Options)) *testShard {
 		s.start(id, l)
 	}
 	t.Cleanup(func() {
+		for _, n := range s.nodes { // the one that leads last: then there is nobody to hand over to
+			if status, err := n.db.Status(context.Background()); err == nil && !status.Leading {
+				s.stop(n)
+			}
+		}
 		for _, n := range s.nodes {
 			s.stop(n)
 		}

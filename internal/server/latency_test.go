@@ -12,7 +12,7 @@ import (
 func TestLatencyMonitor(t *testing.T) {
 	c := dial(t, newTestServer(t, nil))
 	c.answers("OK", "CONFIG", "SET", "latency-monitor-threshold", "1")
-	c.answers("1", "EVAL", "local x = 0 for i = 1, 3000000 do x = x + i end return 1", "0")
+	c.answers("1", "EVAL", "local x = 0 for i = 1, 300000 do x = x + i end return 1", "0")
 	c.send("LATENCY", "LATEST")
 	if got := c.receive(); !strings.HasPrefix(got, `[["command" `) {
 		t.Errorf("after a script that took long, LATENCY LATEST replies %s", got)

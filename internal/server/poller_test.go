@@ -88,7 +88,10 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	value := strings.Repeat("x", 10<<10)
 	b.send("SET", "big", value)
 	b.receive()
-	const gets = 4000 // five times what may wait
+	gets := 4000 // five times what may wait
+	if testing.Short() {
+		gets = 2500
+	}
 	written := make(chan error, 1)
 	go func() {
 		for i := range gets {
@@ -166,6 +169,10 @@ func TestRequestsInPieces(t *testing.T) {
 func TestPipelineAfterPipeline(t *testing.T) {
 	addr := newTestServer(t, nil)
 	const many = batchMax + 10
+	rounds := 30
+	if testing.Short() {
+		rounds = 8
+	}
 	var clients sync.WaitGroup
 	defer clients.Wait()
 	for i := range 64 {
@@ -173,7 +180,7 @@ func TestPipelineAfterPipeline(t *testing.T) {
 		clients.Go(func() {
 			one := request("INCR", "n"+strconv.Itoa(i))
 			batch := bytes.Repeat(one, many)
-			for round := range 30 {
+			for round := range rounds {
 				_, _ = c.conn.Write(batch) // if it fails there is no reply
 				for began := time.Now(); time.Since(began) < time.Duration(10*round)*time.Microsecond; {
 					continue // it comes at any moment of the batch's execution

@@ -120,7 +120,7 @@ func TestDropGivenUp(t *testing.T) {
 	if given < 0 {
 		t.Fatal("all drops were executed on a disk that hangs")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	if err := put(ctx, tables[given], 1); err != nil {
 		t.Errorf("a write to a table whose drop was given up: %v", err)

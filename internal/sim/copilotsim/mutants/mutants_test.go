@@ -22,40 +22,40 @@ const (
 // wrong are mistakes that break a promise.
 func wrong() []mutant.Mutant {
 	return []mutant.Mutant{
-		{Name: "an answer before the disk has it", File: appendGo, Edits: []string{
+		{Name: "an answer before the disk has it", File: appendGo, Seed: 9, Edits: []string{
 			"		if err := n.journal.Sync(ctx); err != nil {\n			return nil, err\n		}\n", "",
 		}},
-		{Name: "half is a majority", File: pilotGo, Edits: []string{
+		{Name: "half is a majority", File: pilotGo, Seed: 10, Edits: []string{
 			"matches[len(matches)-p.n.majority()]", "matches[len(matches)-p.n.majority()+1]",
 		}},
-		{Name: "an entry that does not know the other log", File: pilotGo, Edits: []string{
+		{Name: "an entry that does not know the other log", File: pilotGo, Seed: 1, Edits: []string{
 			"		e.dep = p.met\n", "		e.dep = p.n.logs[1].commit\n",
 		}},
-		{Name: "the second pilot tells of the front", File: pilotGo, Edits: []string{
+		{Name: "the second pilot tells of the front", File: pilotGo, Seed: 1, Edits: []string{
 			"	if p.j == 0 {\n		p.n.front = p.n.ends()\n	}\n", "	p.n.front = p.n.ends()\n",
 		}},
-		{Name: "what is not in log 0 yet comes after all of log 1", File: applyGo, Edits: []string{
+		{Name: "what is not in log 0 yet comes after all of log 1", File: applyGo, Seed: 2, Edits: []string{
 			"known := n.front[1], n.front[0] < i", "known := k, true",
 		}},
-		{Name: "a new epoch with what one node has", File: epochGo, Edits: []string{
+		{Name: "a new epoch with what one node has", File: epochGo, Seed: 19, Edits: []string{
 			"	for _, r := range replies {\n		if r.epoch", "	for _, r := range replies[1:] {\n		if r.epoch",
 		}},
-		{Name: "the front of the last epoch", File: stateGo, Edits: []string{
+		{Name: "the front of the last epoch", File: stateGo, Seed: 53, Edits: []string{
 			"n.opened, n.pilots, n.front = s.epoch, s.pilots, s.front", "n.opened, n.pilots = s.epoch, s.pilots",
 		}},
-		{Name: "a new epoch begins behind what is on the disk", File: stateGo, Edits: []string{
+		{Name: "a new epoch begins behind what is on the disk", File: stateGo, Seed: 85, Edits: []string{
 			"		known = n.executed\n", "",
 		}},
-		{Name: "what was committed is so in the new epoch", File: epochGo, Edits: []string{
+		{Name: "what was committed is so in the new epoch", File: epochGo, Seed: 61, Edits: []string{
 			"s.epoch, s.front, s.commit = epoch, n.ends(), n.executed", "s.epoch, s.front = epoch, n.ends()",
 		}},
-		{Name: "a refusal taken for a promise", File: epochGo, Edits: []string{
+		{Name: "a refusal taken for a promise", File: epochGo, Seed: 22, Edits: []string{
 			"	case req.epoch <= n.promised, now-n.promisedAt < n.options.TakeoverTimeout:\n		return &prepareResp{}, nil", "	case req.epoch <= n.promised, now-n.promisedAt < n.options.TakeoverTimeout:\n		return &prepareResp{granted: n.promised == req.epoch}, nil",
 		}},
 		{Name: "a pilot proposes before its disk has the epoch", File: epochGo, Seed: 222, Edits: []string{
 			"		err := n.journal.Sync(ctx)\n		if err == nil && n.inEpoch(epoch) {", "		var err error\n		if n.inEpoch(epoch) {",
 		}},
-		{Name: "a command is carried out from both logs", File: applyGo, Edits: []string{
+		{Name: "a command is carried out from both logs", File: applyGo, Seed: 1, Edits: []string{
 			"if s == nil || s.seq < c.Seq {", "if s == nil || s.seq <= c.Seq {",
 		}},
 	}

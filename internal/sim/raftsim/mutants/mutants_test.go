@@ -23,30 +23,30 @@ const (
 // wrong are mistakes that break a promise.
 func wrong() []mutant.Mutant {
 	return []mutant.Mutant{
-		{Name: "lost vote: it is not on the disk", File: storeGo, Seed: 53, Edits: []string{
+		{Name: "lost vote: it is not on the disk", File: storeGo, Seed: 26, Edits: []string{
 			"term: n.term, vote: n.vote})\n}\n\n// saveAll", "term: n.term})\n}\n\n// saveAll",
 		}},
-		{Name: "a vote counts twice", File: electionGo, Seed: 4, Edits: []string{
+		{Name: "a vote counts twice", File: electionGo, Seed: 11, Edits: []string{
 			"granted := upToDate && (n.vote == 0 || n.vote == from)", "granted := upToDate",
 		}},
 		{Name: "a vote for whoever lacks entries", File: electionGo, Seed: 1, Edits: []string{
 			"upToDate := req.lastTerm", "upToDate := true || req.lastTerm",
 		}},
-		{Name: "stale-term reply accepted: votes of a term that is over", File: electionGo, Seed: 11, Edits: []string{
+		{Name: "stale-term reply accepted: votes of a term that is over", File: electionGo, Seed: 12, Edits: []string{
 			"return err == nil && n.term == term, err", "return err == nil && term+1 > 0, err",
 			" && n.role == Candidate {", " {",
 		}},
-		{Name: "an answer before the disk has it", File: appendGo, Seed: 16, Edits: []string{
+		{Name: "an answer before the disk has it", File: appendGo, Seed: 83, Edits: []string{
 			"	if err := n.journal.Sync(ctx); err != nil {\n		return nil, err\n	}\n	if resp.term", "	if resp.term",
 		}},
-		{Name: "the last index decides where logs match", File: appendGo, Seed: 34, Edits: []string{
+		{Name: "the last index decides where logs match", File: appendGo, Seed: 5, Edits: []string{
 			"	if term == prevTerm {\n		return 0, true\n	}\n", "	if term > 0 {\n		return 0, true\n	}\n",
 		}},
 		{Name: "a read without asking who follows", File: raftGo, Seed: 5, Edits: []string{
 			"	if err := n.untilDeposed(ctx, n.confirmed.Reached(n.round)); err != nil {\n		return err\n	}\n", "",
 		}},
-		{Name: "half is a majority", File: appendGo, Seed: 2, Edits: []string{"return all[(len(all)-1)/2]", "return all[len(all)/2]"}},
-		{Name: "the leader's own disk counts before it has the entry", File: appendGo, Seed: 12, Edits: []string{
+		{Name: "half is a majority", File: appendGo, Seed: 12, Edits: []string{"return all[(len(all)-1)/2]", "return all[len(all)/2]"}},
+		{Name: "the leader's own disk counts before it has the entry", File: appendGo, Seed: 9, Edits: []string{
 			"		if err := n.journal.Durable().Wait(ctx, put); err != nil {\n			return err\n		}\n		p.match = last", "		p.match = last",
 		}},
 		{Name: "entries of earlier terms are committed by counting", File: appendGo, Seed: 105, Edits: []string{
