@@ -3,6 +3,7 @@ package env
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -22,9 +23,11 @@ type Loop struct {
 		posts   []func()
 		jobs    []job
 		workers int
+		idle    int // of these; who wakes one takes it off
 		stopped bool
 	}
-	spare   []func() // of the loop: the posts slice that is not in use
+	work    sync.Cond // there is a job, or none will come
+	spare   []func()  // of the loop: the posts slice that is not in use
 	working sync.WaitGroup
 }
 
@@ -32,7 +35,9 @@ type job struct{ run, done func() }
 
 // NewLoop returns a Host whose loop does not run yet.
 func NewLoop() *Loop {
-	return &Loop{start: time.Now(), wake: make(chan struct{}, 1)}
+	l := &Loop{start: time.Now(), wake: make(chan struct{}, 1)}
+	l.work.L = &l.mu
+	return l
 }
 
 // Elapsed implements Host.
@@ -72,29 +77,38 @@ func (l *Loop) Go(run, done func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.jobs = append(l.mu.jobs, job{run, done})
-	if l.mu.workers < jobsMax {
+	switch {
+	case l.mu.idle > 0:
+		l.mu.idle--
+		l.work.Signal()
+	case l.mu.workers < jobsMax:
 		l.mu.workers++
 		l.working.Add(1)
-		go l.work()
+		go l.runJobs()
 	}
 }
 
-// work runs jobs until there are none.
-func (l *Loop) work() {
+// runJobs runs jobs until the loop is stopped and there are none. It stays for those to come: a
+// new goroutine for each would begin with a small stack, which is copied to grow.
+func (l *Loop) runJobs() {
 	defer l.working.Done()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for {
-		l.mu.Lock()
-		if len(l.mu.jobs) == 0 {
-			l.mu.workers--
-			l.mu.jobs = nil
-			l.mu.Unlock()
-			return
+		for len(l.mu.jobs) == 0 {
+			if l.mu.stopped {
+				l.mu.workers--
+				return
+			}
+			l.mu.idle++
+			l.work.Wait()
 		}
 		j := l.mu.jobs[0]
-		l.mu.jobs = l.mu.jobs[1:]
+		l.mu.jobs = slices.Delete(l.mu.jobs, 0, 1)
 		l.mu.Unlock()
 		j.run()
 		l.Post(j.done)
+		l.mu.Lock()
 	}
 }
 
@@ -147,7 +161,8 @@ func (l *Loop) Watch(ctx context.Context, f func()) (stop func() bool) {
 // Stop makes Run return, after what is posted already.
 func (l *Loop) Stop() {
 	l.mu.Lock()
-	l.mu.stopped = true
+	l.mu.stopped, l.mu.idle = true, 0
 	l.mu.Unlock()
+	l.work.Broadcast()
 	l.signal()
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -16,11 +17,15 @@ const (
 	// when it is dialled, the second while it takes nothing of what is sent.
 	dialTimeout  = 5 * time.Second
 	writeTimeout = 30 * time.Second
+	// writeNowBytes is the most that the loop writes by itself.
+	writeNowBytes = 64 << 10
 )
 
 // TCP is the Network of the real world. Each connection has a goroutine that
 // reads and one that writes; they hand over to the node's loop and never hold
-// more than one batch, so that a loop that is behind slows its peers down.
+// more than one batch, so that a loop that is behind slows its peers down. What is
+// small and what the system takes at once the loop writes itself: to have two goroutines
+// woken, the writer and then the loop, costs more than that.
 type TCP struct {
 	host     Host
 	addrs    map[NodeID]string
@@ -78,9 +83,10 @@ var _ Network = (*TCP)(nil)
 type tcpConn struct {
 	net   *TCP
 	r     Receiver
-	nc    net.Conn    // set before running goroutines see it
-	out   net.Buffers // what is being written
-	joint []byte      // small pieces of it, put together for TLS
+	nc    net.Conn        // set before running goroutines see it
+	raw   syscall.RawConn // of nc, nil with TLS
+	out   net.Buffers     // what is being written
+	joint []byte          // small pieces of it, put together for TLS
 	// write tells the writer that out is there; closed by stop.
 	write chan struct{}
 	// taken tells the reader that its bytes have been received, and where those that
@@ -247,6 +253,9 @@ func (c *tcpConn) start(nc net.Conn) bool {
 		return false
 	}
 	c.nc = nc
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		c.raw, _ = tcp.SyscallConn() // without it the writer writes
+	}
 	return true
 }
 
@@ -314,6 +323,9 @@ func (c *tcpConn) writeAll() {
 		if err == nil {
 			err = c.writeOut()
 		}
+		if err == nil {
+			err = c.nc.SetWriteDeadline(time.Time{}) // of what the loop writes
+		}
 		if err != nil {
 			c.post(func() { c.fail(err) })
 			return
@@ -361,8 +373,37 @@ func (c *tcpConn) writeJoint(bytes int) error {
 
 // Write implements Conn.
 func (c *tcpConn) Write(frames [][]byte) {
-	c.out = append(c.out[:0:0], frames...)
+	n := 0
+	if bytes := bytesOf(frames); c.raw != nil && bytes <= writeNowBytes {
+		var err error
+		if n, err = writeNow(c.raw, frames); err != nil {
+			c.post(func() { c.fail(err) })
+			return
+		}
+		if n == bytes {
+			c.post(c.r.Written)
+			return
+		}
+	}
+	c.out = skip(append(c.out[:0:0], frames...), n)
 	c.write <- struct{}{}
+}
+
+func bytesOf(frames [][]byte) (n int) {
+	for _, f := range frames {
+		n += len(f)
+	}
+	return n
+}
+
+// skip returns what is left behind n bytes.
+func skip(frames net.Buffers, n int) net.Buffers {
+	for n >= len(frames[0]) {
+		n -= len(frames[0])
+		frames = frames[1:]
+	}
+	frames[0] = frames[0][n:]
+	return frames
 }
 
 // Close implements Conn.
