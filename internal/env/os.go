@@ -160,6 +160,29 @@ func (f *osFile) WriteAt(p []byte, at int64) (int, error) {
 	return n + more, err
 }
 
+// WriteDurablyAt implements DurableWriter.
+func (f *osFile) WriteDurablyAt(p []byte, at int64) error {
+	// What a durable write vouches for is its own data alone.
+	if f.direct.Load() && !f.unsynced.Load() && !f.waitsOnly.Load() && aligned(p, at) {
+		f.unsynced.Store(true)
+		n, err := f.writeDurably(p, at)
+		switch {
+		case err == nil && n == len(p):
+			f.unsynced.Store(false)
+			return nil
+		case err == nil: // some of it
+		case errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL):
+			f.waitsOnly.Store(true)
+		default:
+			return &os.PathError{Op: "write", Path: f.Name(), Err: err}
+		}
+	}
+	if _, err := f.WriteAt(p, at); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
 func (f *osFile) writeAt(p []byte, at int64) (int, error) {
 	n, err := f.File.WriteAt(p, at)
 	f.unsynced.Store(true) // a sync that has begun before this may not have it

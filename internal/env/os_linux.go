@@ -16,6 +16,16 @@ func (f *osFile) syncData() error {
 	}
 }
 
+// writeDurably writes, and waits until that is durable. errors.ErrUnsupported: the system knows no such
+// write.
+func (f *osFile) writeDurably(p []byte, at int64) (n int, err error) {
+	err = retry(func() (err error) {
+		n, err = unix.Pwritev2(int(f.fd), [][]byte{p}, at, unix.RWF_DSYNC)
+		return err
+	})
+	return n, err
+}
+
 // reserve takes the disk space up to sizeBytes.
 func (f *osFile) reserve(sizeBytes int64) error {
 	err := retry(func() error { return unix.Fallocate(int(f.fd), 0, 0, sizeBytes) })

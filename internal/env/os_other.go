@@ -16,3 +16,6 @@ func (f *osFile) Evict() error { return nil }
 
 // setDirect is not done.
 func (f *osFile) setDirect(bool) error { return errors.ErrUnsupported }
+
+// writeDurably is errors.ErrUnsupported.
+func (f *osFile) writeDurably([]byte, int64) (int, error) { return 0, errors.ErrUnsupported }

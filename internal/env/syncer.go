@@ -27,3 +27,9 @@ type Syncer interface {
 	// Close waits for what was started.
 	Close() error
 }
+
+// DurableWriter is a File that can write and sync in one.
+type DurableWriter interface {
+	// WriteDurablyAt is WriteAt and Sync, with one wait for the disk where the system can do so.
+	WriteDurablyAt(p []byte, offset int64) error
+}

@@ -182,3 +182,39 @@ func TestSyncerResults(t *testing.T) {
 		t.Errorf("what was not written is not there: %v", err)
 	}
 }
+
+// A durable write is one call where the file can do that, and a write and a sync elsewhere.
+func TestWriteDurably(t *testing.T) {
+	f := openDirect(t, OS())
+	write := func(p []byte, at int64) {
+		t.Helper()
+		if err := f.WriteDurablyAt(p, at); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(f.Name())
+		if err != nil || !bytes.Equal(got[at:at+int64(len(p))], p) {
+			t.Fatalf("what was written at %d is not there: %v", at, err)
+		}
+		if f.unsynced.Load() {
+			t.Fatal("what is durable counts as not synced")
+		}
+	}
+	write(directBlock(directBytes, 'a'), 0)
+	if f.waitsOnly.Load() {
+		t.Fatal("the system does not know such a write")
+	}
+	if _, err := f.WriteAt(directBlock(directBytes, 'b'), directBytes); err != nil {
+		t.Fatal(err)
+	}
+	write(directBlock(directBytes, 'c'), 0) // and what was written before
+	f.waitsOnly.Store(true)
+	write(directBlock(directBytes, 'd'), 2*directBytes)
+	f.waitsOnly.Store(false)
+	write([]byte("a part of a block"), 5)
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if f.WriteDurablyAt([]byte("x"), 0) == nil {
+		t.Error("a file that is closed was written to")
+	}
+}

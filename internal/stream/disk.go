@@ -17,6 +17,7 @@ import (
 // what is read.
 type Tape interface {
 	Append(rounds []wal.Round) error
+	AppendDurably(rounds []wal.Round) error
 	Repair(rounds []wal.Round) error
 	Sync() error
 	Witness() error
@@ -322,7 +323,11 @@ func (d *disk) job(b *batch) error {
 		b.reset = nil
 	}
 	if len(b.rounds) > 0 {
-		if err := d.tape.Append(b.rounds); err != nil {
+		write := d.tape.Append
+		if b.sync {
+			write = d.tape.AppendDurably
+		}
+		if err := write(b.rounds); err != nil {
 			return d.discardFirst(b, err)
 		}
 	}

@@ -78,6 +78,24 @@ func (w *blockWriter) written() {
 	w.buf = w.buf[:0]
 }
 
+// flushDurably writes what is not written yet to a file, and makes durable what was written to it.
+func (w *blockWriter) flushDurably(file env.File) error {
+	p := w.buf
+	d, ok := w.file.(env.DurableWriter)
+	if len(p) == 0 || !ok || w.file != file {
+		if err := w.flush(); err != nil {
+			return err
+		}
+		return file.Sync()
+	}
+	w.buf = w.buf[:0]
+	if err := d.WriteDurablyAt(p, w.at); err != nil {
+		return err
+	}
+	w.at += int64(len(p))
+	return nil
+}
+
 // flush writes what is not written yet.
 func (w *blockWriter) flush() error {
 	p := w.buf

@@ -70,12 +70,18 @@ func (t *Tape) fail(err error) error {
 // again. What comes from the network has passed
 // SplitPayload before. If the disk is full (dberr.ErrDiskFull), or a round does not
 // fit, those before it were written, as Last tells; and the tape can be used on.
-func (t *Tape) Append(rounds []Round) error {
+func (t *Tape) Append(rounds []Round) error { return t.appendAll(rounds, t.flush) }
+
+// AppendDurably is Append and Sync, which write and sync in one where that can be done.
+func (t *Tape) AppendDurably(rounds []Round) error { return t.appendAll(rounds, t.Sync) }
+
+// appendAll puts rounds behind the others and writes them.
+func (t *Tape) appendAll(rounds []Round, write func() error) error {
 	var err error
 	for i := 0; i < len(rounds) && err == nil; i++ {
 		err = t.append(&rounds[i], false)
 	}
-	if failed := t.flush(); failed != nil {
+	if failed := write(); failed != nil {
 		return failed
 	}
 	if err != nil {
@@ -106,10 +112,15 @@ func (t *Tape) flush() error {
 	if err := t.writer.flush(); err != nil {
 		return t.fail(err)
 	}
+	t.noteWritten()
+	return nil
+}
+
+// noteWritten says that what was appended can be read.
+func (t *Tape) noteWritten() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mu.written = t.round
-	return nil
 }
 
 func (t *Tape) append(r *Round, repair bool) error {
@@ -285,6 +296,7 @@ func (t *Tape) Sync() error {
 	if err := t.sync(); err != nil {
 		return t.fail(err)
 	}
+	t.noteWritten()
 	var took time.Duration
 	if t.opt.Time != nil {
 		took = t.opt.Time.Now().Sub(began)

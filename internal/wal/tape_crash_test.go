@@ -157,7 +157,14 @@ func (n *tapeNode) append() error {
 		n.states = append(n.states, n.now().with(rounds[len(rounds)-1]))
 		next++
 	}
-	return n.tape.Append(rounds)
+	if n.rng.IntN(4) > 0 {
+		return n.tape.Append(rounds)
+	}
+	if err := n.tape.AppendDurably(rounds); err != nil {
+		return err
+	}
+	n.settled()
+	return nil
 }
 
 // fork returns the node as it is on another disk.

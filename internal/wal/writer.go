@@ -97,10 +97,7 @@ func (w *writer) sync() error {
 	if !w.unsynced() {
 		return nil
 	}
-	err := w.flush()
-	if err == nil {
-		err = w.file.Sync()
-	}
+	err := w.out.flushDurably(w.file)
 	if err == nil {
 		w.synced = w.round
 	}
