@@ -163,17 +163,18 @@ func (a *Arena) Scavenge() error {
 // allocate need not wait for it to be found and cleared, which takes the
 // system longer than all else that they do with it. It is to be called
 // at regular intervals, by one goroutine: it prepares for aheadCalls times the growth
-// since the last call.
-func (a *Arena) Prepare() {
+// since the last call. It tells whether there was some lately.
+func (a *Arena) Prepare() (grows bool) {
 	a.mu.Lock()
 	grown := a.mu.pages.used*pageBytes - a.mu.usedBefore
 	a.mu.usedBefore += grown
 	a.mu.ahead = min(max(aheadCalls*grown, a.mu.ahead*3/4), aheadBytesMax)
+	grows = a.mu.ahead > 0
 	a.mu.Unlock()
 	for {
 		chunk, ok := a.backNext()
 		if !ok {
-			return
+			return grows
 		}
 		a.mapping.populate(a.mem[chunk*chunkBytes : (chunk+1)*chunkBytes])
 	}

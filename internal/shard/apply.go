@@ -123,10 +123,18 @@ func (a *applier) apply(upTo hlc.Timestamp) error {
 	return nil
 }
 
+// shareBytesMin is how many bytes of records there are at least for each goroutine that replays:
+// with fewer, to wake it takes longer than its part.
+const shareBytesMin = 64 << 10
+
 // replay applies the records of open in (applied, upTo], each stream by itself.
 func (a *applier) replay(upTo hlc.Timestamp) error {
 	var next atomic.Int32
-	errs := make([]error, min(a.parallel, len(a.replayers)))
+	bytes := 0
+	for i := range a.open {
+		bytes += a.open[i].Bytes()
+	}
+	errs := make([]error, min(a.parallel, len(a.replayers), 1+bytes/shareBytesMin))
 	work := func(i int) {
 		for errs[i] == nil {
 			s := int(next.Add(1)) - 1

@@ -29,6 +29,12 @@ func (r *Replica) follow(ctx context.Context) (*stream.Leadership, error) {
 		if err != nil {
 			return nil, err
 		}
+		if wait := r.stepped + r.options.Group.Lag - r.rt.Elapsed(); wait > 0 {
+			// What a step costs, whatever is in it, is shared by more rounds. Who is elected has no time to lose.
+			if err := r.pause(ctx, r.changed.Reached(seen+1), wait); err != nil {
+				return nil, err
+			}
+		}
 	}
 }
 
@@ -59,6 +65,7 @@ func (r *Replica) step(ctx context.Context, commit wal.RoundNumber) error {
 	for i := range rounds {
 		r.noteDurable(&rounds[i])
 	}
+	r.stepped = r.rt.Elapsed()
 	return r.rest(ctx)
 }
 

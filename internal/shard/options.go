@@ -27,7 +27,8 @@ var (
 
 // Options are a replica's. Zero stands for a default where there is one.
 type Options struct {
-	// Group is how the group's log is kept. What the folder says is filled in; Voters are the
+	// Group is how the group's log is kept. Lag is how often a follower that has caught up replays
+	// at most, too. What the folder says is filled in; Voters are the
 	// first members of a new group.
 	Group stream.Options
 	// Arena holds the data.

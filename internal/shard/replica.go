@@ -37,6 +37,8 @@ type Replica struct {
 	changed *quorum.Watermark
 	// gone is the next round to apply, if nobody can read it any more, else 0.
 	gone wal.RoundNumber
+	// stepped is when a step of replay has ended last.
+	stepped time.Duration
 	// leads counts the leaderships of this replica.
 	leads *quorum.Watermark
 	// pending moves when workers have appended something.
@@ -177,12 +179,17 @@ func (r *Replica) watchElections(ctx context.Context) error {
 const (
 	maintainBusy = 2 * time.Millisecond
 	maintainIdle = 50 * time.Millisecond
+	// While nothing is executed or replayed, there is hardly any: what snapshots have kept. Then it is done
+	// every maintainRest, and the clock is looked after every clockRest.
+	maintainRest = time.Second
+	clockRest    = 100 * time.Millisecond
 )
 
 // maintain looks after garbage and has the clock follow the wall.
 func (r *Replica) maintain(ctx context.Context) error {
 	for {
 		r.clock.Observe(hlc.FromTime(r.rt.Host().Now()))
+		executed, released := r.clock.Last(), r.Released()
 		busy, err := quorum.Blocking(ctx, quorum.KindJob, "shard garbage", func() (bool, error) { return r.engine.Maintain(), nil }).Wait(ctx)
 		if err != nil {
 			return err
@@ -194,7 +201,24 @@ func (r *Replica) maintain(ctx context.Context) error {
 		if err := quorum.Sleep(ctx, d); err != nil {
 			return err
 		}
+		for rested := d; r.options.Time != nil && !busy && rested < maintainRest && r.clock.Last() == executed && r.Released() == released; rested += clockRest {
+			r.clock.Observe(hlc.FromTime(r.rt.Host().Now()))
+			executed = r.clock.Last()
+			if err := quorum.Sleep(ctx, r.untilNext(clockRest)); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// untilNext returns how long it is to the next of the times that lie so far apart on the wall's clock. The server has
+// the same ones: so an idle process wakes up once for all that is looked at now and then. The simulator has no
+// processor to spare.
+func (r *Replica) untilNext(every time.Duration) time.Duration {
+	if r.options.Time == nil {
+		return every
+	}
+	return every - time.Duration(r.rt.Host().Now().UnixNano())%every
 }
 
 // wake says that workers have appended something.

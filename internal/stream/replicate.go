@@ -96,7 +96,11 @@ func (g *Group) replicate(ctx context.Context, p *peer) error {
 		if now-p.sent >= g.options.Heartbeat {
 			g.beat(ctx, p)
 		}
-		if err := quorum.WaitFor(ctx, g.reign.work.Reached(seen+1), g.options.Heartbeat-(now-p.sent)); err != nil && !errors.Is(err, quorum.ErrTimeout) {
+		limit := g.options.Heartbeat
+		if g.news(p) {
+			limit = min(limit, g.options.Lag)
+		}
+		if err := quorum.WaitFor(ctx, g.reign.work.Reached(seen+1), limit-(now-p.sent)); err != nil && !errors.Is(err, quorum.ErrTimeout) {
 			return err
 		}
 	}
@@ -106,8 +110,13 @@ func (g *Group) replicate(ctx context.Context, p *peer) error {
 // rounds are durable when nothing else will tell it, or that the leader is there.
 func (g *Group) due(p *peer, now time.Duration) bool {
 	rounds := p.next <= g.log.last() && p.next > g.log.base.Number && !p.reading
-	return rounds || p.asked < g.reign.question || p.inflight == 0 && p.commit < g.committed() && p.match == g.log.last() ||
-		now-p.sent >= g.options.Heartbeat
+	return rounds || p.asked < g.reign.question || g.news(p) && now-p.sent >= g.options.Lag || now-p.sent >= g.options.Heartbeat
+}
+
+// news tells whether a member has rounds of which it does not know that they are durable, and no
+// request is on its way.
+func (g *Group) news(p *peer) bool {
+	return p.inflight == 0 && p.commit < g.committed() && p.match == g.log.last()
 }
 
 // exchange sends a member what it lacks, and handles the answer in a task that is the

@@ -71,6 +71,9 @@ func faults(w *sim.World, mix sim.Faults, prepare func(*Cluster)) error {
 	if w.Choose("memory durability", 0, 2) == 2 && prepare == nil {
 		o.Group.Durability = stream.Memory
 	}
+	if w.Choose("followers lag", 0, 7) == 7 {
+		o.Group.Lag = time.Duration(w.Choose("lag in ms", 1, 20)) * time.Millisecond
+	}
 	if w.Choose("a preferred leader", 0, 3) == 3 {
 		o.Group.Preferred = 1
 	}
