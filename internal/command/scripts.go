@@ -47,6 +47,7 @@ type Scripts struct {
 	busy atomic.Int64 // nanoseconds
 	// timeMax is how long a script may run.
 	timeMax time.Duration
+	begun   chan struct{} // has something when a script may have begun since Watch has looked
 
 	mu struct {
 		sync.Mutex
@@ -67,7 +68,7 @@ type scriptRun struct {
 // NewScripts returns a server's scripts: none yet. SCRIPT KILL may end those that run for longer than busy; those that
 // run for longer than timeMax end by themselves.
 func NewScripts(log *slog.Logger, busy, timeMax time.Duration) *Scripts {
-	s := &Scripts{log: log, timeMax: timeMax}
+	s := &Scripts{log: log, timeMax: timeMax, begun: make(chan struct{}, 1)}
 	s.SetBusy(busy)
 	s.mu.known, s.mu.recent, s.mu.running = map[string]*linked.Element{}, linked.New(), map[*scriptRun]struct{}{}
 	return s
@@ -149,6 +150,10 @@ func (s *Scripts) run(ctx context.Context, p *script.Program, keys, argv [][]byt
 	s.mu.Lock()
 	s.mu.running[r] = struct{}{}
 	s.mu.Unlock()
+	select {
+	case s.begun <- struct{}{}:
+	default:
+	}
 	defer func() {
 		s.mu.Lock()
 		delete(s.mu.running, r)
@@ -172,9 +177,17 @@ func (s *Scripts) kill() (n int) {
 
 // Watch ends scripts that take too long, or while which the memory grows too much, until ctx ends.
 func (s *Scripts) Watch(ctx context.Context) {
-	tick := time.NewTicker(scriptWatchEvery)
+	tick := time.NewTimer(scriptWatchEvery)
 	defer tick.Stop()
 	for {
+		if s.Running() == 0 {
+			select {
+			case <-ctx.Done():
+				return
+			case <-s.begun:
+			}
+		}
+		tick.Reset(scriptWatchEvery)
 		select {
 		case <-ctx.Done():
 			return

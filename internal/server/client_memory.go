@@ -34,7 +34,7 @@ func (c *conn) keep() {
 
 // watchMemory bounds the memory of clients until the server ends.
 func (s *Server) watchMemory() {
-	tick := time.NewTicker(maintainEvery)
+	tick := time.NewTimer(maintainEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -42,6 +42,7 @@ func (s *Server) watchMemory() {
 			return
 		case <-tick.C:
 			s.boundClients()
+			tick.Reset(untilNext(maintainEvery))
 		}
 	}
 }

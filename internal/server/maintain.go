@@ -21,7 +21,7 @@ var errPaused = errors.New("clients are paused")
 
 // maintain removes keys that have expired and what is left of large values, while this node leads.
 func (s *Server) maintain() {
-	tick := time.NewTicker(maintainEvery)
+	tick := time.NewTimer(0)
 	defer tick.Stop()
 	var done *maintained
 	for {
@@ -30,6 +30,7 @@ func (s *Server) maintain() {
 			return
 		case <-tick.C:
 		}
+		tick.Reset(untilNext(maintainEvery))
 		s.endIdle()
 		calls := s.stats.calls(s.shared.Table)
 		s.stats.ops.sample(time.Now(), calls)
@@ -51,6 +52,12 @@ func (s *Server) maintain() {
 			s.log.Warn("expired keys or garbage cannot be removed now", "error", err)
 		}
 	}
+}
+
+// untilNext returns how long it is to the next of the times that lie so far apart. They are the same for all who look at
+// something now and then: so an idle process wakes up once for all of them.
+func untilNext(every time.Duration) time.Duration {
+	return every - time.Duration(time.Now().UnixNano())%every
 }
 
 // maintained is a state in which there is nothing to remove. So a server that nobody uses does not look all the time,

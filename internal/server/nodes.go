@@ -34,8 +34,9 @@ const (
 	// leadEvery is how often a node looks who leads, idleLeadEvery while it has no clients.
 	leadEvery     = 20 * time.Millisecond
 	idleLeadEvery = 200 * time.Millisecond
-	// peersEvery is how often a node looks whether others were added.
+	// peersEvery is how often a node looks whether others were added, peersRest if nothing seems to have changed.
 	peersEvery = time.Second
+	peersRest  = 30 * time.Second
 	// addrBytesMax is longer than an address can be.
 	addrBytesMax = 300
 	// announceTimeout is how long one attempt to announce may take.
@@ -48,6 +49,7 @@ func (s *Server) watchLead() {
 	var (
 		announced uint64 // the epoch in which it was
 		learned   time.Time
+		seen      uint64 // what changes said before that
 		last      lead
 		since     time.Time // when the lead has changed
 		known     = map[godwit.NodeID]string{}
@@ -92,15 +94,19 @@ func (s *Server) watchLead() {
 				s.log.Warn("the other nodes cannot be told where clients connect", "error", err)
 			}
 		}
-		if time.Since(learned) >= peersEvery {
-			learned = time.Now()
-			s.learnPeers(status.Node, known)
+		if passed := time.Since(learned); passed >= peersEvery {
+			if changes := s.changes(&now); changes != seen || passed >= peersRest {
+				learned, seen = time.Now(), changes
+				if !s.learnPeers(status.Node, known) {
+					seen = 0
+				}
+			}
 		}
 		every := leadEvery
 		if s.clients() == 0 {
 			every = idleLeadEvery
 		}
-		if s.pause(s.ctx, every) != nil {
+		if s.pause(s.ctx, untilNext(every)) != nil {
 			return
 		}
 	}
@@ -225,12 +231,21 @@ func (s *Server) peers(ctx context.Context) (map[godwit.NodeID]string, error) {
 	return found, err
 }
 
+// changes returns a number, not 0, which is another one when something has changed. On the node that leads it is of what
+// clients do: there, looking makes a round in the log.
+func (s *Server) changes(now *lead) uint64 {
+	if now.here {
+		return 1 + now.epoch<<40 + s.stats.calls(s.shared.Table)
+	}
+	return max(1, uint64(s.db.Stats().Released))
+}
+
 // learnPeers says to this replica where nodes are found that were added since it was started: known are those that it
-// has been told.
-func (s *Server) learnPeers(self godwit.NodeID, known map[godwit.NodeID]string) {
+// has been told. It returns false if that cannot be known now.
+func (s *Server) learnPeers(self godwit.NodeID, known map[godwit.NodeID]string) bool {
 	found, err := s.peers(s.ctx)
 	if err != nil {
-		return // the table has not come yet
+		return false // the table has not come yet
 	}
 	for id, addr := range found {
 		if id == self || known[id] == addr {
@@ -241,4 +256,5 @@ func (s *Server) learnPeers(self godwit.NodeID, known map[godwit.NodeID]string) 
 		}
 		known[id] = addr
 	}
+	return true
 }

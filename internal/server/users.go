@@ -87,10 +87,11 @@ func (s *Server) openUsers(ctx context.Context) (*godwit.Table, error) {
 
 // watchUsers keeps what the node knows of users up to date.
 func (s *Server) watchUsers() {
-	tick := time.NewTicker(usersEvery)
+	tick := time.NewTimer(0)
 	defer tick.Stop()
 	_, err := s.db.Status(s.ctx)
 	alone := err != nil // or closed
+	seen := godwit.Timestamp(0)
 	for failing := false; ; {
 		epoch := uint64(0)
 		if alone {
@@ -98,7 +99,12 @@ func (s *Server) watchUsers() {
 		} else if l := s.lead.Load(); l != nil && l.here {
 			epoch = l.epoch
 		}
-		if epoch == 0 || epoch != s.access.epoch.Load() {
+		released := seen
+		if epoch == 0 { // another node leads, or may: users change when something of it comes
+			released = s.db.Stats().Released
+		}
+		if failing || released != seen || epoch != s.access.epoch.Load() {
+			seen = released
 			err := s.loadUsers(s.ctx, nil)
 			if err != nil && !failing && s.ctx.Err() == nil && !errors.Is(err, godwit.ErrNotLeader) && !errors.Is(err, godwit.ErrUnavailable) {
 				s.log.Warn("the users cannot be read now", "error", err)
@@ -107,6 +113,7 @@ func (s *Server) watchUsers() {
 				s.access.epoch.Store(epoch)
 			}
 		}
+		tick.Reset(untilNext(usersEvery))
 		select {
 		case <-s.ctx.Done():
 			return
