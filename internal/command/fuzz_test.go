@@ -74,12 +74,12 @@ func (b *bench) run(args ...[]byte) resp.Value {
 			if text := Reply(err); err != nil && text != "" {
 				out.Truncate(0)
 				out.Error(text)
-				return nil
+				return tx.End()
 			}
 			if err != nil {
 				return err
 			}
-			return tx.Err()
+			return tx.End()
 		})
 		if err != nil {
 			b.session = before

@@ -141,8 +141,11 @@ func (s *Space) collectFlushed(ctx context.Context, db *godwit.DB) (more bool, e
 			g := generation(binary.BigEndian.Uint32(name[1:]))
 			name = append([]byte(nil), name...)
 			n, err := t.removeAll(g, collectAtOnce)
-			if err != nil || n > 0 {
+			if err != nil {
 				return err
+			}
+			if n > 0 {
+				return t.End()
 			}
 			return in.Delete(s.meta, name)
 		}

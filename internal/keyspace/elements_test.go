@@ -48,7 +48,7 @@ func (o *elementsTest) update(fn func(*Tx) error) {
 	t := Tx{Space: o.space}
 	err := o.db.Update(context.Background(), func(in *godwit.Tx) error {
 		t.Begin(in, o.now)
-		return errors.Join(fn(&t), t.Err())
+		return errors.Join(fn(&t), t.End())
 	})
 	if err != nil {
 		o.Fatal(err)

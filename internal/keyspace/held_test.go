@@ -35,7 +35,7 @@ func TestHeldIsBounded(t *testing.T) {
 		return db.Update(context.Background(), func(in *godwit.Tx) error {
 			tx := Tx{Space: space}
 			tx.Begin(in, 1)
-			return fn(&tx)
+			return errors.Join(fn(&tx), tx.End())
 		})
 	}
 	put := func(tx *Tx) error {
@@ -90,7 +90,7 @@ func TestRemovalIsBounded(t *testing.T) {
 		if err := db.Update(context.Background(), func(in *godwit.Tx) error {
 			tx := Tx{Space: space}
 			tx.Begin(in, 1)
-			return fn(&tx)
+			return errors.Join(fn(&tx), tx.End())
 		}); err != nil {
 			t.Fatal(err)
 		}

@@ -109,7 +109,7 @@ func (s *Space) collectElements(ctx context.Context, db *godwit.DB) (more bool, 
 			}
 		}
 		more = left <= 0 || t.held > collectHeldBytes // also if the last one is not done
-		return nil
+		return t.End()
 	})
 	return more, err
 }

@@ -90,7 +90,7 @@ func (o *oracle) update(fn func(tx *Tx) error) {
 			if err := fn(tx); err != nil {
 				return err
 			}
-			return tx.Err()
+			return tx.End()
 		})
 		if err == nil {
 			return

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/godwitdb/godwit"
+	"github.com/godwitdb/godwit/internal/keyspace/counted"
 )
 
 // Errors of values. Their texts are Redis's own.
@@ -48,16 +49,35 @@ type Tx struct {
 	held        int    // see Held
 	err         error  // of a scan
 	name, value []byte // of the record at hand
+	trees       map[uint64]*treeNodes
+	memory      counted.Memory
 }
 
 // Begin makes t ready for an attempt.
 func (t *Tx) Begin(in *godwit.Tx, now int64) {
 	t.in, t.Now, t.Changes, t.Writes, t.held, t.err = in, now, t.Changes[:0], 0, 0, nil
 	t.generations.loaded = false
+	t.letGo()
 }
 
-// Err returns why a scan ended early, nil if none has. A transaction with an error must not commit.
+// Err returns why a scan ended early, nil if none has.
 func (t *Tx) Err() error { return t.err }
+
+// End writes what the attempt has kept till now. An attempt that writes must not commit without it, or with its error or that of a
+// scan, which it returns too.
+func (t *Tx) End() error {
+	defer t.letGo()
+	if t.err != nil {
+		return t.err
+	}
+	return t.writeTrees()
+}
+
+// letGo lets go of the nodes of sorted sets that were read or written.
+func (t *Tx) letGo() {
+	clear(t.trees)
+	t.memory = counted.Memory{}
+}
 
 func (t *Tx) fail(err error) {
 	if t.err == nil {

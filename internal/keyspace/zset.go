@@ -28,7 +28,7 @@ type SortedSet struct {
 	key   *Key
 	dict  Dict
 	tree  counted.Tree
-	nodes treeNodes
+	nodes *treeNodes
 }
 
 // parseSortedSet reads a body: the object's number and the root of the tree.
@@ -46,13 +46,17 @@ func (t *Tx) parseSortedSet(body []byte) (*SortedSet, error) {
 	s := t.newSortedSet(nil)
 	s.tree.Root = root
 	s.dict.id, s.dict.length = objectID(body), root.Count
+	if kept := t.trees[s.dict.id]; kept != nil {
+		s.nodes, s.tree.Nodes = kept, kept
+	} else {
+		t.keep(s.dict.id, s.nodes)
+	}
 	return s, nil
 }
 
 func (t *Tx) newSortedSet(k *Key) *SortedSet {
-	s := &SortedSet{tx: t, key: k, dict: Dict{tx: t}}
-	s.nodes.dict = &s.dict
-	s.tree.Nodes = &s.nodes
+	s := &SortedSet{tx: t, key: k, dict: Dict{tx: t}, nodes: &treeNodes{tx: t}}
+	s.tree.Nodes, s.tree.Memory = s.nodes, &t.memory
 	return s
 }
 
@@ -82,9 +86,6 @@ func (t *Tx) SortedSet(key []byte) (*SortedSet, *Key, error) {
 
 // Save writes what has changed of the key, which is removed when nothing is left.
 func (s *SortedSet) Save() error {
-	if err := s.nodes.save(); err != nil {
-		return err
-	}
 	switch {
 	case s.Len() == 0:
 		return s.key.removeEmpty()
@@ -138,6 +139,9 @@ func (s *SortedSet) Put(member []byte, score float64) (created bool, err error) 
 	binary.BigEndian.PutUint64(value[:], math.Float64bits(score))
 	if _, err := s.dict.Put(member, value[:]); err != nil {
 		return false, err
+	}
+	if s.nodes.id == 0 { // the set's first member has given it a number
+		s.tx.keep(s.dict.id, s.nodes)
 	}
 	if exists {
 		if err := s.removeEntry(before, member); err != nil {
@@ -229,10 +233,7 @@ func (s *SortedSet) discard(limit int) (int, error) {
 	if err != nil {
 		return n, err
 	}
-	if err := s.tree.DeleteRange(s.size(), s.size()+n, nil); err != nil {
-		return n, err
-	}
-	return n, s.nodes.save()
+	return n, s.tree.DeleteRange(s.size(), s.size()+n, nil)
 }
 
 func (s *SortedSet) copyTo(to *SortedSet) error {
@@ -245,80 +246,4 @@ func (s *SortedSet) copyTo(to *SortedSet) error {
 		return err
 	}
 	return to.Save()
-}
-
-// treeNodes has the nodes of a tree that were read or changed. They are written once, when the set is saved, however
-// many members the transaction adds: it keeps all that it writes.
-type treeNodes struct {
-	dict *Dict
-	used map[uint64]treeNode
-}
-
-type treeNode struct {
-	bytes   []byte // nil: deleted
-	changed bool
-}
-
-func (n *treeNodes) name(id uint64) []byte {
-	t := n.dict.tx
-	t.name = appendNumberName(t.name[:0], n.dict.id, tagNode, id)
-	return t.name
-}
-
-func (n *treeNodes) use(id uint64, node treeNode) {
-	if n.used == nil {
-		n.used = map[uint64]treeNode{}
-	}
-	n.used[id] = node
-}
-
-// Get implements counted.Nodes.
-func (n *treeNodes) Get(id uint64) ([]byte, error) {
-	node, ok := n.used[id]
-	if !ok {
-		var err error
-		if node.bytes, ok, err = n.dict.tx.element(n.name(id)); err != nil {
-			return nil, err
-		}
-		if ok {
-			n.use(id, node)
-		}
-	}
-	if !ok || node.bytes == nil {
-		return nil, fmt.Errorf("%w: node %d is missing", counted.ErrCorrupt, id)
-	}
-	return node.bytes, nil
-}
-
-// Put implements counted.Nodes. What Get has returned stays as it is.
-func (n *treeNodes) Put(id uint64, node []byte) error {
-	n.use(id, treeNode{append([]byte(nil), node...), true})
-	return nil
-}
-
-// Delete implements counted.Nodes.
-func (n *treeNodes) Delete(id uint64) error {
-	n.use(id, treeNode{nil, true})
-	return nil
-}
-
-// save writes the nodes that have changed.
-func (n *treeNodes) save() error {
-	t := n.dict.tx
-	for id, node := range n.used {
-		var err error
-		switch {
-		case !node.changed:
-			continue
-		case node.bytes == nil:
-			err = t.in.Delete(t.Space.elements, n.name(id))
-		default:
-			err = t.put(t.Space.elements, n.name(id), node.bytes)
-		}
-		if err != nil {
-			return err
-		}
-		n.used[id] = treeNode{bytes: node.bytes}
-	}
-	return nil
 }

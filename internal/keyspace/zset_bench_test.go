@@ -31,3 +31,31 @@ func BenchmarkSortedSetPut(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSortedSetCommands is BenchmarkSortedSetPut by commands of one member each, as many in a transaction.
+func BenchmarkSortedSetCommands(b *testing.B) {
+	for _, batch := range []int{16, 256} {
+		b.Run(fmt.Sprint(batch), func(b *testing.B) {
+			o := newOracle(b, 1)
+			rng := rand.New(rand.NewPCG(1, 2))
+			for done := 0; done < b.N; done += batch {
+				o.update(func(tx *Tx) error {
+					for range batch {
+						z, _, err := tx.SortedSet([]byte("z"))
+						if err != nil {
+							return err
+						}
+						member := binary.BigEndian.AppendUint64(nil, rng.Uint64N(100_000))
+						if _, err := z.Put(member, rng.Float64()); err != nil {
+							return err
+						}
+						if err := z.Save(); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+		})
+	}
+}

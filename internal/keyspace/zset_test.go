@@ -41,15 +41,22 @@ func (o *oracle) editSortedSet(db int, name string, had *modelValue) {
 		switch what {
 		case 0:
 			err = z.DeleteRange(from, to)
-		case 1:
-			for _, member := range members {
-				if _, err := z.Delete([]byte(member)); err != nil {
-					return err
-				}
-			}
-		case 2:
+		case 1, 2:
 			for i, member := range members {
-				if _, err := z.Put([]byte(member), scores[i]); err != nil {
+				if i == len(members)/2 { // as another command of the transaction
+					if err := z.Save(); err != nil {
+						return err
+					}
+					if z, _, err = tx.SortedSet([]byte(name)); err != nil {
+						return err
+					}
+				}
+				if what == 1 {
+					_, err = z.Delete([]byte(member))
+				} else {
+					_, err = z.Put([]byte(member), scores[i])
+				}
+				if err != nil {
 					return err
 				}
 			}
@@ -166,10 +173,10 @@ func TestNodesStay(t *testing.T) {
 				return err
 			}
 			before := bytes.Clone(node)
-			if err := change(&z.nodes, id); err != nil {
+			if err := change(z.nodes, id); err != nil {
 				return err
 			}
-			if err := z.nodes.save(); err != nil {
+			if err := z.nodes.write(); err != nil {
 				return err
 			}
 			if _, err := z.dict.Put([]byte("room"), node); err != nil {
@@ -202,6 +209,76 @@ func TestMemberTooLong(t *testing.T) {
 		}
 		return z.Save()
 	})
+}
+
+// TestSortedSetsOfOneTransaction are changed, moved, copied and removed by its commands, and what is left of them is whole.
+func TestSortedSetsOfOneTransaction(t *testing.T) {
+	o := newOracle(t, 1)
+	if err := o.space.Reserve(t.Context(), o.db); err != nil {
+		t.Fatal(err)
+	}
+	records := o.db.Stats().Records
+	const members = 500
+	add := func(tx *Tx, name string, from, to int) error {
+		for i := from; i < to; i++ {
+			z, _, err := tx.SortedSet([]byte(name))
+			if err != nil {
+				return err
+			}
+			if _, err := z.Put(fmt.Appendf(nil, "%03d", i), float64(i%7)); err != nil {
+				return err
+			}
+			if err := z.Save(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	with := func(tx *Tx, do func(a, b *Key) error) error {
+		a, err1 := tx.Lookup([]byte("a"))
+		b, err2 := tx.Lookup([]byte("b"))
+		return errors.Join(err1, err2, do(&a, &b))
+	}
+	rename := func(a, b *Key) error { return a.Rename(b) }
+	copied := func(a, b *Key) error { return b.Copy(a) }
+	remove := func(a, b *Key) error { return errors.Join(a.Remove(), b.Remove()) }
+	check := func(tx *Tx, want int) {
+		for _, name := range []string{"a", "b"} {
+			z, _, err := tx.SortedSet([]byte(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			last := counted.Entry{Score: -1}
+			for e := range z.Ascend(0, z.Len()) {
+				if n++; cmp.Or(cmp.Compare(last.Score, e.Score), bytes.Compare(last.Member, e.Member)) >= 0 {
+					t.Errorf("%s has %v behind %v", name, e, last)
+				}
+				last = e
+			}
+			if n != want || z.Len() != want {
+				t.Errorf("%s has %d of %d members in order, want %d", name, n, z.Len(), want)
+			}
+		}
+	}
+	o.update(func(tx *Tx) error { return add(tx, "a", 0, 10) })
+	o.update(func(tx *Tx) error {
+		defer check(tx, members)
+		return errors.Join(add(tx, "a", 10, members), with(tx, rename), add(tx, "a", 0, 9), with(tx, remove), add(tx, "b", 0, members/2), with(tx, copied), add(tx, "a", 0, members), add(tx, "b", 0, members))
+	})
+	o.update(func(tx *Tx) error {
+		check(tx, members)
+		return errors.Join(add(tx, "a", members, 2*members), with(tx, remove))
+	})
+	for more := true; more; {
+		var err error
+		if more, err = o.space.Collect(t.Context(), o.db); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := o.db.Stats().Records; n != records {
+		t.Errorf("%d records are left", n-records)
+	}
 }
 
 // What is no sorted set gives an error.

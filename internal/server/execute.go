@@ -185,7 +185,7 @@ func (c *conn) attempt(fn func() error) (*godwit.Pending, error) {
 			if err := fn(); err != nil {
 				return err
 			}
-			return c.tx.Err()
+			return c.tx.End()
 		})
 		if err == nil {
 			return p, nil
@@ -232,7 +232,7 @@ func (c *conn) viewHere(fn func() error) error {
 	defer snapshot.Close()
 	return snapshot.View(c.ctx, func(tx *godwit.Tx) error {
 		c.begin(tx, space, c.session)
-		return errors.Join(fn(), c.tx.Err())
+		return errors.Join(fn(), c.tx.End())
 	})
 }
 

@@ -402,6 +402,6 @@ func (c *conn) look(fn func() error) error {
 	return snapshot.View(ctx, func(tx *godwit.Tx) error {
 		c.tx.Space, c.tx.DB = space, c.session.DB
 		c.tx.Begin(tx, c.server.clock.now())
-		return errors.Join(fn(), c.tx.Err())
+		return errors.Join(fn(), c.tx.End())
 	})
 }

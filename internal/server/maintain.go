@@ -96,7 +96,7 @@ func (s *Server) maintainOnce() (next int64, err error) {
 			if next = at; !ok {
 				next = math.MaxInt64
 			}
-			return err
+			return errors.Join(err, t.End())
 		})
 		if errors.Is(err, errPaused) {
 			break

@@ -156,6 +156,13 @@ func (f *failing) Get(id uint64) ([]byte, error) {
 	return f.store.Get(id)
 }
 
+func (f *failing) Edit(id uint64) ([]byte, error) {
+	if err := f.fail(); err != nil {
+		return nil, err
+	}
+	return f.store.Edit(id)
+}
+
 func (f *failing) Put(id uint64, node []byte) error {
 	if err := f.fail(); err != nil {
 		return err

@@ -140,6 +140,11 @@ func (n node) count(i int) uint64 {
 	return binary.LittleEndian.Uint64(n.b[headerBytes+i*n.slot+atCount:])
 }
 
+// setCount changes how many entries are below slot i of an interior node.
+func (n node) setCount(i int, count uint64) {
+	binary.LittleEndian.PutUint64(n.b[headerBytes+i*n.slot+atCount:], count)
+}
+
 // countOf returns how many entries are in or below the slots from lo to before hi.
 func (n node) countOf(lo, hi int) uint64 {
 	if n.slot == leafSlotBytes {

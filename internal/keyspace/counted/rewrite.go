@@ -4,6 +4,9 @@ package counted
 // what follows from that.
 func (t *Tree) rewrite() error {
 	defer t.trim()
+	if t.fits() {
+		return t.replaceLeaf()
+	}
 	c := &t.content
 	for i := len(t.path) - 1; i > 0; i-- {
 		if i == 1 && c.level > 0 && c.len() == 1 {
@@ -34,6 +37,37 @@ func (t *Tree) rewrite() error {
 		c.set(c.level+1, whole(children))
 	}
 	return t.setRoot()
+}
+
+// fits tells whether the leaf that the path leads to stays one with the content, which is what a change of one entry is
+// most of the time: then nothing is cut or joined.
+func (t *Tree) fits() bool {
+	c := &t.content
+	if len(t.path) != int(t.Root.Height)+1 || c.level > 0 || c.len() == 0 {
+		return false // an empty tree, before or then
+	}
+	weight := c.weight(0, c.len())
+	return weight <= nodeWeightMax && (weight >= nodeWeightMin || t.Root.Height == 1)
+}
+
+// replaceLeaf writes the content as the leaf that the path leads to. Of the nodes above it only counts change.
+func (t *Tree) replaceLeaf() error {
+	c, leaf := &t.content, &t.path[len(t.path)-1]
+	before, now := uint64(leaf.node.n), uint64(c.len())
+	t.buf = c.encode(t.buf, piece{0, c.len()})
+	if err := t.Nodes.Put(leaf.id, t.buf); err != nil {
+		return err
+	}
+	for _, s := range t.path[1 : len(t.path)-1] {
+		b, err := t.Nodes.Edit(s.id)
+		if err != nil {
+			return err
+		}
+		s.node.b = b
+		s.node.setCount(s.at, s.node.count(s.at)-before+now)
+	}
+	t.Root.Count += now - before
+	return t.Root.validate()
 }
 
 // setRoot makes the only child of the content the root.

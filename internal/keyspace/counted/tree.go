@@ -15,9 +15,13 @@ var ErrRank = errors.New("rank out of range")
 // its errors as they are.
 type Nodes interface {
 	// Get returns a node, which is not changed and stays as it is until the end
-	// of the transaction, also if the node is put again or deleted. If there is none, the
-	// error wraps ErrCorrupt.
+	// of the transaction, also if the node is put again or deleted; but Edit may change it. If
+	// there is none, the error wraps ErrCorrupt.
 	Get(id uint64) ([]byte, error)
+	// Edit returns a node that Get returns, for its bytes to be changed in place: not those
+	// that are stored, but it may be what Get or Edit has returned before. Only counts of interior
+	// nodes are changed, which nobody keeps behind an operation.
+	Edit(id uint64) ([]byte, error)
 	// Put stores a copy of node.
 	Put(id uint64, node []byte) error
 	Delete(id uint64) error
@@ -26,12 +30,16 @@ type Nodes interface {
 // Tree is a tree within one transaction. It serves one goroutine at a time.
 //
 // After an error of a method that changes the tree, neither Root nor the nodes
-// are of use: the transaction must be given up. The memory that a Tree works in
-// can be used again: give it other Nodes and another Root.
+// are of use: the transaction must be given up.
 type Tree struct {
 	Nodes Nodes
 	Root  Root
+	// Memory is what the tree works in; nil for its own.
+	*Memory
+}
 
+// Memory is what a tree works in during an operation. Trees of one goroutine can share it. It keeps hold of nodes.
+type Memory struct {
 	path    []step // from above the root to where the operation works
 	content content
 	buf     []byte    // the node to put
@@ -73,6 +81,9 @@ func (t *Tree) open(id uint64, level uint8, count uint64) (node, error) {
 // above begins the path with a node above the root, so that the root is a
 // child like others.
 func (t *Tree) above() {
+	if t.Memory == nil {
+		t.Memory = &Memory{}
+	}
 	above := build(t.top, t.Root.Height, 1)
 	if t.Root.Height > 0 {
 		above.child(key{}, t.Root.Node, t.Root.Count)

@@ -32,6 +32,15 @@ func (s *store) Get(id uint64) ([]byte, error) {
 	return b, nil
 }
 
+func (s *store) Edit(id uint64) ([]byte, error) {
+	b, err := s.Get(id)
+	if err != nil {
+		return nil, err
+	}
+	err = s.Put(id, b) // which is another slice
+	return s.nodes[id], err
+}
+
 func (s *store) Put(id uint64, node []byte) error {
 	s.puts++
 	s.nodes[id] = bytes.Clone(node)
