@@ -20,6 +20,7 @@ type applier struct {
 	engine    *occ.Engine
 	replayers []*occ.Replayer // one for each worker
 	parallel  int             // goroutines
+	share     int             // bytes of records that there are for each goroutine at least
 	// next is the round to take in next, epoch that of the last one.
 	next  wal.RoundNumber
 	epoch wal.Epoch
@@ -123,9 +124,9 @@ func (a *applier) apply(upTo hlc.Timestamp) error {
 	return nil
 }
 
-// shareBytesMin is how many bytes of records there are at least for each goroutine that replays:
-// with fewer, to wake it takes longer than its part.
-const shareBytesMin = 64 << 10
+// shareBytes is a replica's share for each goroutine that replays: with less, to wake it takes longer
+// than its part.
+const shareBytes = 64 << 10
 
 // replay applies the records of open in (applied, upTo], each stream by itself.
 func (a *applier) replay(upTo hlc.Timestamp) error {
@@ -134,7 +135,7 @@ func (a *applier) replay(upTo hlc.Timestamp) error {
 	for i := range a.open {
 		bytes += a.open[i].Bytes()
 	}
-	errs := make([]error, min(a.parallel, len(a.replayers), 1+bytes/shareBytesMin))
+	errs := make([]error, min(a.parallel, len(a.replayers), 1+bytes/max(1, a.share)))
 	work := func(i int) {
 		for errs[i] == nil {
 			s := int(next.Add(1)) - 1

@@ -103,7 +103,7 @@ func newReplica(ctx context.Context, message int, o Options) (_ *Replica, err er
 	r.gatherer.Shut(ErrNotLeader)
 	r.engine = occ.New(occ.Config{Arena: o.Arena, Clock: r.clock, Streams: streams, Log: r.gatherer, Released: r.Released, Undo: true, HashSeed: o.HashSeed})
 	r.engine.Seal()
-	r.applier.engine, r.applier.parallel = r.engine, o.ReplayParallel
+	r.applier.engine, r.applier.parallel, r.applier.share = r.engine, o.ReplayParallel, shareBytes
 	r.applier.catalog.engine, r.applier.catalog.follows, r.applier.catalog.ids = r.engine, o.Catalog, map[string]occ.TableID{}
 	for i := range o.Workers {
 		r.applier.replayers = append(r.applier.replayers, r.engine.NewStepReplayer(i))
