@@ -453,3 +453,28 @@ func TestContextEndsTransactions(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// What is executed in a burst is released behind its end, whoever sees to that.
+func TestBurst(t *testing.T) {
+	for _, d := range []Durability{DurabilityDisk, DurabilityBackground} {
+		db := openDB(t, t.TempDir(), &Options{Durability: d})
+		table := mustTable(t, db, "t", Ordered)
+		for i := range 10 {
+			b := db.Burst()
+			var executed []*Pending
+			for n := range i {
+				p, err := db.UpdateAsync(t.Context(), func(tx *Tx) error { return tx.Put(table, []byte{byte(n)}, nil) })
+				if err != nil {
+					t.Fatal(err)
+				}
+				executed = append(executed, p)
+			}
+			b.End(i%2 == 0)
+			for _, p := range executed {
+				if err := p.Wait(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+}

@@ -98,6 +98,9 @@ func newConn(s *Server, nc net.Conn, id int64) *conn {
 	return c
 }
 
+// writesNow tells whether what can be written without waiting can be told.
+func (c *conn) writesNow() bool { return c.server.poller != nil && c.net.raw != nil }
+
 // close ends the connection at once. Any goroutine may call it.
 func (c *conn) close() {
 	c.cancel()

@@ -1,8 +1,8 @@
 // Package server speaks the Redis protocol for a Godwit database.
 //
-// On Linux a few goroutines serve all connections that are not encrypted: each takes one that is ready, executes what has come, and
-// writes the replies that may be sent (poller). Elsewhere each connection has a goroutine for that. A second one
-// sends the replies that have to wait. The
+// On Linux a few goroutines serve all connections that are not encrypted: each takes those that are ready, executes what has come, and
+// writes the replies that may be sent (poller); one more sends what a sync, or a majority, lets out (releaser). Elsewhere
+// each connection has a goroutine for that. A second one sends the replies that have to wait for anything else. The
 // requests that have come at once (a pipeline) are executed as one transaction, which is what
 // one after the other would have been, without anybody in between; MULTI/EXEC and scripts are one transaction
 // in any case. A reply waits in the connection's outbox until what it rests on is released, and the next requests

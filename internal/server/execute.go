@@ -195,6 +195,7 @@ func (c *conn) attempt(fn func() error) (*godwit.Pending, error) {
 		if !errors.Is(err, keyspace.ErrNoIDs) {
 			return nil, h.explain(err)
 		}
+		c.turn.pass() // that waits for its release
 		if err := space.Reserve(h, c.server.db); err != nil {
 			return nil, h.explain(err)
 		}

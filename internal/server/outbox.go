@@ -19,6 +19,8 @@ const (
 	pushBytesMax = 32 << 20
 	// writeBytes is how much is written at once.
 	writeBytes = 64 << 10
+	// gatherBytesMax bounds the replies of a connection that are written together with those of others.
+	gatherBytesMax = 16 << 10
 )
 
 // item are replies, or messages of a channel, that go out together.
@@ -38,6 +40,9 @@ type item struct {
 
 func (i *item) released() bool { return i.pending == nil || i.pending.Released() }
 
+// plain tells whether the item is nothing but replies to its own client.
+func (i *item) plain() bool { return len(i.messages) == 0 && len(i.seen) == 0 }
+
 // outbox sends a connection's replies in order, each when it may be sent.
 type outbox struct {
 	conn *conn
@@ -45,13 +50,17 @@ type outbox struct {
 	done chan struct{} // closed when run has ended
 	room sync.Cond     // fewer bytes, or the end
 
-	mu      sync.Mutex
-	items   []item
-	bytes   int
-	sending int  // bytes that send has and the items have not
-	writing bool // somebody writes to the connection, outside of the lock
-	ended   bool // no items come any more
-	failed  bool // nothing can be sent any more
+	mu sync.Mutex
+	// gathered are replies that may be sent, and are when letOut is called. They come before the items; to have some of
+	// these, whose sender would come first, they become one of them.
+	gathered []byte
+	items    []item
+	bytes    int
+	sending  int  // bytes that send has and the items have not
+	writing  bool // somebody writes to the connection, outside of the lock
+	queued   bool // a turn comes to the items (letOut), or the releaser
+	ended    bool // no items come any more
+	failed   bool // nothing can be sent any more
 }
 
 func (o *outbox) init(c *conn) {
@@ -75,7 +84,9 @@ func (o *outbox) makeRoom() {
 
 func (o *outbox) waitForRoom() {
 	if o.bytes > outboxBytesMax && !o.failed {
-		o.conn.turn.pass()
+		o.mu.Unlock()
+		o.conn.turn.pass() // which sends what was gathered
+		o.mu.Lock()
 	}
 	for o.bytes > outboxBytesMax && !o.failed {
 		o.room.Wait()
@@ -89,26 +100,81 @@ func (o *outbox) send(i item, out *resp.Writer) {
 	o.sending = out.Len()
 	defer func() { o.sending = 0 }()
 	o.waitForRoom()
-	if len(o.items) == 0 && !o.writing && len(i.messages) == 0 && len(i.seen) == 0 && i.released() && !o.failed {
-		o.count(&i)
-		o.writing = true
-		o.mu.Unlock()
-		n, ok := o.write(out.Bytes(), (*peekable).writeNow)
-		o.mu.Lock()
-		o.writing = false
-		o.failed = o.failed || !ok
-		if n < out.Len() && ok { // the client does not read
-			rest := out.Take()[n:]
-			o.items = slices.Insert(o.items, 0, item{data: rest, size: len(rest)})
-			o.bytes += len(rest)
-		}
-		if len(o.items) > 0 || o.ended {
-			o.wake()
-		}
+	if len(o.items) > 0 || o.writing || !i.plain() || !i.released() || o.failed {
+		i.data = out.Take()
+		o.push(i)
 		return
 	}
-	i.data = out.Take()
-	o.push(i)
+	o.count(&i)
+	if len(o.gathered)+out.Len() <= gatherBytesMax && o.conn.turn.gather(o.conn) {
+		o.gathered = append(o.gathered, out.Bytes()...)
+		return
+	}
+	if len(o.gathered) > 0 {
+		o.gathered = append(o.gathered, out.Bytes()...)
+		o.writeGathered()
+		return
+	}
+	if n := o.writeOut(out.Bytes()); n < out.Len() {
+		o.keep(out.Take()[n:])
+	}
+}
+
+// letOut sends what was gathered, or what has been released since, for which it uses buf.
+func (o *outbox) letOut(buf []byte) []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.gathered) > 0 { // or else somebody else has sent them
+		o.writeGathered()
+	}
+	if !o.queued {
+		return buf
+	}
+	again := true
+	if len(o.items) > 0 && o.items[0].released() {
+		buf, again = o.sendReleased(buf)
+	}
+	if again {
+		o.conn.server.releaser.add(o)
+	}
+	return buf
+}
+
+// writeGathered writes what was gathered. The lock is held, but not meanwhile; nobody else writes.
+func (o *outbox) writeGathered() {
+	data := o.gathered
+	o.gathered = nil
+	if n := o.writeOut(data); n < len(data) {
+		o.keep(slices.Clone(data[n:]))
+	}
+	if o.gathered == nil {
+		o.gathered = data[:0]
+	}
+}
+
+// writeOut writes what can be written without waiting, and returns how much is done with. The lock is held, but not
+// meanwhile; nobody else writes.
+func (o *outbox) writeOut(data []byte) int {
+	o.writing = true
+	o.mu.Unlock()
+	n, ok := o.write(data, (*peekable).writeNow)
+	o.mu.Lock()
+	o.writing = false
+	o.failed = o.failed || !ok
+	if len(o.items) > 0 && !o.queued || o.ended {
+		o.wake()
+	}
+	if !ok {
+		return len(data)
+	}
+	return n
+}
+
+// keep has run write what a client does not read yet. The lock is held.
+func (o *outbox) keep(rest []byte) {
+	o.items = slices.Insert(o.items, 0, item{data: rest, size: len(rest)})
+	o.bytes += len(rest)
+	o.wake()
 }
 
 // put is send without waiting: whoever calls holds a lock.
@@ -123,22 +189,84 @@ func (o *outbox) put(i item, out *resp.Writer) {
 func (o *outbox) size() (items, bytes int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.items), o.bytes + o.sending
+	return len(o.items), o.bytes + o.sending + len(o.gathered)
 }
 
 // empty tells whether nothing waits to be sent.
 func (o *outbox) empty() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.items) == 0 && !o.writing
+	return len(o.items) == 0 && len(o.gathered) == 0 && !o.writing
 }
 
 // push adds an item. The lock is held.
 func (o *outbox) push(i item) {
+	if len(o.gathered) > 0 { // they come first
+		o.keep(o.gathered)
+		o.gathered = nil
+	}
 	i.size = len(i.data) + len(i.seen)
 	o.items = append(o.items, i)
 	o.bytes += i.size
+	switch {
+	case o.queued: // the turn or the releaser comes to it
+	case len(o.items) == 1 && i.pending != nil && i.plain() && o.conn.writesNow():
+		o.queued = true
+		if !o.conn.turn.gather(o.conn) {
+			o.conn.server.releaser.add(o)
+		}
+	default:
+		o.wake()
+	}
+}
+
+// first returns what the first item waits for, nil if that is nothing.
+func (o *outbox) first() *godwit.Pending {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.items) == 0 {
+		return nil
+	}
+	return o.items[0].pending
+}
+
+// leave has run do what the releaser was to do.
+func (o *outbox) leave() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queued = false
 	o.wake()
+}
+
+// sendReleased sends the first items that are released and plain, for which it uses buf, without waiting for the client. It tells
+// whether the releaser is to come again; if not, run does what is left. The lock is held, but not while it writes.
+func (o *outbox) sendReleased(buf []byte) (_ []byte, again bool) {
+	buf = buf[:0]
+	n, bytes := 0, 0
+	for !o.writing && n < len(o.items) && bytes <= writeBytes && o.items[n].plain() && o.items[n].released() {
+		o.count(&o.items[n])
+		buf = append(buf, o.items[n].data...)
+		bytes += o.items[n].size
+		n++
+	}
+	if n > 0 {
+		clear(o.items[:n])
+		if o.items = o.items[n:]; len(o.items) == 0 {
+			o.items = nil
+		}
+		written := o.writeOut(buf)
+		o.bytes -= bytes
+		o.room.Broadcast()
+		if written < len(buf) {
+			o.keep(slices.Clone(buf[written:]))
+			n = 0 // the client does not read
+		}
+	}
+	o.queued = n > 0 && len(o.items) > 0 && o.items[0].plain() && !o.ended && !o.failed
+	if !o.queued && len(o.items) > 0 {
+		o.wake()
+	}
+	return buf, o.queued
 }
 
 // publish sends a message of a channel, and gives up a client that does not read them.
@@ -161,6 +289,10 @@ func (o *outbox) publish(data []byte) {
 func (o *outbox) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if len(o.gathered) > 0 {
+		o.keep(o.gathered)
+		o.gathered = nil
+	}
 	o.ended = true
 	o.wake()
 }

@@ -8,7 +8,9 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
+	"github.com/godwitdb/godwit"
 	"github.com/godwitdb/godwit/internal/fifo"
 )
 
@@ -17,12 +19,14 @@ const (
 	pollEvents = 128
 	// pollShare is how many connections may be ready for each goroutine that serves them before one more helps.
 	pollShare = 16
+	// gatherMax is how many connections are served before the replies of all are written.
+	gatherMax = 64
 	// pollStuck is how often somebody looks, while anybody is served, whether a connection holds up the others.
 	pollStuck = 10 * time.Millisecond
 )
 
 // poller serves the connections that are not encrypted. Few goroutines do: each has a turn, in which it takes
-// connections that are ready, one after the other, executes what has come and writes the replies. So a request costs a
+// connections that are ready, one after the other, executes what has come, and writes the replies of all. So a request costs a
 // read and a write, and no goroutine is woken for it. Most of the time one of them is enough; more help when many
 // connections are ready.
 //
@@ -61,6 +65,12 @@ type turn struct {
 	passed bool // to another
 	served int  // connections
 	seen   int  // what served was when somebody looked last
+
+	burst    godwit.Burst // of what it executes
+	bursting bool         // it has begun
+	single   bool         // only one connection was served before its end; it belongs to who has the turn
+	buf      []byte       // of letOut; it belongs to who has the turn
+	gathered []*conn      // whose replies are written when nobody is ready any more, or after gatherMax
 }
 
 // newPoller returns nil if there can be none.
@@ -196,20 +206,74 @@ func (t *turn) next(before *conn, more bool) *conn {
 	}
 	for !t.passed {
 		if p.mu.ready.Len() > 0 {
-			t.served++
+			if t.served++; t.served%gatherMax == 0 && t.letOut(true) {
+				continue
+			}
+			if !t.bursting {
+				t.burst, t.bursting = p.server.db.Burst(), true
+			}
 			if !p.mu.watched {
 				p.mu.watched = true
 				p.mu.watcher.Reset(pollStuck)
 			}
 			return p.mu.ready.Pop()
 		}
+		if t.letOut(true) {
+			continue // more may be ready by now
+		}
 		if p.mu.waiting || p.mu.closed {
 			break
 		}
 		p.poll()
 	}
+	t.letOut(false)
 	delete(p.mu.turns, t)
 	return nil
+}
+
+// gather tells whether the replies of a connection, which the turn serves, may be written together with those of others that are
+// ready: who gets several of them is woken once. It sees to it that they are.
+func (t *turn) gather(c *conn) bool {
+	if t == nil {
+		return false
+	}
+	t.poller.mu.Lock()
+	defer t.poller.mu.Unlock()
+	if t.passed {
+		return false
+	}
+	if n := len(t.gathered); n == 0 || t.gathered[n-1] != c {
+		t.gathered = append(t.gathered, c)
+	}
+	return true
+}
+
+// letOut sends what was gathered, and tells whether anything was executed. With wait, what a client has
+// asked for that is served alone, and was before, is made durable meanwhile: who hears of the disk from others hears later. The
+// lock is held, but not meanwhile.
+func (t *turn) letOut(wait bool) bool {
+	if len(t.gathered) == 0 && !t.bursting {
+		return false
+	}
+	conns, bursting := t.gathered, t.bursting
+	t.gathered, t.bursting = nil, false
+	t.poller.mu.Unlock()
+	if bursting {
+		t.burst.End(wait && len(conns) == 1 && t.single)
+	}
+	t.single = len(conns) == 1
+	for _, c := range conns {
+		t.buf = c.outbox.letOut(t.buf)
+	}
+	if cap(t.buf) > 4*writeBytes {
+		t.buf = nil
+	}
+	clear(conns)
+	t.poller.mu.Lock()
+	if t.gathered == nil {
+		t.gathered = conns[:0]
+	}
+	return true
 }
 
 // poll waits until connections are ready, unless some are. The lock is held, but not meanwhile.
@@ -218,14 +282,22 @@ func (p *poller) poll() {
 	p.mu.Unlock()
 	n := 0
 	err := p.epoll.Read(func(epoll uintptr) bool {
-		var err error
-		n, err = syscall.EpollWait(int(epoll), p.events[:], 0) //nolint:gosec // it is small
-		return n > 0 || err != nil && err != syscall.EINTR
+		n = p.readyNow(epoll)
+		return n > 0
 	})
 	p.mu.Lock()
 	p.mu.waiting = false
 	p.mu.closed = p.mu.closed || err != nil
 	p.found(n)
+}
+
+// readyNow returns how many connections are ready, which are in events. It does not wait.
+func (p *poller) readyNow(epoll uintptr) int {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, epoll, uintptr(unsafe.Pointer(&p.events)), pollEvents, 0, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n) //nolint:gosec // it is small
 }
 
 // look finds connections that are ready, without waiting. The lock is held.
@@ -235,7 +307,7 @@ func (p *poller) look() {
 	}
 	n := 0
 	_ = p.epoll.Control(func(epoll uintptr) {
-		n, _ = syscall.EpollWait(int(epoll), p.events[:], 0) //nolint:gosec // it is small
+		n = p.readyNow(epoll)
 	})
 	p.found(n)
 }
@@ -269,6 +341,7 @@ func (t *turn) pass() {
 	t.poller.mu.Lock()
 	defer t.poller.mu.Unlock()
 	t.giveUp()
+	t.letOut(false)
 }
 
 // giveUp is pass with the lock held.
@@ -283,17 +356,28 @@ func (t *turn) giveUp() {
 	}
 }
 
-// watch passes turns on that a connection has had for long. It goes on while anybody is served.
+// watch passes turns on that a connection has had for long, and sends what they have gathered. It goes on while anybody is
+// served.
 func (p *poller) watch() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.mu.watched = !p.mu.waiting && len(p.mu.turns) > 0; !p.mu.watched {
+	if p.mu.watched = !p.mu.waiting && len(p.mu.turns) > 0 || len(p.mu.turns) > 1; !p.mu.watched {
 		return // nobody is held up
 	}
 	p.mu.watcher.Reset(pollStuck)
 	for t := range p.mu.turns {
 		if t.served == t.seen && t.served > 0 {
-			t.giveUp()
+			if t.bursting {
+				t.bursting = false
+				t.burst.End(false)
+			}
+			for _, c := range t.gathered {
+				p.server.wg.Go(func() { c.outbox.letOut(nil) }) // which may be held up as well
+			}
+			t.gathered = nil
+			if !p.mu.waiting {
+				t.giveUp()
+			}
 		}
 		t.seen = t.served
 	}

@@ -17,6 +17,8 @@ func (*poller) wake(*conn) {}
 
 func (*turn) pass() {}
 
+func (*turn) gather(*conn) bool { return false }
+
 // transfer is one that does not wait. There is none here.
 type transfer struct{}
 

@@ -75,6 +75,7 @@ type Server struct {
 	monitors    monitors
 	clientPause clientPause
 	poller      *poller // nil if each connection has a goroutine
+	releaser    releaser
 	clock       clock
 	started     time.Time
 	runID       string
@@ -169,6 +170,8 @@ func New(opts Options) (*Server, error) {
 		s.stop()
 		return nil, err
 	}
+	s.releaser.init(s)
+	s.wg.Go(s.releaser.run)
 	s.poller = newPoller(s)
 	s.wg.Go(s.maintain)
 	s.wg.Go(s.watchMemory)

@@ -244,6 +244,7 @@ func (c *conn) usersChanged(p *godwit.Pending) {
 		return
 	}
 	c.session.UsersChanged = false
+	c.turn.pass()
 	err := p.Wait(c.ctx)
 	if err == nil {
 		err = c.server.loadUsers(c.ctx, c)

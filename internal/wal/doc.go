@@ -33,6 +33,9 @@
 // the disk is done (Stream.yieldNow). A round of one record has nobody who would run
 // meanwhile: there the flusher waits in the system, which wakes it sooner.
 //
+// Who is about to execute several transactions keeps the flusher asleep meanwhile (Log.Hold), so that they are one round, and
+// can do its work behind them (Log.Release): to wake the flusher and to be woken by it takes as long as a sync.
+//
 // # Closed timestamps and the watermark
 //
 // A worker holds its stream's lock from before it takes a timestamp until its

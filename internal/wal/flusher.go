@@ -47,6 +47,9 @@ type flusher struct {
 	alone         bool // one record at most was gathered last, so that hardly anybody runs beside the sync
 	timer         env.Timer
 	syncer        env.Syncer // nil if the system has none
+	lent          bool       // somebody else does the work, who waits in the system
+	failed        error      // what that came to
+	asleep        bool       // it sleeps until it is woken
 	unwritten     error      // what Close has to say
 }
 
@@ -85,6 +88,9 @@ func (f *flusher) run() {
 	defer f.release()
 	for {
 		closing, err := f.sleep()
+		if err == nil {
+			err = f.failed
+		}
 		if err == nil {
 			err = f.work(closing)
 		}
@@ -180,9 +186,13 @@ func (f *flusher) takeBreak() {
 // if it rots, it looks torn. While the log is used, each round is the witness of
 // the one before. When it rests for a moment, the reach becomes one.
 func (f *flusher) rest() (woken bool, err error) {
-	if f.witnessed < f.round {
+	for f.witnessed < f.round {
+		round := f.round
 		if woken = f.wait(flusherIdle, f.opt.Clock.Now().Add(restWitness)); woken {
 			return true, nil
+		}
+		if f.round > round || f.failed != nil { // somebody has done its work
+			continue
 		}
 		if err := f.witness(); err != nil {
 			return false, err
@@ -204,7 +214,8 @@ func (f *flusher) closing() bool {
 // has come, if it is not zero. It returns true if it was woken.
 func (f *flusher) wait(state uint32, until time.Time) bool {
 	g := &f.log.group
-	defer g.flusher.Store(flusherBusy)
+	defer f.back()
+	f.asleep = until.IsZero()
 	g.flusher.Store(state)
 	if f.wanted(state) {
 		return true
@@ -359,7 +370,7 @@ func (f *flusher) add(h *roundHeader, table []byte) error {
 func (f *flusher) sync() error {
 	from := f.opt.Clock.Now()
 	s := f.syncer
-	if f.alone {
+	if f.alone || f.lent {
 		s = nil // to wait here is shorter than to be woken, and the processor is not needed
 	}
 	if err := f.syncBy(s, f.awaitDisk); err != nil {

@@ -14,6 +14,7 @@ const (
 	flusherTimed                 // it sleeps until a time has come or a round is full
 	flusherPaced                 // it takes a break, until that ends or somebody is in a hurry
 	flusherSyncing               // it sleeps until the disk is done
+	flusherLent                  // it sleeps, and somebody else does its work (Log.Release)
 )
 
 // Why Throttle does not let workers through at once.
@@ -36,6 +37,10 @@ type group struct {
 	// 0 almost always. Written by the flusher, the preparer and the streams, read
 	// by Throttle.
 	gate atomic.Uint32
+	// held is how many hold the flusher: appends do not wake it.
+	held atomic.Int32
+	// overdue tells who does the flusher's work that it is to be woken. Written by the flusher and by whoever wakes it.
+	overdue atomic.Bool
 	// hurried is set by Hurry and cleared when a round begins.
 	hurried atomic.Bool
 	// breakEnds is when the flusher in flusherPaced is to be woken, in
@@ -64,10 +69,19 @@ type group struct {
 
 // wakeFlusher ends the flusher's sleep, whichever it is in.
 func (g *group) wakeFlusher() {
-	if g.flusher.Swap(flusherBusy) == flusherBusy {
-		return
+	for {
+		switch state := g.flusher.Load(); {
+		case state == flusherBusy:
+			return
+		case state == flusherLent:
+			if g.overdue.Store(true); g.flusher.Load() == flusherLent {
+				return // who does its work sees that
+			}
+		case g.flusher.CompareAndSwap(state, flusherBusy):
+			g.wake()
+			return
+		}
 	}
-	g.wake()
 }
 
 // diskDone is told, or may be, that the disk is done.
@@ -95,7 +109,8 @@ func (g *group) add(n int) {
 		g.gate.Or(gatePending)
 	}
 	if pending >= g.roundBytes {
-		if state := g.flusher.Load(); state == flusherTimed || state == flusherPaced {
+		// It is idle if somebody holds it.
+		if state := g.flusher.Load(); state == flusherTimed || state == flusherPaced || state == flusherIdle {
 			g.wakeFlusher()
 		}
 	}

@@ -134,7 +134,7 @@ func (s *Stream) unlock(g *group) {
 		yield = s.yieldNow(g)
 	}
 	s.word.Store(0)
-	if pending && g.flusher.Load() == flusherIdle {
+	if pending && g.flusher.Load() == flusherIdle && g.held.Load() == 0 {
 		g.wakeFlusher()
 	}
 	if yield {
