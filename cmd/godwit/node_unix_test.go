@@ -133,6 +133,9 @@ func TestGuardedNode(t *testing.T) {
 			t.Errorf("%s with the password %q: %d %s", c.path, c.password, code, text)
 		}
 	}
+	if _, text := get("/metrics", "secret"); !strings.Contains(text, "\ngo_gc_gomemlimit_bytes ") || strings.Contains(text, "\ngo_gc_gomemlimit_bytes 9.22") {
+		t.Error("the heap has no limit")
+	}
 	if err := p.input.Close(); err != nil {
 		t.Error(err)
 	}

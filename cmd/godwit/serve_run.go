@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -63,6 +65,9 @@ func (o *serveConfig) run(ctx context.Context, log *slog.Logger) (err error) {
 		return failed(err)
 	}
 	defer s.Close()
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(s.HeapBytes())
+	}
 	if o.admin != "" {
 		operators, err := o.listener(ctx, "admin", o.admin)
 		if err != nil {

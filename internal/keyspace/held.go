@@ -18,6 +18,11 @@ const (
 // ErrTooMuch says that a transaction reads and writes more than it may hold in memory.
 var ErrTooMuch = errors.New("keyspace: the transaction reads and writes too much")
 
+// HeldBytesMax returns how many bytes of memory a transaction may hold.
+func HeldBytesMax(db *godwit.DB) int {
+	return int(max(db.Stats().MemoryLimitBytes/heldShare, heldBytesMin))
+}
+
 // Held returns how many bytes of memory the attempt holds, about: all that it has read and written, each time anew.
 func (t *Tx) Held() int { return t.held }
 

@@ -40,7 +40,7 @@ type Space struct {
 // Open returns the space of a database, and makes its tables if they are missing. On a
 // replica that does not lead they must be there, else it fails with godwit.ErrNotLeader.
 func Open(ctx context.Context, db *godwit.DB) (*Space, error) {
-	s := &Space{heldBytesMax: int(max(db.Stats().MemoryLimitBytes/heldShare, heldBytesMin))}
+	s := &Space{heldBytesMax: HeldBytesMax(db)}
 	for _, t := range []struct {
 		name  string
 		kind  godwit.TableKind

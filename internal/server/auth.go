@@ -62,7 +62,11 @@ func (c *conn) recognise(cmd *command.Command, args [][]byte) bool {
 		return true
 	case <-c.ctx.Done():
 	case <-c.server.hope.Load().Done():
-		c.fail(errLoading)
+		if c.server.removed.Load() {
+			c.fail(errRemoved)
+		} else {
+			c.fail(errLoading)
+		}
 	}
 	return false
 }

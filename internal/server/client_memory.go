@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/command"
+	"github.com/godwitdb/godwit/internal/keyspace"
 )
 
 const (
@@ -19,6 +20,20 @@ const (
 	// entryBytes is what a key that is watched, or a channel, takes beside its name, about.
 	entryBytes = 128
 )
+
+// heapBase is what a server takes beside what is bounded by something else, at most.
+const heapBase = 512 << 20
+
+// HeapBytes returns how much memory of the Go heap, where the data is not, the server should get by with: what all clients may
+// take, what a transaction and scripts may, and the rest. With it as the soft limit of the process (debug.SetMemoryLimit) garbage is collected before the
+// heap has twice the size of what is in use.
+func (s *Server) HeapBytes() int64 {
+	clients := s.config.clientsMemory.Load()
+	if clients == 0 {
+		return math.MaxInt64
+	}
+	return clients + int64(keyspace.HeldBytesMax(s.db)) + command.ScriptHeapBytes + heapBase
+}
 
 // memory returns how many bytes a connection's requests and replies take, about. Any goroutine may call it.
 func (c *conn) memory() int64 {

@@ -364,6 +364,8 @@ func (s *Server) reply(err error) string {
 		return notTogether + " nothing has happened: ask for each by itself"
 	case errors.Is(err, godwit.ErrSuperseded):
 		return "ERR this is an old copy of a request, and nothing has happened"
+	case errors.Is(err, godwit.ErrUnavailable) && s.removed.Load():
+		return string(errRemoved)
 	case errors.Is(err, godwit.ErrUnavailable):
 		return "CLUSTERDOWN " + err.Error()
 	case errors.Is(err, godwit.ErrClosed):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/godwitdb/godwit"
@@ -148,6 +149,10 @@ func (s *Server) change(ctx context.Context, ch change) error {
 		}
 		return s.db.AddMember(ctx, ch.node)
 	case "remove":
+		status, err := s.db.Status(ctx)
+		if err == nil && status.Leading && !slices.Contains(append(status.Members, status.Learners...), ch.node) {
+			return fmt.Errorf("node %d is no member", ch.node)
+		}
 		return s.db.RemoveMember(ctx, ch.node)
 	default:
 		if status, err := s.db.Status(ctx); err == nil && status.Leading && status.Node == ch.node {

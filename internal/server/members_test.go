@@ -59,6 +59,13 @@ func TestMembers(t *testing.T) {
 		t.Errorf("node %d leads", lead.id)
 	}
 	ask("OK", "GODWIT", "MEMBERS", "REMOVE", "4")
+	ask("!ERR node 4 is no member", "GODWIT", "MEMBERS", "REMOVE", "4")
+	for !s.nodes[4].server.isRemoved(t.Context()) { // it asks those of whom it has heard
+		continue
+	}
+	if follower.server.isRemoved(t.Context()) {
+		t.Error("a member says that it was removed")
+	}
 	ask("!ERR usage: ", "GODWIT", "MEMBERS")
 	ask("!ERR usage: ", "GODWIT", "MEMBERS", "ADD", "4")
 	ask("!ERR usage: ", "GODWIT", "MEMBERS", "RENAME", "4")

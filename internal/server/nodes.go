@@ -54,6 +54,8 @@ func (s *Server) watchLead() {
 		since     time.Time // when the lead has changed
 		known     = map[godwit.NodeID]string{}
 		outage    outage
+
+		removalAsked time.Time
 	)
 	for {
 		status, err := s.db.Status(s.ctx)
@@ -69,6 +71,7 @@ func (s *Server) watchLead() {
 		}
 		before := s.lead.Swap(&now)
 		outage.look(s, now.node != 0 || now.here)
+		s.lookForRemoval(&removalAsked)
 		if !now.here || before == nil || now.epoch != before.epoch { // it may have led in between
 			s.waiters.endAll(endsElsewhere) // what comes there is not seen here
 		}

@@ -20,6 +20,18 @@ type lossy struct {
 	mu   sync.Mutex
 	lose func() // runs when replies are there that get lost; nil if none are to
 	lost chan struct{}
+	near []net.Conn
+	deaf bool // servers do not hear that a connection has ended, until they answer
+}
+
+// cut ends all connections, of which the servers hear nothing.
+func (l *lossy) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deaf = true
+	for _, c := range l.near {
+		_ = c.Close()
+	}
 }
 
 // sendAll sends requests at once.
@@ -53,9 +65,16 @@ func (l *lossy) serve(server string) string {
 				_ = near.Close()
 				continue
 			}
+			l.mu.Lock()
+			l.near = append(l.near, near)
+			l.mu.Unlock()
 			go func() {
 				_, _ = io.Copy(far, near)
-				_ = far.Close()
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				if !l.deaf {
+					_ = far.Close()
+				}
 			}()
 			go l.replies(near, far)
 		}
@@ -401,4 +420,22 @@ func TestQueueWhileLeadMoves(t *testing.T) {
 			t.Errorf("%s is missing", item)
 		}
 	}
+}
+
+// A client waits through a follower, whose connection is lost without the leader's hearing of it: it asks again, and what
+// the first request is given while the second waits is the client's.
+func TestForwardedWaitIsServedOnce(t *testing.T) {
+	l := &lossy{t: t}
+	s := newShard(t, true, func(o *Options) { o.Advertise = l.serve(o.Advertise) })
+	lead := s.leader()
+	b := &blockingTest{T: t, server: lead.server, addr: s.other(lead).addr}
+	far, direct := b.dial(), dial(t, lead.addr)
+	far.expect("SET warm up", "OK") // the nodes know each other
+	far.send("BLPOP", "q", "0")
+	b.until(1)
+	l.cut()
+	b.until(2)
+	direct.expect("RPUSH q x", "1")
+	direct.expect("LLEN q", "0")
+	far.gets(`["q" "x"]`)
 }

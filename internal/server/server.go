@@ -99,6 +99,8 @@ type Server struct {
 	hope   atomic.Pointer[hope]  // of a node that leads
 	users  atomic.Pointer[users] // nil until they are known
 	access access
+	// removed is set by lookForRemoval: this node hears of no leader because it is no member any more.
+	removed atomic.Bool
 
 	counters counters
 	siblings siblings

@@ -79,6 +79,9 @@ func (s *Server) Status(ctx context.Context) Status {
 	now.Members, now.Learners, now.Released = group.Members, group.Learners, group.Released
 	now.DiskFull, now.Damaged, now.Refused = group.DiskFull, text(group.Damaged), text(group.Refused)
 	now.ReleasedAt = moment(now.Released)
+	if s.removed.Load() {
+		now.Role = RoleRemoved
+	}
 	if l := s.lead.Load(); group.Leading {
 		now.LeaderAt = s.opts.Advertise
 	} else if l != nil && l.node == group.Leader {
