@@ -31,7 +31,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	db, err := godwit.Open("", &godwit.Options{Durability: godwit.DurabilityNone, Workers: 1, MemoryLimit: 64 << 20})
+	db, err := godwit.Open("", &godwit.Options{Durability: godwit.DurabilityNone, Workers: 1, MemoryLimit: godwit.MinMemoryLimit})
 	if err != nil {
 		t.Fatal(err)
 	}

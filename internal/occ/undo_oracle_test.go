@@ -16,7 +16,11 @@ import (
 // have executed then, and executes again; with snapshots open all the time. After each
 // step all that can be read is compared with a plain list of what was written.
 func TestUndoOracle(t *testing.T) {
-	for seed := range uint64(8) {
+	seeds := uint64(8)
+	if testing.Short() {
+		seeds = 3
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) { runUndoOracle(t, seed) })
 	}
 }

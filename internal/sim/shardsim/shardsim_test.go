@@ -51,6 +51,9 @@ func TestFaults(t *testing.T) {
 // Since there are tables that come and go: a leader whose log had lost a repaired round; a new leader whose log begins earlier
 // than that of the one before, so that its checkpoint is of use; a deposed leader that still tells what came of a request.
 func TestFoundBefore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the seeds have their full size elsewhere")
+	}
 	for _, s := range Scenarios() {
 		if s.Name != "shard" {
 			continue
@@ -111,6 +114,9 @@ const digestEnv = "GODWIT_SHARDSIM_TEST_DIGESTS"
 // One seed is one run, here and in another process: neither the scheduler of the one
 // nor addresses, maps or files of the other are in it.
 func TestDigestsAreTheSameInAnotherProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two processes run many seeds")
+	}
 	if os.Getenv(digestEnv) != "" {
 		fmt.Printf("DIGESTS\n%s", digests())
 		return

@@ -3,4 +3,4 @@
 package streamsim
 
 // slowdown divides what the tests do where that is long.
-const slowdown = 10
+const slowdown = 24

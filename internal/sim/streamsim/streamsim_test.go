@@ -790,7 +790,7 @@ func TestSnapshotOfALaterEpoch(t *testing.T) {
 // A member that loses its power while it retires votes at once afterwards only if its disk has
 // all that it has acknowledged.
 func TestKilledWhileItRetires(t *testing.T) {
-	for after := time.Duration(0); after < 400*time.Millisecond; after += 10 * time.Millisecond {
+	for after := time.Duration(0); after < 400*time.Millisecond; after += 10 * min(slowdown, 5) * time.Millisecond {
 		w, c := started(t, stream.Options{Durability: stream.Memory})
 		pass(t, w, 500*time.Millisecond)
 		m := c.members[1+c.leader().node.ID()%3]
