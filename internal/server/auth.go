@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net"
 	"strings"
 
@@ -107,15 +108,29 @@ func (c *conn) become(u *acl.User) {
 	c.in.SetLimits(resp.Limits{BulkBytesMax: int(c.server.config.bulkBytesMax.Load())})
 }
 
+// admits returns the user of some who has a name and a password, if there is one.
+func (c *conn) admits(among *users, name, password []byte) (user *acl.User, ok bool, err error) {
+	if user = among.byName[string(name)]; user != nil {
+		ok, err = user.Admits(c.ctx, c.server.access.passwords, password)
+	}
+	return user, ok, err
+}
+
 // authenticate makes the client a user who has a password.
 func (c *conn) authenticate(name, password []byte, by string) error {
-	user := c.server.users.Load().byName[string(name)]
-	ok := false
-	if user != nil {
-		var err error
-		if ok, err = user.Admits(c.ctx, c.server.access.passwords, password); err != nil {
-			return err
+	known := c.server.users.Load()
+	user, ok, err := c.admits(known, name, password)
+	if err == nil && !ok { // there may be news: on a node that has just got the lead, say
+		c.turn.pass()
+		ctx, cancel := context.WithTimeout(c.ctx, usersEvery)
+		_ = c.server.loadUsers(ctx, c) // else as far as is known
+		cancel()
+		if now := c.server.users.Load(); now != known {
+			user, ok, err = c.admits(now, name, password)
 		}
+	}
+	if err != nil {
+		return err
 	}
 	if !ok {
 		c.server.access.log.add(c, acl.Verdict{Reason: acl.DeniedAuth, Object: by}, "toplevel", string(name))

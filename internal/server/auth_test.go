@@ -1,6 +1,8 @@
 package server
 
 import (
+	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -171,6 +173,24 @@ func TestUsersAreStored(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// A user of whom the node has not heard yet, but has the data, is looked up.
+func TestUserThatHasJustCome(t *testing.T) {
+	s, addr := startServer(t, nil)
+	c := dial(t, addr)
+	table, err := s.openUsers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.db.Update(t.Context(), func(tx *godwit.Tx) error {
+		return errors.Join(tx.Put(table, []byte("v"), []byte("on nopass ~* +@all")), tx.Put(table, []byte(usersVersion), binary.LittleEndian.AppendUint64(nil, 99)))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	c.answers("OK", "AUTH", "v", "x")
+	c.answers(`"v"`, "ACL", "WHOAMI")
+	c.answers("!WRONGPASS invalid username-password pair or user is disabled.", "AUTH", "w", "x")
 }
 
 // All nodes have the same users, and requests that are forwarded are checked.
