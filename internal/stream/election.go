@@ -52,9 +52,9 @@ func (g *Group) roles(ctx context.Context) error {
 		if err := quorum.Wait(ctx, g.election); err != nil {
 			return err
 		}
-		g.expectLeader()
 		transfer := g.asked
 		g.asked = false
+		g.expectLeader()
 		// With a full disk a member votes, but could not lead for long.
 		if !g.votes() || g.recovering || g.retired || g.damaged != nil || g.disk.full {
 			continue
@@ -72,8 +72,12 @@ func (g *Group) roles(ctx context.Context) error {
 	}
 }
 
-// expectLeader gives a leader time to be heard of.
+// expectLeader gives a leader time to be heard of, unless that has asked this member to lead: what it says behind that
+// does not take it back.
 func (g *Group) expectLeader() {
+	if g.asked {
+		return
+	}
 	d := g.silence.limit()
 	if g.failures > 0 && g.leader == 0 {
 		// There is none: whoever stood in the way is gone by then.

@@ -277,6 +277,24 @@ func TestPreferredCannotWin(t *testing.T) {
 	}
 }
 
+// A member that is asked to lead campaigns even if it hears from the leader right after that.
+func TestTransferToOneThatWasPaused(t *testing.T) {
+	w, c := started(t, stream.Options{})
+	for range 10 {
+		run(t, w, 10*time.Second, func() bool { return c.leader() != nil && c.leader().group.Successor() != 0 })
+		l := c.leader()
+		next := c.members[l.group.Successor()]
+		task := l.node.Runtime().Go("transfer", func(ctx context.Context) error { return l.group.Transfer(ctx, next.node.ID()) })
+		l.node.Runtime().Post(func() {})
+		pass(t, w, time.Millisecond)
+		next.node.Pause(30 * time.Millisecond) // what comes meanwhile it gets at once
+		run(t, w, time.Second, task.Decided)
+		if err := task.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestMembership(t *testing.T) {
 	w := sim.New(1, nil)
 	defer w.Close()
