@@ -103,8 +103,7 @@ func (n *nodeFlags) askAll(ctx context.Context, timeout time.Duration) []nodeSta
 		}
 		for i := range all {
 			if s := all[i].Status; s != nil {
-				lag := max(0, lead.Status.ReleasedAt.Sub(s.ReleasedAt).Milliseconds())
-				all[i].LagMillis = &lag
+				all[i].LagMillis = s.LagMillis(lead.Status.ReleasedAt)
 			}
 		}
 	}

@@ -93,8 +93,7 @@ func consoleReplica(id godwit.NodeID, said *Status, lead time.Time, err error) c
 		LogBytes: said.LogBytes, MemoryUsed: said.MemoryBytes, Records: said.Records, Clients: said.Clients,
 	}
 	if !lead.IsZero() {
-		lag := max(0, lead.Sub(said.ReleasedAt).Milliseconds())
-		r.LagMillis = &lag
+		r.LagMillis = said.LagMillis(lead)
 	}
 	return r
 }

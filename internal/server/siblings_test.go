@@ -49,3 +49,14 @@ func TestReplicas(t *testing.T) {
 		return silent == 1
 	})
 }
+
+// TestLagOfOneThatKnowsNothing: a node that has just been started is not behind by all the time there is.
+func TestLagOfOneThatKnowsNothing(t *testing.T) {
+	now := time.Now()
+	if lag := (&Status{}).LagMillis(now); lag != nil {
+		t.Errorf("%d ms", *lag)
+	}
+	if lag := (&Status{Released: 1, ReleasedAt: now.Add(-time.Second)}).LagMillis(now); lag == nil || *lag != 1000 {
+		t.Errorf("%v ms", lag)
+	}
+}

@@ -106,6 +106,16 @@ func role(s godwit.ClusterStatus) Role {
 	return RoleRemoved
 }
 
+// LagMillis returns how much longer ago it was released what the node has than what the leader has, in milliseconds; nil for
+// a node that was started and has not heard yet what is released.
+func (s *Status) LagMillis(leader time.Time) *int64 {
+	if s.Released == 0 {
+		return nil
+	}
+	lag := max(0, leader.Sub(s.ReleasedAt).Milliseconds())
+	return &lag
+}
+
 // moment returns when a transaction executed.
 func moment(at godwit.Timestamp) time.Time { return hlc.Timestamp(at).Time() }
 
