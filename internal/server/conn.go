@@ -129,7 +129,7 @@ func (c *conn) end() {
 	c.outbox.finish()
 	<-c.outbox.done
 	c.server.feeds.remove(c)
-	c.server.monitors.set(c, false)
+	c.server.monitors.leave(c)
 	c.setTracking(trackingMode{})
 	c.server.hub.leave(c)
 	c.server.forget(c)

@@ -75,7 +75,7 @@ func (c *conn) reset(*command.Command, [][]byte) error {
 	c.multi.end()
 	c.server.hub.leave(c)
 	c.setTracking(trackingMode{})
-	c.server.monitors.set(c, false)
+	c.server.monitors.leave(c)
 	c.monitoring = false
 	c.name, c.noEvict, c.quiet = "", false, quietNot
 	c.session = command.Session{}

@@ -21,14 +21,21 @@ type monitors struct {
 
 func (m *monitors) init() { m.conns = map[*conn]struct{}{} }
 
-func (m *monitors) set(c *conn, on bool) {
+// join makes a connection one of them, and sends its reply: what others do once the client has that comes behind it.
+func (m *monitors) join(c *conn) {
+	c.outbox.makeRoom()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if on {
-		m.conns[c] = struct{}{}
-	} else {
-		delete(m.conns, c)
-	}
+	m.conns[c] = struct{}{}
+	m.some.Store(true)
+	c.flush()
+}
+
+// leave ends what join has begun, if it has.
+func (m *monitors) leave(c *conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.conns, c)
 	m.some.Store(len(m.conns) > 0)
 }
 
@@ -51,8 +58,7 @@ func (c *conn) monitor(*command.Command, [][]byte) error {
 	}
 	c.monitoring = true
 	c.out.OK()
-	c.flush()
-	c.server.monitors.set(c, true)
+	c.server.monitors.join(c)
 	return nil
 }
 

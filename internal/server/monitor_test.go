@@ -68,3 +68,17 @@ func TestMonitorElsewhere(t *testing.T) {
 	c.expect("EXEC", `["v"]`)
 	m.sees(`0 "SET" "k" "v"`, `0 "MULTI"`, `0 "GET" "k"`, `0 "EXEC"`)
 }
+
+// TestMonitorFromItsReplyOn: what is asked for when a monitor has its reply is seen.
+func TestMonitorFromItsReplyOn(t *testing.T) {
+	b := newBlockingTest(t)
+	c := b.dial()
+	c.expect("SET k v", "OK")
+	for range 300 {
+		m := b.dial()
+		m.expect("MONITOR", "OK")
+		c.expect("GET k", `"v"`)
+		m.sees(`0 "GET" "k"`)
+		m.expect("RESET", "RESET")
+	}
+}
