@@ -6,6 +6,7 @@ import (
 
 	"github.com/godwitdb/godwit"
 	"github.com/godwitdb/godwit/internal/keyspace/counted"
+	"github.com/godwitdb/godwit/internal/large"
 )
 
 // Errors of values. Their texts are Redis's own.
@@ -55,7 +56,7 @@ type Tx struct {
 
 // Begin makes t ready for an attempt.
 func (t *Tx) Begin(in *godwit.Tx, now int64) {
-	t.in, t.Now, t.Changes, t.Writes, t.held, t.err = in, now, t.Changes[:0], 0, 0, nil
+	t.in, t.Now, t.Changes, t.Writes, t.held, t.err = in, now, large.Reset(t.Changes), 0, 0, nil
 	t.generations.loaded = false
 	t.letGo()
 }
@@ -183,12 +184,12 @@ func (k *Key) SetExpiry(at int64) { k.expiry = at }
 
 // Changed notes an event of the key, for those who want to hear of it.
 func (k *Key) Changed(class byte, event string) {
-	k.tx.Changes = append(k.tx.Changes, Change{DB: k.at.db, Key: k.name, Class: class, Event: event})
+	k.tx.Changes = large.Append(k.tx.Changes, Change{DB: k.at.db, Key: k.name, Class: class, Event: event})
 }
 
 // Ready notes that the key may have what somebody waits for.
 func (k *Key) Ready() {
-	k.tx.Changes = append(k.tx.Changes, Change{DB: k.at.db, Key: k.name, Ready: true})
+	k.tx.Changes = large.Append(k.tx.Changes, Change{DB: k.at.db, Key: k.name, Ready: true})
 }
 
 // become makes a key that does not exist one of a type. What has expired is cleared away. If SetExpiry was called, it holds.

@@ -20,7 +20,7 @@ type layer struct {
 // takes its place here: the lowest that what it imports allows.
 var layers = []layer{
 	// What knows nothing of the database.
-	{packages: []string{"internal/cpu", "internal/dberr", "internal/fifo", "internal/hlc", "internal/invariant", "internal/lint", "internal/mutant", "internal/rdb", "internal/resp", "internal/script"}},
+	{packages: []string{"internal/cpu", "internal/dberr", "internal/fifo", "internal/hlc", "internal/invariant", "internal/large", "internal/lint", "internal/mutant", "internal/rdb", "internal/resp", "internal/script"}},
 	// Data structures of the keyspace that know only an interface.
 	{packages: []string{"internal/keyspace/counted"}, only: []string{}},
 	// The world outside, injected; memory without pointers.

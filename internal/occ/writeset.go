@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/godwitdb/godwit/internal/arena"
+	"github.com/godwitdb/godwit/internal/large"
 	"github.com/godwitdb/godwit/internal/record"
 )
 
@@ -67,7 +68,7 @@ func (s *writeSet) find(hash uint64, t *Table, key []byte) *write {
 // add appends an entry for a key that the set does not have. The pointer is
 // good until the next add.
 func (s *writeSet) add(t *Table, key []byte, hash uint64) *write {
-	s.entries = append(s.entries, write{})
+	s.entries = large.Append(s.entries, write{})
 	n := len(s.entries)
 	w := &s.entries[n-1]
 	w.table, w.key, w.hash = t, key, hash
@@ -103,8 +104,7 @@ func (s *writeSet) rehash(size int) {
 }
 
 func (s *writeSet) reset() {
-	clear(s.entries) // lets go of scratch memory
-	s.entries = keepSmall(s.entries)
+	s.entries = large.Reset(s.entries) // lets go of scratch memory
 	if cap(s.slots) > keepMax {
 		s.slots = nil
 	}

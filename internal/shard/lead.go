@@ -89,6 +89,12 @@ func (r *Replica) lead(ctx context.Context, group *stream.Leadership) (err error
 	if err := r.job(ctx, "shard seal", func() error { r.engine.Seal(); return nil }); err != nil {
 		return err
 	}
+	if r.gathering != nil {
+		if _, err := r.gathering.Wait(ctx); err != nil {
+			return err
+		}
+		r.gathering = nil
+	}
 	r.gatherer.Gather() // what nobody will hear of
 	return r.abdicate(ctx, l)
 }
@@ -107,17 +113,13 @@ func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queu
 		seen, before := r.pending.Value(), began
 		began = r.rt.Elapsed()
 		r.following.Gather()
-		whole := r.gatherer.Gather()
-		bytes := int64(len(whole.Payload))
-		most := r.pieceBytesMax
-		if r.rt.Rare("shard: small pieces") {
-			most = 100 // less than most records have
-		}
-		rounds, err := whole.Split(most, last.Watermark)
+		rounds, err := r.makeRounds(ctx, last.Watermark)
 		if err != nil {
 			return err
 		}
+		var bytes int64
 		for _, round := range rounds {
+			bytes += int64(len(round.Payload))
 			round.Epoch = epoch
 			if round.Number, err = r.handOver(ctx, round); round.Number == 0 {
 				return err
@@ -144,6 +146,24 @@ func (r *Replica) gather(ctx context.Context, epoch wal.Epoch, sent *quorum.Queu
 			}
 		}
 	}
+}
+
+// makeRounds makes rounds of what is pending, behind a watermark. While a worker is in its commit phase for long, with a
+// transaction of very many writes, or what is pending is a lot, that is a job: the loop tells others meanwhile that this
+// replica leads.
+func (r *Replica) makeRounds(ctx context.Context, before hlc.Timestamp) ([]wal.Round, error) {
+	most := r.pieceBytesMax
+	if r.rt.Rare("shard: small pieces") {
+		most = 100 // less than most records have
+	}
+	if whole, ok := r.gatherer.GatherSoon(r.pieceBytesMax); ok {
+		return whole.Split(most, before)
+	}
+	r.gathering = quorum.Blocking(ctx, quorum.KindJob, "shard gather", func() ([]wal.Round, error) {
+		whole := r.gatherer.Gather()
+		return whole.Split(most, before)
+	})
+	return r.gathering.Wait(ctx)
 }
 
 // handOver gives the group a round, when it takes one. The number is 0 if it does not any

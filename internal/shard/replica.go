@@ -62,6 +62,8 @@ type Replica struct {
 	stats Stats
 	// reign is the last leadership, nil before the first one.
 	reign *Leadership
+	// gathering is the last job that has made rounds, nil if there was none: it goes on when its leadership ends.
+	gathering *quorum.Value[[]wal.Round]
 	// pieceBytesMax is how much of a round is replicated at once.
 	pieceBytesMax int
 

@@ -44,7 +44,7 @@ func (r *Replica) Snapshot(ctx context.Context, atLeast hlc.Timestamp) (*occ.Sna
 // snapshotOfLeader opens a snapshot of what is executed and waits until that is certain.
 // ErrNotLeader: this replica was deposed before.
 func (r *Replica) snapshotOfLeader(ctx context.Context, l *Leadership) (*occ.Snapshot, error) {
-	s, err := r.engine.OpenSnapshot()
+	s, err := r.openSnapshot(ctx)
 	if err != nil {
 		return nil, notLeader(err)
 	}
@@ -74,6 +74,22 @@ func (r *Replica) snapshotOfLeader(ctx context.Context, l *Leadership) (*occ.Sna
 		return nil, err
 	}
 	return s, nil
+}
+
+// openSnapshot opens a snapshot of what is executed. It waits for commit phases, which the loop must not.
+func (r *Replica) openSnapshot(ctx context.Context) (*occ.Snapshot, error) {
+	opened := quorum.Blocking(ctx, quorum.KindJob, "shard snapshot", r.engine.OpenSnapshot)
+	s, err := opened.Wait(ctx)
+	if !opened.Decided() {
+		r.rt.Go("shard late snapshot", func(ctx context.Context) error {
+			s, err := opened.Wait(ctx)
+			if err == nil {
+				s.Close()
+			}
+			return err
+		})
+	}
+	return s, err
 }
 
 // Read waits until everything that was released anywhere before the call is certain and

@@ -94,7 +94,7 @@ func (g *Gatherer) Detach() {
 
 // Gather makes a round of data of what is pending; number and epoch are the
 // caller's to fill in. Its payload is nil if there are no records; its watermark counts
-// all the same. One goroutine at a time calls it.
+// all the same. It waits for workers in their commit phases. One goroutine at a time calls it.
 func (g *Gatherer) Gather() Round {
 	g.flusher.Store(flusherBusy)
 	watermark, bytes := g.take(g.watermark)
@@ -107,6 +107,16 @@ func (g *Gatherer) Gather() Round {
 	g.waiters.notify()
 	g.rest()
 	return Round{Kind: RoundData, Watermark: watermark, Last: max(watermark, closed), Payload: payload}
+}
+
+// GatherSoon is Gather for who has no time: it returns false if a worker is in a long commit phase, or
+// there are more than bytesMax bytes of records. Gather has to follow then, and goes on from there.
+func (g *Gatherer) GatherSoon(bytesMax int) (Round, bool) {
+	g.flusher.Store(flusherBusy)
+	if !g.collect(false) || g.bytes > int64(bytesMax) {
+		return Round{}, false
+	}
+	return g.Gather(), true
 }
 
 // Open tells whether a record that was gathered is above the watermark, because it was

@@ -145,6 +145,50 @@ func TestGathererWakesOnce(t *testing.T) {
 	}
 }
 
+// GatherSoon does not wait for a worker in its commit phase, nor is it kept by a large round. Gather goes on from there:
+// what was appended meanwhile to a stream that was taken from is above the watermark.
+func TestGatherSoon(t *testing.T) {
+	wakes := 0
+	clock := &hlc.Clock{}
+	streams := NewStreams(2)
+	g := newGatherer(t, GathererOptions{Streams: streams, Clock: clock, Wake: func() { wakes++ }})
+	write := []Write{{Kind: KindPut, Key: []byte("k"), Value: make([]byte, 500)}}
+	first := appendTx(streams[0], clock, write)
+	streams[1].Lock()
+	if r, ok := g.GatherSoon(1 << 20); ok {
+		t.Fatalf("a round up to %d, with a stream that is locked", r.Watermark)
+	}
+	second := appendTx(streams[0], clock, write)
+	long := appendLocked(streams[1], clock, write)
+	streams[1].Unlock()
+	r := g.Gather()
+	if got := txsOf(t, &r); len(got) != 2 || r.Watermark < first.ts || r.Watermark >= second.ts || r.Last < long.ts || !g.Open() {
+		t.Fatalf("a round of %d records up to %d with watermark %d, open: %v; appended were %d, %d, %d", len(got), r.Last, r.Watermark, g.Open(), first.ts, second.ts, long.ts)
+	}
+	if r, ok := g.GatherSoon(400); ok {
+		t.Errorf("a round of %d bytes", len(r.Payload))
+	}
+	r = g.Gather()
+	expect(t, txsOf(t, &r), []tx{second})
+	if g.Open() || r.Watermark < long.ts {
+		t.Errorf("open: %v, watermark %d, with a record at %d", g.Open(), r.Watermark, long.ts)
+	}
+	// Nor does it wait when it looks whether something was appended behind it: the worker wakes.
+	g.gathered = func(i int) {
+		if i == 1 {
+			streams[0].Lock()
+		}
+	}
+	if _, ok := g.GatherSoon(1 << 20); !ok {
+		t.Error("no round of nothing")
+	}
+	g.gathered, wakes = nil, 0
+	appendLocked(streams[0], clock, write)
+	if streams[0].Unlock(); wakes != 1 {
+		t.Errorf("woken %d times", wakes)
+	}
+}
+
 // The payload is the caller's: later rounds do not change it.
 func TestGathererGivesPayloadsAway(t *testing.T) {
 	g := newGatherer(t, GathererOptions{Streams: NewStreams(2)})

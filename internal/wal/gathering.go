@@ -12,6 +12,10 @@ type gathering struct {
 	clock   *hlc.Clock
 	batches []Batch  // of the current round
 	spares  [][]byte // by stream: the buffer to give for the one that is taken
+	// What collect has so far:
+	next   int           // the stream to take from next, 0 if it begins
+	closed hlc.Timestamp // the least that one has closed
+	bytes  int64         // of records
 
 	// gathered is called after each stream's gather: tests and the simulator append
 	// there, which leaves a round open. nil otherwise.
@@ -28,13 +32,33 @@ func newGathering(streams []*Stream, clock *hlc.Clock) gathering {
 // take takes the batches that are pending. It returns the least timestamp that a stream
 // has closed, which before was since, and how many bytes of records there are.
 func (g *gathering) take(since hlc.Timestamp) (watermark hlc.Timestamp, bytes int64) {
-	watermark = hlc.Max
-	g.batches = g.batches[:0]
-	for i, s := range g.streams {
+	g.collect(true)
+	g.next = 0
+	if g.closed < since {
+		panic(fmt.Sprintf("invariant violated: I5 closed: the watermark goes back from %d to %d", since, g.closed))
+	}
+	return g.closed, g.bytes
+}
+
+// collect takes the batches of one stream after the other. Unless it is to wait, it stops and
+// returns false where a worker is in a long commit phase; the next call goes on there. A stream that
+// was taken from before has closed less then, no more.
+func (g *gathering) collect(wait bool) bool {
+	const yields = 10
+	if g.next == 0 {
+		g.batches, g.closed, g.bytes = g.batches[:0], hlc.Max, 0
+	}
+	for ; g.next < len(g.streams); g.next++ {
+		i, s := g.next, g.streams[g.next]
+		if wait {
+			s.Lock()
+		} else if !s.lockSoon(yields) {
+			return false
+		}
 		b := s.gather(g.clock, g.spares[i])
 		g.spares[i] = nil
-		watermark = min(watermark, b.Closed)
-		bytes += int64(len(b.data))
+		g.closed = min(g.closed, b.Closed)
+		g.bytes += int64(len(b.data))
 		if b.Records > 0 {
 			g.batches = append(g.batches, b)
 		} else {
@@ -44,10 +68,7 @@ func (g *gathering) take(since hlc.Timestamp) (watermark hlc.Timestamp, bytes in
 			g.gathered(i)
 		}
 	}
-	if watermark < since {
-		panic(fmt.Sprintf("invariant violated: I5 closed: the watermark goes back from %d to %d", since, watermark))
-	}
-	return watermark, bytes
+	return true
 }
 
 // recycle keeps the buffers of the batches, which are not needed any more.
@@ -62,10 +83,13 @@ func (g *gathering) recycle() {
 	g.batches = g.batches[:0]
 }
 
-// pending tells whether a stream has something.
+// pending tells whether a stream has something, but for one that is locked: who unlocks it wakes
+// the flusher if that has said before that it sleeps.
 func (g *gathering) pending() bool {
 	for _, s := range g.streams {
-		s.Lock()
+		if !s.TryLock() {
+			continue
+		}
 		pending := len(s.buf) > 0
 		s.word.Store(0)
 		if pending {

@@ -95,22 +95,32 @@ func (s *Stream) Lock() {
 
 func (s *Stream) lockSlow() {
 	const (
-		spins, yields = 100, 100
-		napMin        = 10 * time.Microsecond
-		napMax        = time.Millisecond
+		yields = 100
+		napMin = 10 * time.Microsecond
+		napMax = time.Millisecond
 	)
-	nap := napMin
-	for n := 0; !s.TryLock(); n++ {
+	if s.lockSoon(yields) {
+		return
+	}
+	for nap := napMin; !s.TryLock(); nap = min(2*nap, napMax) {
+		time.Sleep(nap) // a commit phase of very many writes
+	}
+}
+
+// lockSoon takes the lock unless it is held for longer than commit phases usually take.
+func (s *Stream) lockSoon(yields int) bool {
+	const spins = 100
+	for n := range spins + yields {
 		switch {
+		case s.TryLock():
+			return true
 		case n < spins:
 			cpu.Pause()
-		case n < spins+yields:
+		default:
 			runtime.Gosched() // the holder may be waiting for this processor
-		default: // a commit phase of very many writes
-			time.Sleep(nap)
-			nap = min(2*nap, napMax)
 		}
 	}
+	return false
 }
 
 // Unlock gives the lock back and wakes the flusher if it sleeps and something
@@ -245,10 +255,9 @@ func (s *Stream) lastPending() hlc.Timestamp {
 	return s.last
 }
 
-// gather takes the pending batch and closes the stream at the clock's last
-// timestamp. The stream goes on with the buffer spare, which may be nil.
+// gather takes the pending batch, closes the stream at the clock's last
+// timestamp and unlocks it. The stream goes on with the buffer spare, which may be nil.
 func (s *Stream) gather(clock *hlc.Clock, spare []byte) Batch {
-	s.Lock()
 	s.closed = clock.Last()
 	b := s.Pending()
 	s.buf, s.records, s.first = spare[:0], 0, 0

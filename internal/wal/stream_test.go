@@ -72,6 +72,7 @@ func TestClosedTimestampIsAsserted(t *testing.T) {
 	clock.Observe(10)
 	s := NewStreams(1)[0]
 	s.log = &group{}
+	s.Lock()
 	s.gather(&clock, nil)
 	for _, ts := range []hlc.Timestamp{9, 10} {
 		if m, ok := appendAt(s, ts).(string); !ok || !strings.Contains(m, "I5") {
