@@ -37,7 +37,7 @@ func listCommands() []*Command {
 		{Name: "brpop", Group: "list", Arity: -3, Flags: wait, Keys: butLast, Run: blockingPop(right)},
 		{Name: "blmove", Group: "list", Arity: 6, Flags: wait | DenyOOM, Keys: two, Run: blmove},
 		{Name: "brpoplpush", Group: "list", Arity: 4, Flags: wait | DenyOOM, Keys: two, Run: brpoplpush},
-		{Name: "blmpop", Group: "list", Arity: -5, Flags: wait | Movable, Keys: keysAfterNumber(2), Run: blockingMultiPop(mpop)},
+		{Name: "blmpop", Group: "list", Arity: -5, Flags: Write | Blocking | Movable, Keys: keysAfterNumber(2), Run: blockingMultiPop(mpop)},
 	}
 }
 

@@ -49,8 +49,11 @@ func connectionCommands() (map[string]handler, []*command.Command) {
 	var commands []*command.Command
 	for _, e := range list {
 		handlers[e.Name] = e.handler
-		if e.Name == "watch" {
+		switch e.Name {
+		case "watch":
 			e.Keys = command.Keys{First: 1, Last: -1, Step: 1}
+		case "unwatch":
+			e.Run = unwatchQueued
 		}
 		name, sub, isSub := strings.Cut(e.Name, "|")
 		if !isSub {

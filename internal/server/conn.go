@@ -225,7 +225,9 @@ func (c *conn) request(args [][]byte) {
 	switch {
 	case err != nil:
 		c.execute()
-		c.multi.fail()
+		if c.multi.fail(); c.multi.on && cmd != nil && cmd.Name == "exec" {
+			err = c.abort(err)
+		}
 		if cmd != nil {
 			c.server.stats.of(c, cmd).rejected.Add(1)
 		}
@@ -235,7 +237,7 @@ func (c *conn) request(args [][]byte) {
 	case cmd.Name == "ping" && c.subs.only(c):
 		c.execute()
 		c.pong(cmd, args)
-	case cmd.Run != nil:
+	case cmd.Run != nil && cmd.Name != "unwatch":
 		if cmd.Group == "scripting" { // nobody knows how long
 			c.turn.pass()
 		}

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"unsafe"
 
 	"github.com/godwitdb/godwit/internal/command"
@@ -83,7 +84,7 @@ func (m *multi) unwatch() { m.watches, m.watched, m.names = nil, nil, 0 }
 // isControl tells whether a command is carried out between MULTI and EXEC at once.
 func isControl(cmd *command.Command) bool {
 	switch cmd.Name {
-	case "exec", "discard", "multi", "watch", "unwatch", "quit", "reset":
+	case "exec", "discard", "multi", "watch", "quit", "reset":
 		return true
 	}
 	return false
@@ -108,14 +109,21 @@ func (c *conn) discard(*command.Command, [][]byte) error {
 }
 
 func (c *conn) unwatch(*command.Command, [][]byte) error {
-	if c.multi.on { // what is watched counts when EXEC comes, which ends it anyway
-		c.out.SimpleString("QUEUED")
-		c.multi.calls = append(c.multi.calls, command.Call{Command: c.server.shared.Table.Find([]byte("ping"))})
-		return nil
-	}
 	c.multi.unwatch()
 	c.out.OK()
 	return nil
+}
+
+// unwatchQueued is UNWATCH between MULTI and EXEC, whose watched keys count all the same.
+func unwatchQueued(call *command.Call) error {
+	call.Out.OK()
+	return nil
+}
+
+// abort ends the transaction at hand because EXEC itself was refused with err.
+func (c *conn) abort(err error) error {
+	c.multi.end()
+	return command.Errorf("EXECABORT Transaction discarded because of: %s", strings.TrimPrefix(command.Reply(err), "ERR "))
 }
 
 // watch notes the versions of keys.
@@ -208,7 +216,7 @@ func (c *conn) exec(*command.Command, [][]byte) error {
 	}
 	for i := range m.calls { // what is allowed may have changed since
 		if err := c.permitted(m.calls[i].Command, m.calls[i].Args, "multi"); err != nil {
-			return command.Errorf("EXECABORT Transaction discarded because of: %s", command.Reply(err))
+			return c.abort(err)
 		}
 	}
 	for i := range m.calls {
