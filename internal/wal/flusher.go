@@ -2,7 +2,6 @@ package wal
 
 import (
 	"errors"
-	"runtime"
 	"slices"
 	"time"
 
@@ -42,9 +41,7 @@ type flusher struct {
 	syncedTo      time.Time     // what was appended before is durable
 	lastSync      time.Time     // when it ended
 	syncTook      time.Duration // how long it took
-	processors    int
-	busyWorkers   int  // streams that had records when they were gathered last
-	alone         bool // one record at most was gathered last, so that hardly anybody runs beside the sync
+	alone         bool          // one record at most was gathered last, so that hardly anybody runs beside the sync
 	timer         env.Timer
 	syncer        env.Syncer // nil if the system has none
 	lent          bool       // somebody else does the work, who waits in the system
@@ -56,14 +53,13 @@ type flusher struct {
 func newFlusher(l *Log, found *Recovered) *flusher {
 	f := &flusher{
 		log: l, opt: &l.opt,
-		gathering:  newGathering(l.opt.Streams, l.opt.HLC),
-		writer:     newWriter(l.opt.ID, l.opt.Dir, l.opt.Rand, l.reach, found.tail.round),
-		epoch:      found.tail.base.Epoch + 1,
-		base:       found.tail.base,
-		watermark:  found.Watermark,
-		lastSync:   l.opt.Clock.Now(),
-		processors: runtime.GOMAXPROCS(0),
-		syncedTo:   l.opt.Clock.Now(),
+		gathering: newGathering(l.opt.Streams, l.opt.HLC),
+		writer:    newWriter(l.opt.ID, l.opt.Dir, l.opt.Rand, l.reach, found.tail.round),
+		epoch:     found.tail.base.Epoch + 1,
+		base:      found.tail.base,
+		watermark: found.Watermark,
+		lastSync:  l.opt.Clock.Now(),
+		syncedTo:  l.opt.Clock.Now(),
 	}
 	f.prev, f.prevEnd = found.segment, found.tail.end
 	f.timer = l.opt.Clock.NewTimer(time.Hour)
@@ -306,16 +302,12 @@ func (f *flusher) durableTo(t time.Time) {
 	}
 }
 
-// crowded tells whether all processors may be at work on transactions.
-func (f *flusher) crowded() bool { return f.busyWorkers >= f.processors }
-
 // gather takes what the streams have. It returns the least timestamp that they
 // have closed, and how many bytes there are.
 func (f *flusher) gather() (watermark hlc.Timestamp, bytes int64) {
 	f.log.hurried.Store(false)
 	f.log.following.Gather()
 	watermark, bytes = f.take(f.watermark)
-	f.busyWorkers = len(f.batches)
 	records := 0
 	for i := range f.batches {
 		records += f.batches[i].Records

@@ -48,6 +48,7 @@ type Gatherer struct {
 	waiters   waiters
 	watermark hlc.Timestamp
 	newest    hlc.Timestamp // the largest timestamp of a gathered record
+	uncrowded int           // how many rounds in a row a processor was left for others than workers
 
 	mu struct {
 		sync.Mutex
@@ -55,6 +56,9 @@ type Gatherer struct {
 		shut error
 	}
 }
+
+// uncrowdedRounds is after how many rounds that not all processors had records for workers yield no more.
+const uncrowdedRounds = 64
 
 // NewGatherer takes over the streams, which Detach gives back.
 func NewGatherer(o GathererOptions) (*Gatherer, error) {
@@ -73,7 +77,7 @@ func NewGatherer(o GathererOptions) (*Gatherer, error) {
 	}
 	g.wake, g.group.clock, g.roundBytes = o.Wake, o.Time, math.MaxInt64
 	g.pendingLimit.Store(o.PendingBytesMax)
-	g.yielding.Store(true) // the network has goroutines as well
+	g.yielding.Store(true)
 	for _, s := range o.Streams {
 		s.Lock()
 		s.log = &g.group
@@ -98,6 +102,7 @@ func (g *Gatherer) Detach() {
 func (g *Gatherer) Gather() Round {
 	g.flusher.Store(flusherBusy)
 	watermark, bytes := g.take(g.watermark)
+	g.noteCrowd()
 	payload, closed, newest := encodePayload(g.batches, bytes)
 	g.recycle()
 	g.watermark, g.newest = watermark, max(g.newest, newest)
@@ -117,6 +122,15 @@ func (g *Gatherer) GatherSoon(bytesMax int) (Round, bool) {
 		return Round{}, false
 	}
 	return g.Gather(), true
+}
+
+// noteCrowd has workers yield unless a processor is left for the network and who gathers. A worker that had
+// nothing for a moment may be back at once, so that takes some rounds in a row.
+func (g *Gatherer) noteCrowd() {
+	if g.uncrowded++; g.crowded() {
+		g.uncrowded = 0
+	}
+	g.yielding.Store(g.uncrowded < uncrowdedRounds)
 }
 
 // Open tells whether a record that was gathered is above the watermark, because it was

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/godwitdb/godwit/internal/hlc"
 )
@@ -16,6 +17,8 @@ type gathering struct {
 	next   int           // the stream to take from next, 0 if it begins
 	closed hlc.Timestamp // the least that one has closed
 	bytes  int64         // of records
+	// busyWorkers is how many streams had something for the last round.
+	busyWorkers, processors int
 
 	// gathered is called after each stream's gather: tests and the simulator append
 	// there, which leaves a round open. nil otherwise.
@@ -26,6 +29,7 @@ func newGathering(streams []*Stream, clock *hlc.Clock) gathering {
 	return gathering{
 		streams: streams, clock: clock,
 		batches: make([]Batch, 0, len(streams)), spares: make([][]byte, len(streams)),
+		processors: runtime.GOMAXPROCS(0),
 	}
 }
 
@@ -33,7 +37,7 @@ func newGathering(streams []*Stream, clock *hlc.Clock) gathering {
 // has closed, which before was since, and how many bytes of records there are.
 func (g *gathering) take(since hlc.Timestamp) (watermark hlc.Timestamp, bytes int64) {
 	g.collect(true)
-	g.next = 0
+	g.next, g.busyWorkers = 0, len(g.batches)
 	if g.closed < since {
 		panic(fmt.Sprintf("invariant violated: I5 closed: the watermark goes back from %d to %d", since, g.closed))
 	}
@@ -70,6 +74,9 @@ func (g *gathering) collect(wait bool) bool {
 	}
 	return true
 }
+
+// crowded tells whether all processors may be at work on transactions.
+func (g *gathering) crowded() bool { return g.busyWorkers >= g.processors }
 
 // recycle keeps the buffers of the batches, which are not needed any more.
 func (g *gathering) recycle() {

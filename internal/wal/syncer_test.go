@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/godwitdb/godwit/internal/env"
+	"github.com/godwitdb/godwit/internal/hlc"
 )
 
 // deafFS has a Syncer that takes a time and wakes nobody.
@@ -147,6 +148,25 @@ func TestWhenWorkersYield(t *testing.T) {
 		g.yielding.Store(yielding)
 		if s.yieldNow(g) != yielding {
 			t.Errorf("workers are to yield: %v, and one does: %v", yielding, !yielding)
+		}
+	}
+	// Who gathers for a replica needs a processor of its own only while all are at work on transactions.
+	for _, processors := range []int{1, 2} {
+		clock := &hlc.Clock{}
+		streams := NewStreams(2)
+		g := newGatherer(t, GathererOptions{Streams: streams, Clock: clock, Time: env.RealClock(), Wake: func() {}})
+		g.processors = processors
+		for n := 1; n <= 2*uncrowdedRounds; n++ {
+			appendTx(streams[1], clock, nil)
+			g.Gather()
+			if want := processors == 1 || n < uncrowdedRounds; g.yielding.Load() != want {
+				t.Fatalf("one worker on %d processors yields after %d rounds: %v", processors, n, !want)
+			}
+		}
+		appendTx(streams[0], clock, nil)
+		appendTx(streams[1], clock, nil)
+		if g.Gather(); !g.yielding.Load() {
+			t.Errorf("two workers on %d processors do not yield", processors)
 		}
 	}
 	for _, background := range []bool{false, true} {
