@@ -144,11 +144,7 @@ func (w *Worker) commit(tx *Tx) (hlc.Timestamp, error) {
 	if tx.tableClosed() {
 		return 0, tx.fail(ErrConflict)
 	}
-	if err := w.lockAll(tx); err != nil {
-		w.undo(tx)
-		return 0, tx.fail(err)
-	}
-	logBytes, err := w.prepareAll(tx)
+	logBytes, err := w.makeReady(tx)
 	if err != nil {
 		w.undo(tx)
 		return 0, tx.fail(err)
@@ -180,6 +176,22 @@ func (w *Worker) commit(tx *Tx) (hlc.Timestamp, error) {
 	w.commits++
 	w.collect(collectPerCommit, 2*len(tx.writes.entries)+collectPerCommit)
 	return ts, nil
+}
+
+// lingerWrites is from how many writes on others need not wait while the locks are taken.
+const lingerWrites = 256
+
+// makeReady locks the write set and allocates what installing it needs. It returns the length of its log record, 0 if
+// nothing is to be written. After an error undo takes back what was done.
+func (w *Worker) makeReady(tx *Tx) (logBytes int, err error) {
+	if len(tx.writes.entries) >= lingerWrites {
+		w.stream.Linger()
+		defer w.stream.EndLinger()
+	}
+	if err := w.lockAll(tx); err != nil {
+		return 0, err
+	}
+	return w.prepareAll(tx)
 }
 
 // checkOrder asserts Invariant I4: the timestamp is above every version that

@@ -189,6 +189,31 @@ func TestGatherSoon(t *testing.T) {
 	}
 }
 
+// While a worker lingers in its commit phase, what others append is released: its timestamp will be above.
+func TestGatherBesideLinger(t *testing.T) {
+	clock := &hlc.Clock{}
+	streams := NewStreams(2)
+	g := newGatherer(t, GathererOptions{Streams: streams, Clock: clock})
+	write := []Write{{Kind: KindPut, Key: []byte("k")}}
+	before := appendTx(streams[1], clock, write)
+	streams[1].Lock()
+	streams[1].Linger()
+	beside := appendTx(streams[0], clock, write)
+	r, ok := g.GatherSoon(1 << 20)
+	if !ok || r.Watermark < beside.ts {
+		t.Fatalf("a round: %v, with watermark %d, and records up to %d", ok, r.Watermark, beside.ts)
+	}
+	expect(t, txsOf(t, &r), []tx{beside, before})
+	streams[1].EndLinger()
+	if r, ok := g.GatherSoon(1 << 20); ok {
+		t.Errorf("a round with watermark %d, and a worker that may have taken a timestamp", r.Watermark)
+	}
+	long := appendLocked(streams[1], clock, write)
+	streams[1].Unlock()
+	r = g.Gather()
+	expect(t, txsOf(t, &r), []tx{long})
+}
+
 // The payload is the caller's: later rounds do not change it.
 func TestGathererGivesPayloadsAway(t *testing.T) {
 	g := newGatherer(t, GathererOptions{Streams: NewStreams(2)})

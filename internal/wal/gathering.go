@@ -48,18 +48,15 @@ func (g *gathering) take(since hlc.Timestamp) (watermark hlc.Timestamp, bytes in
 // returns false where a worker is in a long commit phase; the next call goes on there. A stream that
 // was taken from before has closed less then, no more.
 func (g *gathering) collect(wait bool) bool {
-	const yields = 10
 	if g.next == 0 {
 		g.batches, g.closed, g.bytes = g.batches[:0], hlc.Max, 0
 	}
 	for ; g.next < len(g.streams); g.next++ {
-		i, s := g.next, g.streams[g.next]
-		if wait {
-			s.Lock()
-		} else if !s.lockSoon(yields) {
+		i := g.next
+		b, ok := g.streams[i].gather(g.clock, g.spares[i], wait)
+		if !ok {
 			return false
 		}
-		b := s.gather(g.clock, g.spares[i])
 		g.spares[i] = nil
 		g.closed = min(g.closed, b.Closed)
 		g.bytes += int64(len(b.data))

@@ -24,6 +24,9 @@ const (
 	// which all streams share: seldom enough for it not to be contended.
 	reportBytes = 64 << 10
 
+	// Who waits for a commit phase of very many writes looks again and again, with breaks.
+	napMin, napMax = 10 * time.Microsecond, time.Millisecond
+
 	yieldInterval = 50 * time.Microsecond
 	yieldEveryMax = 1 << 10
 )
@@ -43,7 +46,8 @@ type StreamID uint32
 //
 // That makes the closed timestamp simple: while the flusher holds the lock, no
 // transaction of this stream is between taking its timestamp and appending, so
-// every later one gets a timestamp above the clock's last (Invariant I5).
+// every later one gets a timestamp above the clock's last (Invariant I5). A worker
+// whose commit phase is long says until when it takes none (Linger): what others have appended need not wait for it.
 //
 // A Stream that no log was opened on yet works as a lock and collects records.
 type Stream struct {
@@ -52,7 +56,11 @@ type Stream struct {
 	word atomic.Uint32
 	id   StreamID
 
-	// Under the lock:
+	// lingers is one of the constants below. Who has the lock sets it to lingering and back, who gathers
+	// from there to lingerGathered and back.
+	lingers atomic.Uint32
+
+	// Under the lock, or with lingerGathered:
 	buf        []byte // the pending batch: complete records
 	reserved   int    // bytes behind buf that Reserve has given out
 	records    int    // in buf
@@ -65,6 +73,23 @@ type Stream struct {
 	yieldEvery int
 	yielded    time.Time // when that was last
 	_          [cpu.CacheLineBytes]byte
+}
+
+const (
+	lingerNone     uint32 = iota
+	lingering             // the lock is held, and no timestamp is taken yet
+	lingerGathered        // and somebody gathers
+)
+
+// Linger says that the commit phase which has begun will be long before it takes its timestamp: until
+// EndLinger the stream can be gathered and closed all the same, so that what others have appended is released.
+func (s *Stream) Linger() { s.lingers.Store(lingering) }
+
+// EndLinger ends Linger. The timestamp is taken after it.
+func (s *Stream) EndLinger() {
+	for !s.lingers.CompareAndSwap(lingering, lingerNone) {
+		cpu.Pause()
+	}
 }
 
 // NewStreams returns the streams of a log that is opened later. Until then they
@@ -94,11 +119,7 @@ func (s *Stream) Lock() {
 }
 
 func (s *Stream) lockSlow() {
-	const (
-		yields = 100
-		napMin = 10 * time.Microsecond
-		napMax = time.Millisecond
-	)
+	const yields = 100
 	if s.lockSoon(yields) {
 		return
 	}
@@ -255,9 +276,29 @@ func (s *Stream) lastPending() hlc.Timestamp {
 	return s.last
 }
 
-// gather takes the pending batch, closes the stream at the clock's last
-// timestamp and unlocks it. The stream goes on with the buffer spare, which may be nil.
-func (s *Stream) gather(clock *hlc.Clock, spare []byte) Batch {
+// gather takes the pending batch and closes the stream at the clock's last
+// timestamp. The stream goes on with the buffer spare, which may be nil. Unless it is to wait, it returns false
+// if a worker is in a long commit phase and may have taken its timestamp.
+func (s *Stream) gather(clock *hlc.Clock, spare []byte, wait bool) (b Batch, ok bool) {
+	const yields = 10
+	for nap := napMin; ; nap = min(2*nap, napMax) {
+		switch {
+		case s.lingers.CompareAndSwap(lingering, lingerGathered):
+			b = s.takePending(clock, spare)
+			s.lingers.Store(lingering)
+			return b, true
+		case s.lockSoon(yields):
+			b = s.takePending(clock, spare)
+			s.word.Store(0)
+			return b, true
+		case !wait:
+			return Batch{}, false
+		}
+		time.Sleep(nap)
+	}
+}
+
+func (s *Stream) takePending(clock *hlc.Clock, spare []byte) Batch {
 	s.closed = clock.Last()
 	b := s.Pending()
 	s.buf, s.records, s.first = spare[:0], 0, 0
@@ -265,6 +306,5 @@ func (s *Stream) gather(clock *hlc.Clock, spare []byte) Batch {
 		s.log.add(s.unreported)
 		s.unreported = 0
 	}
-	s.word.Store(0)
 	return b
 }

@@ -72,8 +72,7 @@ func TestClosedTimestampIsAsserted(t *testing.T) {
 	clock.Observe(10)
 	s := NewStreams(1)[0]
 	s.log = &group{}
-	s.Lock()
-	s.gather(&clock, nil)
+	s.gather(&clock, nil, true)
 	for _, ts := range []hlc.Timestamp{9, 10} {
 		if m, ok := appendAt(s, ts).(string); !ok || !strings.Contains(m, "I5") {
 			t.Errorf("a record at %d on a stream that has closed 10: %v", ts, m)
