@@ -22,7 +22,7 @@ func (f *FS) Crash(rng *rand.Rand) *FS {
 		node := files[name]
 		if copies[node] == nil {
 			copies[node] = node.crash(rng, keep)
-			c.usedBytes += blocks(int64(len(copies[node].data)))
+			c.usedBytes += blocks(copies[node].data.sizeBytes)
 		}
 		copies[node].names++
 		c.files[name] = copies[node]
@@ -79,24 +79,24 @@ func (f *FS) survivingNames(rng *rand.Rand) (map[string]*inode, map[string]bool)
 
 // crash returns what a power loss leaves of a file.
 func (n *inode) crash(rng *rand.Rand, keep float64) *inode {
-	size := len(n.disk)
-	if seen := len(n.data); seen != size {
+	size := n.disk.sizeBytes
+	if seen := n.data.sizeBytes; seen != size {
 		switch rng.IntN(3) {
 		case 0:
 			size = seen
 		case 1:
-			size = min(size, seen) + rng.IntN(max(size, seen)-min(size, seen))
-		}
-	}
-	data := make([]byte, size)
-	copy(data, n.disk)
-	for _, lost := range []map[int64][][]byte{n.dirty, n.lost} {
-		for _, s := range sortedKeys(lost) {
-			put(data, s, n.survivor(rng, s, lost[s], keep))
+			size = min(size, seen) + rng.Int64N(max(size, seen)-min(size, seen))
 		}
 	}
 	c := newInode()
-	c.data, c.disk, c.damaged = data, slices.Clone(data), n.damaged
+	c.data, c.damaged = n.disk.clone(), n.damaged
+	c.data.resize(size)
+	for _, lost := range []map[int64][][]byte{n.dirty, n.lost} {
+		for _, s := range sortedKeys(lost) {
+			c.data.write(n.survivor(rng, s, lost[s], keep), s*SectorBytes)
+		}
+	}
+	c.disk = c.data.clone()
 	return c
 }
 
@@ -122,7 +122,7 @@ func (f *FS) Clone() *FS {
 		c.files[name] = clone(node)
 		copies[node].names++
 		if copies[node].names == 1 {
-			c.usedBytes += blocks(int64(len(node.data)))
+			c.usedBytes += blocks(node.data.sizeBytes)
 		}
 	}
 	for name, node := range f.onDisk {
@@ -138,7 +138,7 @@ func (f *FS) Clone() *FS {
 
 func (n *inode) clone() *inode {
 	c := newInode()
-	c.data, c.disk, c.damaged = slices.Clone(n.data), slices.Clone(n.disk), n.damaged
+	c.data, c.disk, c.damaged = n.data.clone(), n.disk.clone(), n.damaged
 	for s, versions := range n.dirty {
 		c.dirty[s] = slices.Clone(versions)
 	}

@@ -214,7 +214,7 @@ func (f *FS) Remove(name string) error {
 // release gives the space of a file back that has neither name nor handle.
 func (f *FS) release(node *inode) {
 	if node.names == 0 && node.handles == 0 {
-		f.usedBytes -= blocks(int64(len(node.data)))
+		f.usedBytes -= blocks(node.data.sizeBytes)
 	}
 }
 
@@ -279,7 +279,7 @@ func (f *FS) Stat(name string) (env.Info, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if node := f.files[name]; node != nil {
-		return env.Info{SizeBytes: int64(len(node.data))}, nil
+		return env.Info{SizeBytes: node.data.sizeBytes}, nil
 	}
 	if f.dirExists(name) {
 		return env.Info{IsDir: true}, nil

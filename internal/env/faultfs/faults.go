@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"sync"
 )
 
@@ -145,7 +144,7 @@ func (f *FS) FlipBit(name string, offset int64, bit uint) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	node := f.files[filepath.Clean(name)]
-	if node == nil || offset >= int64(len(node.data)) {
+	if node == nil || offset >= node.data.sizeBytes {
 		return pathError("flip", name, fs.ErrNotExist)
 	}
 	node.damage(offset, func(b []byte) { b[0] ^= 1 << (bit % 8) })
@@ -162,11 +161,11 @@ func (f *FS) Misplace(name string, offset int64, p []byte) error {
 		return pathError("misplace", name, fs.ErrNotExist)
 	}
 	end := offset + int64(len(p))
-	if end > int64(len(node.data)) {
+	if end > node.data.sizeBytes {
 		f.truncate(node, end)
 	}
-	if grow := int(end) - len(node.disk); grow > 0 {
-		node.disk = append(node.disk, make([]byte, grow)...)
+	if end > node.disk.sizeBytes {
+		node.disk.resize(end)
 	}
 	for i, x := range p {
 		node.damage(offset+int64(i), func(b []byte) { b[0] = x })
@@ -191,7 +190,7 @@ func (f *FS) Synced(name string) ([]byte, error) {
 	if node == nil {
 		return nil, pathError("read", name, fs.ErrNotExist)
 	}
-	return slices.Clone(node.disk), nil
+	return node.disk.bytes(), nil
 }
 
 // ReadFile returns what a file holds.
@@ -202,7 +201,7 @@ func (f *FS) ReadFile(name string) ([]byte, error) {
 	if node == nil {
 		return nil, pathError("read", name, fs.ErrNotExist)
 	}
-	return slices.Clone(node.data), nil
+	return node.data.bytes(), nil
 }
 
 // WriteFile makes a file with this content, name and content on the disk. Its

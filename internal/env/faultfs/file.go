@@ -18,8 +18,8 @@ const versionsMax = 4
 
 // inode is a file, whatever its names.
 type inode struct {
-	data []byte // what the program sees
-	disk []byte // what is on the disk for sure
+	data content // what the program sees
+	disk content // what is on the disk for sure
 	// dirty has the sectors that were written since the last Sync, each with the
 	// contents that it had in between: oldest first, without the newest, which is
 	// in data. lost has those whose Sync has failed.
@@ -34,22 +34,6 @@ func newInode() *inode {
 
 func blocks(n int64) int64 { return (n + blockBytes - 1) / blockBytes * blockBytes }
 
-// sector returns a copy of a sector of b, with zeros where b has ended.
-func sector(b []byte, n int64) []byte {
-	s := make([]byte, SectorBytes)
-	if at := n * SectorBytes; at < int64(len(b)) {
-		copy(s, b[at:])
-	}
-	return s
-}
-
-// put overwrites a sector of b as far as b goes.
-func put(b []byte, n int64, s []byte) {
-	if at := n * SectorBytes; at < int64(len(b)) {
-		copy(b[at:], s)
-	}
-}
-
 // touch notes that the bytes from..to are about to change.
 func (n *inode) touch(from, to int64) {
 	for s := from / SectorBytes; s*SectorBytes < to; s++ {
@@ -60,7 +44,7 @@ func (n *inode) touch(from, to int64) {
 			versions, lost = n.dirty[s]
 		}
 		if lost { // written before and not on the disk for sure
-			versions = append(versions, sector(n.data, s))
+			versions = append(versions, n.data.sector(s))
 			versions = versions[max(0, len(versions)-versionsMax):]
 		}
 		n.dirty[s] = versions
@@ -70,9 +54,9 @@ func (n *inode) touch(from, to int64) {
 // damage changes the byte at an offset wherever it is kept.
 func (n *inode) damage(offset int64, change func([]byte)) {
 	n.damaged = true
-	for _, b := range [][]byte{n.data, n.disk} {
-		if offset < int64(len(b)) {
-			change(b[offset:])
+	for _, c := range []*content{&n.data, &n.disk} {
+		if offset < c.sizeBytes {
+			change(c.writable(int(offset / pageBytes))[offset%pageBytes:])
 		}
 	}
 	s, in := offset/SectorBytes, offset%SectorBytes
@@ -86,28 +70,20 @@ func (n *inode) damage(offset int64, change func([]byte)) {
 
 // resize sets the length of what the program sees.
 func (n *inode) resize(size int64) {
-	old := int64(len(n.data))
+	old := n.data.sizeBytes
 	if size < old {
 		n.touch(size, min(old, (size/SectorBytes+1)*SectorBytes))
-		n.data = n.data[:size]
-		return
+	} else { // the disk may still hold something else there
+		n.touch(old, min(size, max(old, n.disk.sizeBytes)))
 	}
-	// The disk may still hold something else there.
-	n.touch(old, min(size, max(old, int64(len(n.disk)))))
-	n.data = slices.Grow(n.data, int(size-old))[:size]
-	clear(n.data[old:])
+	n.data.resize(size)
 }
 
 // sync makes durable what can still be.
 func (n *inode) sync() {
-	size := int64(len(n.data))
-	old := int64(len(n.disk))
-	n.disk = slices.Grow(n.disk, int(max(0, size-old)))[:size]
-	if size > old {
-		clear(n.disk[old:])
-	}
+	n.disk.resize(n.data.sizeBytes)
 	for s := range n.dirty {
-		put(n.disk, s, sector(n.data, s))
+		n.disk.take(s, &n.data)
 	}
 	clear(n.dirty)
 }
@@ -123,16 +99,16 @@ func (n *inode) fail() {
 // survivor returns what a power loss leaves of a sector that was not synced.
 func (n *inode) survivor(rng *rand.Rand, s int64, versions [][]byte, keep float64) []byte {
 	if rng.Float64() >= keep {
-		return sector(n.disk, s)
+		return n.disk.sector(s)
 	}
-	after := sector(n.data, s)
+	after := n.data.sector(s)
 	if i := rng.IntN(len(versions) + 1); i < len(versions) {
 		after = versions[i]
 	}
 	if rng.IntN(8) > 0 {
 		return after
 	}
-	torn := sector(n.disk, s)
+	torn := n.disk.sector(s)
 	copy(torn, after[:rng.IntN(SectorBytes)])
 	return torn
 }
@@ -168,13 +144,7 @@ func (h *file) ReadAt(p []byte, offset int64) (int, error) {
 	if offset < 0 {
 		return 0, pathError("read", h.name, syscall.EINVAL)
 	}
-	if offset >= int64(len(h.node.data)) {
-		if len(p) == 0 {
-			return 0, nil
-		}
-		return 0, io.EOF
-	}
-	n := copy(p, h.node.data[offset:])
+	n := h.node.data.read(p, offset)
 	if n < len(p) {
 		return n, io.EOF
 	}
@@ -201,7 +171,7 @@ func (h *file) WriteAt(p []byte, offset int64) (int, error) {
 		return 0, pathError("write", h.name, syscall.EBADF)
 	}
 	end := offset + int64(len(p))
-	if room := h.fs.room(h.node); end > room && end > int64(len(h.node.data)) {
+	if room := h.fs.room(h.node); end > room && end > h.node.data.sizeBytes {
 		p = p[:max(0, min(int64(len(p)), room-offset))]
 		end = offset + int64(len(p))
 		failed = pathError("write", h.name, syscall.ENOSPC)
@@ -209,11 +179,11 @@ func (h *file) WriteAt(p []byte, offset int64) (int, error) {
 	if len(p) == 0 {
 		return 0, failed
 	}
-	if end > int64(len(h.node.data)) {
+	if end > h.node.data.sizeBytes {
 		h.fs.truncate(h.node, end)
 	}
 	h.node.touch(offset, end)
-	return copy(h.node.data[offset:], p), failed
+	return h.node.data.write(p, offset), failed
 }
 
 // room returns how long the file can get.
@@ -221,13 +191,13 @@ func (f *FS) room(n *inode) int64 {
 	if f.capacity == 0 {
 		return 1 << 62
 	}
-	own := blocks(int64(len(n.data)))
+	own := blocks(n.data.sizeBytes)
 	return own + max(0, f.capacity-f.usedBytes)/blockBytes*blockBytes
 }
 
 // truncate sets a file's length and counts its space.
 func (f *FS) truncate(n *inode, size int64) {
-	f.usedBytes += blocks(size) - blocks(int64(len(n.data)))
+	f.usedBytes += blocks(size) - blocks(n.data.sizeBytes)
 	n.resize(size)
 }
 
@@ -289,7 +259,7 @@ func (h *file) Truncate(sizeBytes int64) error {
 	switch {
 	case !h.writable || sizeBytes < 0:
 		return pathError("truncate", h.name, syscall.EINVAL)
-	case sizeBytes > int64(len(h.node.data)) && sizeBytes > h.fs.room(h.node):
+	case sizeBytes > h.node.data.sizeBytes && sizeBytes > h.fs.room(h.node):
 		return pathError("truncate", h.name, syscall.ENOSPC)
 	}
 	h.fs.truncate(h.node, sizeBytes)
@@ -301,7 +271,7 @@ func (h *file) Size() (int64, error) {
 		return 0, err
 	}
 	defer h.fs.mu.Unlock()
-	return int64(len(h.node.data)), nil
+	return h.node.data.sizeBytes, nil
 }
 
 // Evict shows what the disk holds of the sectors whose sync has failed.
@@ -313,8 +283,8 @@ func (h *file) Evict() error {
 	n := h.node
 	for _, s := range sortedKeys(n.lost) {
 		found := n.survivor(h.fs.rng, s, n.lost[s], 0.5)
-		put(n.data, s, found)
-		put(n.disk, s, found)
+		n.data.write(found, s*SectorBytes)
+		n.disk.write(found, s*SectorBytes)
 	}
 	clear(n.lost)
 	return nil
