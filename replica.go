@@ -148,6 +148,7 @@ func (r *replica) open(ctx context.Context, n *openReplica) (err error) {
 	if _, err := n.Engine().AddTable(catalog.TableID()); err != nil {
 		return err
 	}
+	memberMethod().Handle(n.endpoint, n.handleMember)
 	n.endpoint.Listen()
 	n.rt.Go("replica", func(ctx context.Context) error {
 		err := n.Run(ctx)

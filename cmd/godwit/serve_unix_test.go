@@ -46,7 +46,7 @@ type testProcess struct {
 	input io.Closer // its end is that of the process
 }
 
-func startNodes(t *testing.T) *testNodes {
+func startNodes(t *testing.T, more ...string) *testNodes {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), nodesTimeout)
 	t.Cleanup(cancel)
@@ -57,10 +57,10 @@ func startNodes(t *testing.T) *testNodes {
 	}
 	dir, id := t.TempDir(), godwit.NewClusterID()
 	for i := range n.nodes {
-		n.args = append(n.args, []string{
+		n.args = append(n.args, append([]string{
 			"serve", "--with-parent", "--dir", filepath.Join(dir, fmt.Sprint(i+1)), "--memory", "64", "--listen", n.addrs[i], "--log-format", "json",
 			"--node", fmt.Sprint(i + 1), "--cluster", id.String(), "--cluster-secret", "s", "--peers", strings.Join(peers, ","),
-		})
+		}, more...))
 		n.nodes[i] = startProcess(t, ctx, n.args[i]...)
 	}
 	for _, p := range n.nodes {

@@ -1,0 +1,58 @@
+package godwit
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/godwitdb/godwit/internal/wal"
+	"github.com/godwitdb/godwit/quorum"
+)
+
+// A leader tells its members what there is, and others nothing. So a node that was removed while it was away would wait
+// for a leader for ever. It asks the nodes that it has addresses of.
+
+// memberReq asks a node whether who asks is a member.
+type memberReq struct{}
+
+// Fields implements quorum.Message.
+func (*memberReq) Fields(*quorum.Coder) {}
+
+// memberResp is the answer. Only a node that leads knows.
+type memberResp struct{ leads, member bool }
+
+// Fields implements quorum.Message.
+func (m *memberResp) Fields(c *quorum.Coder) {
+	c.Bool(&m.leads)
+	c.Bool(&m.member)
+}
+
+func memberMethod() quorum.Method[memberReq, memberResp] {
+	return quorum.NewMethod[memberReq, memberResp](41, "godwit member")
+}
+
+// handleMember answers memberReq.
+func (n *openReplica) handleMember(_ context.Context, from quorum.NodeID, _ *memberReq) (*memberResp, error) {
+	_, err := n.Leading()
+	members := n.Group().MembersAt(wal.RoundNumber(n.Group().Commit().Value()))
+	return &memberResp{leads: err == nil, member: slices.Contains(members.All(), from)}, nil
+}
+
+// Removed asks the other nodes whether this one was removed from the group, and returns true if one that leads says so. It is
+// for a node that has heard of no leader for a while.
+func (db *DB) Removed(ctx context.Context) (removed bool, err error) {
+	err = db.task(ctx, "removed", func(ctx context.Context, n *openReplica) error {
+		db.replica.mu.Lock()
+		others := slices.Sorted(maps.Keys(db.replica.mu.peers))
+		db.replica.mu.Unlock()
+		others = slices.DeleteFunc(others, func(id NodeID) bool { return id == n.rt.Node() })
+		ctx, cancel := quorum.WithTimeout(ctx, db.opts.Cluster.ElectionTimeout)
+		defer cancel()
+		votes := memberMethod().Broadcast(ctx, n.endpoint, others, func(quorum.NodeID) *memberReq { return &memberReq{} })
+		defer votes.Drop()
+		said := votes.Need(1, func(_ quorum.NodeID, m *memberResp) bool { return m.leads && !m.member })
+		removed = said.Wait(ctx) == nil
+		return nil
+	})
+	return removed, err
+}
