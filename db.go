@@ -21,7 +21,7 @@ const (
 	// maintainBusy and maintainIdle are how often garbage is looked after while
 	// there is some and while there is none.
 	maintainBusy = 2 * time.Millisecond
-	maintainIdle = 50 * time.Millisecond
+	maintainIdle = 100 * time.Millisecond
 	// scavengeEvery is how often free memory is given back to the system.
 	scavengeEvery = time.Second
 	// prepareEvery is how often memory is got for growth to come.
@@ -184,7 +184,7 @@ func (db *DB) maintain() {
 				db.arena.Prepare()
 				prepared = now
 			}
-			next := maintainIdle
+			next := maintainIdle - time.Duration(now.UnixNano())%maintainIdle // when the server's own looks are, too
 			if db.engine.Maintain() {
 				next = maintainBusy
 			}
