@@ -27,7 +27,7 @@ func wrong() []mutant.Mutant {
 			"over := req.epoch <= g.epoch\n", "over := req.epoch < g.epoch || req.epoch == g.epoch && g.role == Leader\n",
 		}},
 		{Name: "small-quorum", File: membersGo, Seed: 2, Edits: []string{"return len(m.Voters)/2 + 1", "return len(m.Voters) / 2"}},
-		{Name: "longest-tail", File: messagesGo, Seed: 18, Edits: []string{
+		{Name: "longest-tail", File: messagesGo, Seed: 34, Edits: []string{
 			"return p.epoch < q.epoch || p.epoch == q.epoch && p.number < q.number", "return p.number < q.number",
 		}},
 		{Name: "own-tail", File: adoptGo, Seed: 8, Edits: []string{"if best.less(&reports[i].last) {", "if best.less(&reports[i].last) && reports[i].from == g.id {"}},
@@ -56,10 +56,10 @@ func wrong() []mutant.Mutant {
 		}},
 		// In the model this does no harm: there nothing rests on what is durable before
 		// the barriers are. Here followers carry out what is.
-		{Name: "count-old-epoch", File: leadGo, Seed: 231, Edits: []string{
+		{Name: "count-old-epoch", File: leadGo, Seed: 15, Edits: []string{
 			"	if number >= g.reign.Barrier {\n		g.advance(number)\n", "	g.advance(number)\n	if number >= g.reign.Barrier {\n",
 		}},
-		{Name: "an answer before the disk has it", File: followGo, Seed: 27, Edits: []string{
+		{Name: "an answer before the disk has it", File: followGo, Seed: 8, Edits: []string{
 			"g.settled(ctx, rounds > g.disk.written)", "g.settled(ctx, g.lazyMax() > 0)",
 		}},
 		{Name: "the leader's own disk counts before it has the round", File: replGo, Seed: 9, Edits: []string{
@@ -98,11 +98,11 @@ func forgotten() []mutant.Mutant {
 // damaged are mistakes with what a disk has lost.
 func damaged() []mutant.Mutant {
 	return []mutant.Mutant{
-		{Name: "a member does without what is damaged, and all behind it", File: "internal/stream/group.go", Seed: 19, Edits: []string{
+		{Name: "a member does without what is damaged, and all behind it", File: "internal/stream/group.go", Seed: 13, Edits: []string{
 			"	if err != nil || g.found.Lost != nil || g.nextHole(g.found.Base.Number+1) != nil {\n",
 			"	if h := g.nextHole(g.found.Base.Number + 1); h != nil {\n		g.found.Rounds = g.found.Rounds[:h.from-g.found.Base.Number-1]\n	}\n	if err != nil || g.found.Lost != nil {\n",
 		}},
-		{Name: "a member that has begun anew votes before it has caught up", File: "internal/stream/repair.go", Seed: 10, Edits: []string{
+		{Name: "a member that has begun anew votes before it has caught up", File: "internal/stream/repair.go", Seed: 50, Edits: []string{
 			"g.lostRounds, g.recovering = true, true", "g.lostRounds, g.recovering = true, false",
 		}},
 	}
@@ -146,7 +146,7 @@ func elected() []mutant.Mutant {
 		}},
 		// Either alone does no harm here: an epoch that is granted once is not won again by who
 		// forgot it.
-		{Name: "a candidate's own disk lacks the epoch, and it is granted again", File: electionGo, Seed: 509, Edits: []string{
+		{Name: "a candidate's own disk lacks the epoch, and it is granted again", File: electionGo, Seed: 642, Edits: []string{
 			"		err = g.disk.kept.Wait(ctx, g.promised)\n", "		err = ctx.Err()\n",
 			"over := req.epoch <= g.epoch\n", "over := req.epoch < g.epoch || req.epoch == g.epoch && g.vote != from\n",
 		}},
