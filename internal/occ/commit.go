@@ -351,6 +351,7 @@ func (w *Worker) place(tx *Tx, x *write) (bool, error) {
 
 // undo takes back what lockAll and prepareAll have done.
 func (w *Worker) undo(tx *Tx) {
+	rewind := false
 	for i := range tx.writes.entries {
 		x := &tx.writes.entries[i]
 		if x.blob != 0 {
@@ -358,7 +359,10 @@ func (w *Worker) undo(tx *Tx) {
 			x.blob = 0
 		}
 		if x.version != 0 {
-			w.mem.Cache.Free(x.version, versionBytes(tx, x))
+			if x.linked {
+				w.mem.Cache.Free(x.version, versionBytes(tx, x))
+			}
+			rewind = rewind || !x.linked
 			x.version = 0
 		}
 		if !x.locked {
@@ -374,6 +378,9 @@ func (w *Worker) undo(tx *Tx) {
 		atomic.StoreUint64((*uint64)(p), uint64(x.word|record.Dead))
 		w.mem.Limbo.Retire(x.rec, record.Meta(arena.Load64(unsafe.Add(p, record.MetaOffset))).Bytes())
 		x.locked, x.created, x.rec = false, false, 0
+	}
+	if rewind {
+		w.versions.rewind(w.mem.Cache)
 	}
 }
 

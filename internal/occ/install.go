@@ -22,6 +22,7 @@ func (w *Worker) prepareAll(tx *Tx) (int, error) {
 	// Inside the commit phase: a snapshot that opens now either is seen here or
 	// waits for this phase to end before it takes its timestamp.
 	snapMax := hlc.Timestamp(w.engine.snapMax.Load())
+	w.versions.mark()
 	bytes, writes := wal.TxHeaderBytes, 0
 	for i := range tx.writes.entries {
 		x := &tx.writes.entries[i]
@@ -52,15 +53,18 @@ func (w *Worker) prepare(tx *Tx, x *write, snapMax hlc.Timestamp) error {
 	// A key that has never been there is known to have been absent.
 	from := x.word.Timestamp()
 	x.linked = from <= snapMax && !x.created
-	if x.linked || tx.undo && from != 0 {
+	switch {
+	case x.linked:
 		if x.version, err = w.mem.Cache.Alloc(versionBytes(tx, x)); err != nil {
 			x.version = 0
 			return err
 		}
 		// It was freed long ago, and is written to when all others are prepared.
 		cpu.Prefetch192(tx.ptr(x.version))
+	case tx.undo && from != 0:
+		x.version, err = w.versions.alloc(w.mem.Cache, versionBytes(tx, x))
 	}
-	return nil
+	return err
 }
 
 func (tx *Tx) meta(rec arena.Ref) record.Meta {
@@ -145,7 +149,7 @@ func (w *Worker) keepVersion(tx *Tx, x *write, p unsafe.Pointer, meta record.Met
 		w.link(x.version, p)
 	}
 	if tx.undo {
-		w.undoable.Push(change{version: x.version, rec: x.rec, at: ts, table: x.table.id, linked: x.linked})
+		w.undoable.Push(change{version: x.version, rec: x.rec, at: ts, table: x.table.id, linked: x.linked, external: vm.External()})
 	} else {
 		w.kept.push(x.version, x.rec, ts)
 	}

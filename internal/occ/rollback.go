@@ -159,7 +159,9 @@ func (r *rollback) restore(w *Worker, c *change) {
 				arena.Store64(unsafe.Add(base, older+keptNewerOffset), 0)
 			}
 		}
-		w.mem.Limbo.Retire(c.version, vm.Bytes())
+		if c.linked {
+			w.mem.Limbo.Retire(c.version, vm.Bytes())
+		}
 	}
 	absent := then&record.Absent != 0
 	if absent {

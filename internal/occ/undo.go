@@ -17,12 +17,13 @@ import (
 // change is one write that may be taken back: at a timestamp, a version of a record was
 // replaced, or, if version is 0, a key came that had never been there. A version that no
 // snapshot can need, now or later, is not linked behind its record: only the change knows
-// it, and whoever frees it leaves the record alone.
+// it, whoever frees it leaves the record alone, and it is in the worker's undoSpace.
 type change struct {
 	version, rec arena.Ref
 	at           hlc.Timestamp
 	table        TableID
 	linked       bool
+	external     bool // the version has a block for its value
 }
 
 // undoAhead is how many changes collectUndoable prefetches.
@@ -53,11 +54,12 @@ func (w *Worker) collectUndoable(released hlc.Timestamp, most int) bool {
 		}
 		w.undoable.Pop()
 	}
+	w.versions.reuse(w.mem.Cache)
 	return false
 }
 
 func (e *Engine) prefetchChange(c *change) {
-	if c.version != 0 {
+	if c.linked || c.external {
 		cpu.Prefetch64(unsafe.Add(e.arena.Base(), c.version))
 	}
 	if c.linked {
@@ -69,7 +71,11 @@ func (e *Engine) prefetchChange(c *change) {
 // kept for snapshots. It returns false if the record is locked just now.
 func (w *Worker) dropVersion(c *change, snapMax, snapMin hlc.Timestamp) bool {
 	if !c.linked {
-		w.freeVersion(c.version)
+		if c.external {
+			p := unsafe.Add(w.engine.arena.Base(), c.version)
+			retireBlob(w, p, record.Meta(arena.Load64(unsafe.Add(p, record.MetaOffset))))
+		}
+		w.versions.freeBefore(w.mem.Cache, c.version)
 		return true
 	}
 	from := record.Word(arena.Load64(unsafe.Add(w.engine.arena.Base(), c.version))).Timestamp()
@@ -88,7 +94,7 @@ func (w *Worker) dropVersion(c *change, snapMax, snapMin hlc.Timestamp) bool {
 	return true
 }
 
-// freeVersion frees a version that nobody can be looking at. But the block of its value
+// freeVersion frees a version that was linked, and that nobody can be looking at. But the block of its value
 // has been in the record.
 func (w *Worker) freeVersion(version arena.Ref) {
 	p := unsafe.Add(w.engine.arena.Base(), version)
@@ -135,6 +141,9 @@ func (w *Worker) maintainUndoable() bool {
 		before := w.undoable.Len()
 		more := w.collectUndoable(released, maintainBatch)
 		progress := w.undoable.Len() < before
+		if w.undoable.Len() == 0 {
+			w.versions.free(w.mem.Cache)
+		}
 		w.mem.Limbo.Collect(w.mem.Cache, 2*maintainBatch)
 		w.stream.Unlock()
 		if !more || !progress {

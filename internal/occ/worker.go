@@ -24,6 +24,7 @@ type Worker struct {
 	// undoable are the changes that RollBack can take back, in the order in which they
 	// were made.
 	undoable fifo.Queue[change]
+	versions undoSpace             // of those that are not linked
 	tombs    fifo.Queue[tombstone] // deleted records still in an index
 	blocked  fifo.Queue[tombstone] // those of which a snapshot may need what they were
 	looked   uint64                // engine.closedSnaps when these were last gone through

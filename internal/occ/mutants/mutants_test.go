@@ -27,7 +27,7 @@ func undo() []mutant.Mutant {
 			"	if invariant.Enabled {\n		first :=", "	if false {\n		first :=",
 		}},
 		{Name: "a version that a snapshot needs is not linked", File: installGo, Tests: "^TestUndoOracle$", Edits: []string{
-			"	if x.linked || tx.undo && from != 0 {\n", "	x.linked = x.linked && !tx.undo\n	if x.linked || tx.undo && from != 0 {\n",
+			"	switch {\n	case x.linked:\n", "	x.linked = x.linked && !tx.undo\n	switch {\n	case x.linked:\n",
 		}},
 		{Name: "a snapshot that was rolled back can be read", File: snapshotGo, Tests: "^TestUndoOracle$", Edits: []string{
 			"		e.snaps.open[n-1].void.Store(true)\n", "",
