@@ -179,19 +179,25 @@ func (c *conn) endWait(w *waiter, why ending) {
 	case endsTimeout:
 		w.call.Wait.Nothing(&c.out)
 	case endsError:
-		c.out.Error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
+		c.out.Error(unblocked)
 	case endsGone:
 		c.close()
 	}
 }
 
+// unblocked is what CLIENT UNBLOCK ... ERROR has a client told.
+const unblocked = "UNBLOCKED client unblocked via CLIENT UNBLOCK"
+
 // unblock ends the wait of a connection as if its time were over, or with an error, and tells whether it waits. Any
 // goroutine may call it.
 func (c *conn) unblock(withError bool) bool {
 	w := c.waiting.Load()
+	if w == nil {
+		return c.acks.Load().end(withError)
+	}
 	why := endsTimeout
 	if withError {
 		why = endsError
 	}
-	return w != nil && c.server.waiters.end(w, why)
+	return c.server.waiters.end(w, why)
 }

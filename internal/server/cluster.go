@@ -49,6 +49,8 @@ func (c *conn) cluster(_ *command.Command, args [][]byte) error {
 	switch sub {
 	case "SLOTS":
 		c.clusterSlots(members)
+	case "SHARDS":
+		c.clusterShards(members)
 	case "NODES":
 		c.out.Verbatim("txt", clusterNodes(members))
 	case "INFO":
@@ -123,6 +125,48 @@ func (c *conn) clusterSlots(members []member) {
 		c.out.Int(int64(m.port))
 		c.out.BulkString(m.name())
 		c.out.Array(0)
+	}
+}
+
+// clusterShards says the same as clusterSlots, and more of the nodes: there is one shard.
+func (c *conn) clusterShards(members []member) {
+	c.out.Array(1)
+	c.out.Map(2)
+	c.out.BulkString("slots")
+	if len(members) == 0 || !members[0].leads {
+		c.out.Array(0)
+	} else {
+		c.out.Array(2)
+		c.out.Int(0)
+		c.out.Int(slots - 1)
+	}
+	c.out.BulkString("nodes")
+	c.out.Array(len(members))
+	port := "port"
+	if c.server.opts.TLS != nil {
+		port = "tls-port"
+	}
+	for i := range members {
+		m := &members[i]
+		role := "replica"
+		if m.leads {
+			role = "master"
+		}
+		c.out.Map(7)
+		c.out.BulkString("id")
+		c.out.BulkString(m.name())
+		c.out.BulkString(port)
+		c.out.Int(int64(m.port))
+		c.out.BulkString("ip")
+		c.out.BulkString(m.host)
+		c.out.BulkString("endpoint")
+		c.out.BulkString(m.host)
+		c.out.BulkString("role")
+		c.out.BulkString(role)
+		c.out.BulkString("replication-offset")
+		c.out.Int(0)
+		c.out.BulkString("health")
+		c.out.BulkString("online")
 	}
 }
 

@@ -25,6 +25,10 @@ func TestCluster(t *testing.T) {
 			if !strings.Contains(got, name) {
 				t.Errorf("CLUSTER SLOTS: %s, without %s", got, name)
 			}
+			shards := c.call("CLUSTER SHARDS")
+			if !strings.HasPrefix(shards, `[["slots" [0 16383] "nodes" [["id" "`) || strings.Count(shards, `"role" "master"`) != 1 || strings.Count(shards, `"role" "replica"`) != 2 || !strings.Contains(shards, name) {
+				t.Errorf("CLUSTER SHARDS: %s", shards)
+			}
 			if got := c.call("CLUSTER NODES"); strings.Count(got, "@0") != 3 || strings.Count(got, "myself,") != 1 || strings.Count(got, " connected 0-16383") != 1 {
 				t.Errorf("CLUSTER NODES: %s", got)
 			}

@@ -46,6 +46,7 @@ type conn struct {
 	handed     handOff
 	waiting    atomic.Pointer[waiter]   // nil if it does not; others read it
 	held       atomic.Bool              // it waits for the end of a pause, or for replicas; others read it
+	acks       atomic.Pointer[acksWait] // of a WAIT that is under way, nil if none is; others read it
 	away       atomic.Pointer[upstream] // where it may wait, on another node; nil if it does not. Others read it
 	last       godwit.Timestamp         // of the last transaction
 	multi      multi

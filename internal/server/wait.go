@@ -94,6 +94,21 @@ func (c *conn) wait(_ *command.Command, args [][]byte) error {
 	return nil
 }
 
+// acksWait ends a WAIT as if its time were over; true: with an error. It has room for one.
+type acksWait chan bool
+
+func (w *acksWait) end(withError bool) bool {
+	if w == nil {
+		return false
+	}
+	select {
+	case *w <- withError:
+		return true
+	default:
+		return false
+	}
+}
+
 // await replies with how many other nodes have everything up to a timestamp, when they are as many as wanted or the time is
 // over, 0 for never. Between MULTI and EXEC nobody waits.
 func (c *conn) await(at godwit.Timestamp, want int64, timeout time.Duration) {
@@ -108,6 +123,9 @@ func (c *conn) await(at godwit.Timestamp, want int64, timeout time.Duration) {
 	c.held.Store(true)
 	defer c.held.Store(false)
 	defer c.net.watch(c.close)()
+	ends := make(acksWait, 1)
+	c.acks.Store(&ends)
+	defer c.acks.Store(nil)
 	var over <-chan time.Time
 	if timeout > 0 {
 		timer := time.NewTimer(timeout)
@@ -123,6 +141,11 @@ func (c *conn) await(at godwit.Timestamp, want int64, timeout time.Duration) {
 		select {
 		case <-changed:
 			continue
+		case withError := <-ends:
+			if withError {
+				c.out.Error(unblocked)
+				return
+			}
 		case <-over:
 		case <-c.ctx.Done():
 		}
@@ -140,6 +163,8 @@ func (c *conn) waitElsewhere(args [][]byte) error {
 	}
 	c.held.Store(true)
 	defer c.held.Store(false)
+	c.away.Store(up)
+	defer c.away.Store(nil)
 	defer c.net.watch(c.close)()
 	request := resp.AppendCommand(nil, []byte("GODWIT"), []byte("WAIT"), strconv.AppendUint(nil, uint64(c.last), 10), args[1], args[2])
 	if _, err := up.Write(request); err == nil {

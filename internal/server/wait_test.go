@@ -76,3 +76,24 @@ func TestUnblockElsewhere(t *testing.T) {
 		b.until(0)
 	}
 }
+
+// CLIENT UNBLOCK ends a WAIT, also that of a client of another node.
+func TestUnblockWait(t *testing.T) {
+	s := newCalmShard(t)
+	lead := s.leader()
+	fed(lead, 2)
+	for _, addr := range []string{lead.addr, s.other(lead).addr} {
+		c, w := dial(t, addr), dial(t, addr)
+		for kind, want := range map[string]string{" TIMEOUT": "2", " ERROR": "!UNBLOCKED client unblocked via CLIENT UNBLOCK"} {
+			w.expect("SET k v", "OK")
+			id := w.call("CLIENT ID")
+			w.expect("WAIT 2 0", "2")
+			w.send("WAIT", "3", "0")
+			for c.call("CLIENT UNBLOCK "+id+kind) == "0" { // it does not wait yet
+				continue
+			}
+			w.gets(want)
+			w.expect("PING", "PONG")
+		}
+	}
+}
