@@ -1,6 +1,10 @@
 package godwit
 
-import "github.com/godwitdb/godwit/internal/wal"
+import (
+	"time"
+
+	"github.com/godwitdb/godwit/internal/wal"
+)
 
 // Burst are transactions that are executed together.
 type Burst struct{ log *wal.Log }
@@ -22,4 +26,12 @@ func (b Burst) End(here bool) {
 	if b.log != nil {
 		b.log.Release(here)
 	}
+}
+
+// SyncTook returns how long the last sync took, 0 if none is held back.
+func (b Burst) SyncTook() time.Duration {
+	if b.log == nil {
+		return 0
+	}
+	return b.log.SyncTook()
 }

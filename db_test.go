@@ -469,6 +469,9 @@ func TestBurst(t *testing.T) {
 				}
 				executed = append(executed, p)
 			}
+			if synced := b.SyncTook() > 0; i > 1 && synced != (d == DurabilityDisk) {
+				t.Errorf("%s: a sync took %s", d, b.SyncTook())
+			}
 			b.End(i%2 == 0)
 			for _, p := range executed {
 				if err := p.Wait(t.Context()); err != nil {

@@ -19,6 +19,9 @@ const (
 	pollEvents = 128
 	// pollShare is how many connections may be ready for each goroutine that serves them before one more helps.
 	pollShare = 16
+	// syncQuick is how long a sync may take for all connections to wait for it in the turn that has begun it. syncShare is how
+	// long it may then take to serve those that are ready, for each goroutine that does: their syncs are one.
+	syncQuick, syncShare = 500 * time.Microsecond, time.Millisecond
 	// gatherMax is how many connections are served before the replies of all are written.
 	gatherMax = 64
 	// pollStuck is how often somebody looks, while anybody is served, whether a connection holds up the others.
@@ -44,6 +47,8 @@ type poller struct {
 		sync.Mutex
 		conns   map[int64]*conn
 		ready   fifo.Queue[*conn]
+		each    time.Duration // how long it takes to serve one of them, about
+		quick   bool          // the last sync was
 		turns   map[*turn]struct{}
 		waiting bool // somebody who has a turn waits until connections are ready
 		closed  bool
@@ -68,6 +73,8 @@ type turn struct {
 
 	burst    godwit.Burst // of what it executes
 	bursting bool         // it has begun
+	began    time.Time    // when it has
+	before   int          // what served was then
 	single   bool         // only one connection was served before its end; it belongs to who has the turn
 	buf      []byte       // of letOut; it belongs to who has the turn
 	gathered []*conn      // whose replies are written when nobody is ready any more, or after gatherMax
@@ -206,11 +213,11 @@ func (t *turn) next(before *conn, more bool) *conn {
 	}
 	for !t.passed {
 		if p.mu.ready.Len() > 0 {
-			if t.served++; t.served%gatherMax == 0 && t.letOut(true) {
+			if t.served-t.before >= gatherMax && t.letOut(false) {
 				continue
 			}
-			if !t.bursting {
-				t.burst, t.bursting = p.server.db.Burst(), true
+			if t.served++; !t.bursting {
+				t.burst, t.bursting, t.began, t.before = p.server.db.Burst(), true, time.Now(), t.served-1
 			}
 			if !p.mu.watched {
 				p.mu.watched = true
@@ -248,18 +255,25 @@ func (t *turn) gather(c *conn) bool {
 	return true
 }
 
-// letOut sends what was gathered, and tells whether anything was executed. With wait, what a client has
-// asked for that is served alone, and was before, is made durable meanwhile: who hears of the disk from others hears later. The
-// lock is held, but not meanwhile.
+// letOut sends what was gathered, and tells whether anything was executed. With wait, it is made durable here, before the replies
+// are written, if that is for a client that is served alone, and was before, or the disk is quick: who hears of the disk from
+// others hears later. If more connections are ready, they are better served meanwhile. The lock is held, but not meanwhile.
 func (t *turn) letOut(wait bool) bool {
 	if len(t.gathered) == 0 && !t.bursting {
 		return false
 	}
 	conns, bursting := t.gathered, t.bursting
+	here := len(conns) == 1 && t.single
+	if p := t.poller; bursting {
+		took := t.burst.SyncTook()
+		p.mu.quick = took > 0 && took <= syncQuick
+		p.mu.each += (time.Since(t.began)/time.Duration(t.served-t.before) - p.mu.each) / 8
+		here = here || p.mu.quick
+	}
 	t.gathered, t.bursting = nil, false
 	t.poller.mu.Unlock()
 	if bursting {
-		t.burst.End(wait && len(conns) == 1 && t.single)
+		t.burst.End(wait && here)
 	}
 	t.single = len(conns) == 1
 	for _, c := range conns {
@@ -321,9 +335,17 @@ func (p *poller) found(n int) {
 			p.come(c)
 		}
 	}
-	for len(p.mu.turns) < min(p.turnsMax, 1+p.mu.ready.Len()/pollShare) {
+	for len(p.mu.turns) < min(p.turnsMax, p.turnsFor(p.mu.ready.Len())) {
 		p.start()
 	}
+}
+
+// turnsFor returns how many turns it takes to serve so many connections. The lock is held.
+func (p *poller) turnsFor(ready int) int {
+	if p.mu.quick {
+		return 1 + int(time.Duration(ready)*p.mu.each/syncShare)
+	}
+	return 1 + ready/pollShare
 }
 
 // remove forgets a connection, which nobody else serves.

@@ -4,6 +4,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSubscriptionsChangeBeforeOthersAreServed has a message that was published right after UNSUBSCRIBE find nobody.
@@ -21,6 +22,26 @@ func TestSubscriptionsChangeBeforeOthersAreServed(t *testing.T) {
 		}
 		if c.request(args); c.turn.passed {
 			t.Errorf("%s lets others be served first", text)
+		}
+	}
+}
+
+// TestTurnsFor: connections whose syncs can be one have one turn as long as it does not take long to serve them.
+func TestTurnsFor(t *testing.T) {
+	for _, c := range []struct {
+		quick       bool
+		each        time.Duration
+		ready, want int
+	}{
+		{false, 0, 15, 1},
+		{false, 0, 50, 4},
+		{true, 5 * time.Microsecond, 50, 1},
+		{true, 20 * time.Microsecond, 120, 3},
+	} {
+		var p poller
+		p.mu.quick, p.mu.each = c.quick, c.each
+		if got := p.turnsFor(c.ready); got != c.want {
+			t.Errorf("%+v: %d turns", c, got)
 		}
 	}
 }

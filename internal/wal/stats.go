@@ -26,6 +26,9 @@ func (l *Log) Stats() Stats {
 	return s
 }
 
+// SyncTook returns how long the last sync took.
+func (l *Log) SyncTook() time.Duration { return time.Duration(l.stats.syncLast.Load()) }
+
 // counters are written by who writes the log and read by Stats.
 type counters struct {
 	rounds, bytes atomic.Uint64
