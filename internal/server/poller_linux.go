@@ -207,7 +207,7 @@ func (t *turn) next(before *conn, more bool) *conn {
 			p.come(before)
 		}
 	}
-	if t.passed && p.mu.ready.Len() > 0 && p.mu.waiting { // nobody else sees to them
+	if t.passed && p.mu.ready.Len() > 0 && (p.mu.waiting || len(p.mu.turns) == 0) { // nobody else sees to them
 		t.passed = false
 		p.mu.turns[t] = struct{}{}
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -44,4 +45,34 @@ func TestTurnsFor(t *testing.T) {
 			t.Errorf("%+v: %d turns", c, got)
 		}
 	}
+}
+
+// TestCloseBehindTheLastTurn: a connection that is closed as somebody has just served it, after all others have stopped serving,
+// is seen to its end. Its turn has passed because it took long.
+func TestCloseBehindTheLastTurn(t *testing.T) {
+	s, addr := startServer(t, nil)
+	dial(t, addr).expect("PING", "PONG")
+	c, p := s.connections()[0], s.poller
+	over := func() {
+		for turns := 1; turns > 0; runtime.Gosched() {
+			p.mu.Lock()
+			turns = len(p.mu.turns)
+			p.mu.Unlock()
+		}
+	}
+	if err := p.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	over()
+	p.mu.Lock()
+	c.polled.taken = true
+	p.mu.Unlock()
+	c.close()
+	over()
+	last := &turn{poller: p, passed: true}
+	if last.next(c, false) != c {
+		t.Error("nobody ends the connection")
+	}
+	p.remove(c)
+	s.wg.Go(c.end)
 }
