@@ -231,7 +231,16 @@ func TestClusterMembers(t *testing.T) {
 			must(t, db.SetPeer(c.ctx, 4, c.peers[4]))
 		}
 	}
+	wantRemoved := func(want bool) {
+		t.Helper()
+		c.leader()
+		if removed, err := joined.Removed(c.ctx); err != nil || removed != want {
+			t.Errorf("node 4 was removed: %v, %v, want %v", removed, err, want)
+		}
+	}
+	wantRemoved(false) // it waits to become a member
 	c.onLeader(func(db *DB) error { return db.AddMember(c.ctx, 4) })
+	wantRemoved(false)
 	c.wantAt(joined, at, "t", "key", "one")
 	c.onLeader(func(db *DB) error { return db.Transfer(c.ctx, 4) })
 	must(t, joined.AwaitLeading(c.ctx))

@@ -39,9 +39,12 @@ func (n *openReplica) handleMember(_ context.Context, from quorum.NodeID, _ *mem
 }
 
 // Removed asks the other nodes whether this one was removed from the group, and returns true if one that leads says so. It is
-// for a node that has heard of no leader for a while.
+// for a node that has heard of no leader for a while. One that waits to become a member was not removed.
 func (db *DB) Removed(ctx context.Context) (removed bool, err error) {
 	err = db.task(ctx, "removed", func(ctx context.Context, n *openReplica) error {
+		if len(n.Group().Status().Members.All()) == 0 {
+			return nil
+		}
 		db.replica.mu.Lock()
 		others := slices.Sorted(maps.Keys(db.replica.mu.peers))
 		db.replica.mu.Unlock()
