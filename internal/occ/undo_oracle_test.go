@@ -18,7 +18,7 @@ import (
 func TestUndoOracle(t *testing.T) {
 	seeds := uint64(8)
 	if testing.Short() {
-		seeds = 3
+		seeds = 1
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) { runUndoOracle(t, seed) })

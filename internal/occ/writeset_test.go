@@ -22,7 +22,11 @@ func TestOwnWritesAgainstAnOracle(t *testing.T) {
 		s.add(w.table, w.key, w.hash)
 	}
 	shorts := 0 // scans that had a short run
-	for round := range 1000 {
+	rounds := 1000
+	if testing.Short() {
+		rounds = 40
+	}
+	for round := range rounds {
 		for range rng.IntN(1 << rng.IntN(8)) {
 			table, key := tables[rng.IntN(3)], fmt.Append(nil, rng.IntN(1e6))
 			if id := fmt.Sprint(table.id, string(key)); !has[id] {
@@ -59,7 +63,7 @@ func TestOwnWritesAgainstAnOracle(t *testing.T) {
 		if len(s.order.short) > 0 {
 			shorts++
 		}
-		if round == 500 || round > 500 && rng.IntN(500) == 0 {
+		if round == rounds/2 || round > rounds/2 && rng.IntN(rounds/2) == 0 {
 			s.reset()
 			clear(has)
 		}
