@@ -224,10 +224,10 @@ func (c *conn) exec(*command.Command, [][]byte) error {
 	}
 	c.flush()
 	err := c.execMulti(m.watches, m.calls)
-	if c.elsewhere(err) && slices.ContainsFunc(m.calls, func(call command.Call) bool { return call.Run == nil }) {
-		return command.Error("ERR the transaction has a command of the connection, and another node leads")
-	}
 	if c.elsewhere(err) {
+		if i := slices.IndexFunc(m.calls, func(call command.Call) bool { return call.Run == nil }); i >= 0 {
+			return command.Errorf("ERR '%s' is about this connection, and another node executes the transaction: send it outside of MULTI, or to the node that leads", m.calls[i].Name)
+		}
 		c.server.counters.forwarded.Add(uint64(len(m.calls)))
 		u := &unit{session: c.session, kind: unitMulti, watches: m.watches, calls: m.calls}
 		err = c.somewhere(u, func() error { return c.execMulti(m.watches, m.calls) })

@@ -30,7 +30,7 @@ func (c *conn) godwitCommand(_ *command.Command, args [][]byte) error {
 			return command.Error("WRONGPASS the nodes of a cluster have the same secret; this one is another")
 		}
 		c.peer.Store(true)
-		c.in.SetLimits(resp.Limits{})
+		c.in.SetLimits(unitLimits)
 		c.out.Int(c.id)
 		return nil
 	case "NODE", "RUN", "TRACK", "FEED", "HAVE", "WAIT", "UNBLOCK":

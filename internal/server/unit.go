@@ -39,6 +39,13 @@ const (
 	unitWatch unitKind = 'w' // versions of keys: the watches have none yet; the reply is an array of them
 )
 
+// unitLimits are those of what another node sends. A unit may have all that a client may queue and watch, with numbers
+// around it.
+var unitLimits = resp.Limits{
+	ArgsMax:         multiBytesMax/argBytes + 3*watchesMax,
+	RequestBytesMax: multiBytesMax + watchBytesMax + 64*watchesMax,
+}
+
 // Codes of replies to another node.
 const (
 	notLeader     = "NOTLEADER"   // this one does not lead, and nothing has happened
