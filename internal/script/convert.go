@@ -88,7 +88,7 @@ func (s *state) errorTable(text string) *lua.LTable {
 
 // toReply is what a client sees of a value that a script returns.
 func (s *state) toReply(v lua.LValue, depth int) Value {
-	if depth > replyDepthMax {
+	if depth > ReplyDepthMax {
 		return errorValue("ERR reached lua stack limit")
 	}
 	switch v := v.(type) {

@@ -33,8 +33,8 @@ const (
 	syntaxDepthMax = 4000
 	// sourceBytesMax bounds a program.
 	sourceBytesMax = 64 << 20
-	// replyDepthMax bounds nested tables in what a script returns.
-	replyDepthMax = 1000
+	// ReplyDepthMax bounds nested tables in what a script returns.
+	ReplyDepthMax = 1000
 	// dataDepthMax bounds what cjson and cmsgpack nest whatever is configured.
 	dataDepthMax = 4000
 	// patternDepthMax bounds the recursion of a pattern match.

@@ -39,13 +39,15 @@ type upstream struct {
 	replies chan resp.Value
 	tracks  *conn         // for which it tracks, nil if it does not
 	done    chan struct{} // closed when no more replies come
+	large   bool          // because one is beyond unitReplyLimits; good when done is closed
 }
 
 func (u *upstream) read() {
 	defer close(u.done)
 	for {
-		v, err := resp.ReadReply(u.in, resp.ReplyLimits{})
+		v, err := resp.ReadReply(u.in, unitReplyLimits)
 		if err != nil {
+			_, u.large = errors.AsType[resp.ProtocolError](err)
 			_ = u.Close()
 			if u.tracks != nil {
 				u.tracks.lostSight()
@@ -164,6 +166,9 @@ func (c *conn) send(u *unit) (again bool, err error) {
 		if !ok {
 			c.hangUp()
 			c.out.Truncate(mark)
+			if up.large {
+				return false, errRepliesTooLarge
+			}
 			return u.again()
 		}
 		if v.IsError() {

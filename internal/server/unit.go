@@ -9,6 +9,7 @@ import (
 	"github.com/godwitdb/godwit"
 	"github.com/godwitdb/godwit/internal/command"
 	"github.com/godwitdb/godwit/internal/resp"
+	"github.com/godwitdb/godwit/internal/script"
 )
 
 // unit is what one node asks another to carry out for a client: requests that came together, or those
@@ -45,6 +46,15 @@ var unitLimits = resp.Limits{
 	ArgsMax:         multiBytesMax/argBytes + 3*watchesMax,
 	RequestBytesMax: multiBytesMax + watchBytesMax + 64*watchesMax,
 }
+
+// unitReplyLimits are those of what another node answers: a reply is bounded there, and EXEC nests it once more.
+var unitReplyLimits = resp.ReplyLimits{
+	BulkBytesMax: command.ReplyBytesMax,
+	DepthMax:     script.ReplyDepthMax + 3, // and what is in the last table, and what ends it there
+}
+
+// errRepliesTooLarge says that a unit was carried out, and its replies are beyond unitReplyLimits.
+const errRepliesTooLarge command.Error = uncertainCode + " it was carried out, once, but a reply has more elements than can be passed on: connect to the node that leads"
 
 // Codes of replies to another node.
 const (
