@@ -42,7 +42,8 @@ func TestRollBackUnderLoad(t *testing.T) {
 		from := hlc.Timestamp(released.Load())
 		return from + hlc.Timestamp(rng.Uint64N(uint64(clock.Last()-from)+1))
 	}
-	for range rollbacks {
+	// A busy machine may leave readers no time between two rollbacks.
+	for n := 0; n < rollbacks || l.good.Load() == 0 || l.void.Load() == 0; n++ {
 		for until := l.moved.Load() + perTerm; l.moved.Load() < until && !t.Failed(); {
 			released.Store(uint64(between()))
 			must(t, l.check(e.BeginView))
@@ -72,9 +73,6 @@ func TestRollBackUnderLoad(t *testing.T) {
 	settle(e)
 	if s := e.Stats(); s.Versions != 0 || s.Undoable != 0 || s.Deleted != 0 || s.Retired != 0 {
 		t.Errorf("garbage is left: %+v", s)
-	}
-	if l.good.Load() == 0 || l.void.Load() == 0 {
-		t.Errorf("%d readings of snapshots were good, %d void", l.good.Load(), l.void.Load())
 	}
 }
 
