@@ -163,11 +163,7 @@ func (c *Cluster) compare() error {
 	}
 	want, ranks := survived.contents(), c.ranks()
 	for _, id := range ranks {
-		// A program may end late of what a disk has done, and start again.
-		if !c.world.RunUntil(10*time.Second, func() bool { return c.members[id].works() && c.members[id].replica.Released() >= released }) {
-			return fmt.Errorf("n%d is down or does not catch up%s", id, c.describe())
-		}
-		got, _, err := c.holds(c.members[id])
+		got, _, err := c.holds(id, released)
 		if err != nil {
 			return err
 		}
@@ -178,7 +174,7 @@ func (c *Cluster) compare() error {
 	for range 3 { // a copy of a request may come late, and add a record to those that were counted
 		records := map[env.NodeID]int64{}
 		for _, id := range ranks {
-			got, hidden, err := c.holds(c.members[id])
+			got, hidden, err := c.holds(id, released)
 			if err != nil {
 				return err
 			}
@@ -203,15 +199,20 @@ func (c *Cluster) compare() error {
 	return errors.Join(fmt.Errorf("replicas keep what nobody needs%s", c.describe()), c.world.Failed())
 }
 
-// holds returns what contents of the member returns.
-func (c *Cluster) holds(m *member) (got contents, hidden int, err error) {
+// holds returns what contents of a member returns, when it has what was released up to a timestamp.
+func (c *Cluster) holds(id env.NodeID, released hlc.Timestamp) (got contents, hidden int, err error) {
+	// A program may end late of what a disk has done, or a checkpoint that was fetched, and start again as another member.
+	if !c.world.RunUntil(10*time.Second, func() bool { return c.members[id].works() && c.members[id].replica.Released() >= released }) {
+		return nil, 0, fmt.Errorf("n%d is down or does not catch up%s", id, c.describe())
+	}
+	m := c.members[id]
 	task := m.node.Runtime().Go("contents", func(ctx context.Context) (err error) {
 		got, hidden, err = m.contents(ctx)
 		return err
 	})
 	m.node.Runtime().Post(func() {})
 	if !c.world.RunUntil(10*time.Second, task.Decided) || task.Err() != nil {
-		return nil, 0, fmt.Errorf("n%d: no snapshot: %w%s", m.node.ID(), errors.Join(task.Err(), c.world.Failed()), c.describe())
+		return nil, 0, fmt.Errorf("n%d: no snapshot: %w%s", id, errors.Join(task.Err(), c.world.Failed()), c.describe())
 	}
 	return got, hidden, nil
 }
