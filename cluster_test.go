@@ -264,6 +264,23 @@ func TestClusterMembers(t *testing.T) {
 	}
 }
 
+// TestClusterRemovedIsCertain: who has lost its majority tells nobody that it was removed.
+func TestClusterRemovedIsCertain(t *testing.T) {
+	c := newTestCluster(t, 3, nil)
+	lead, _ := c.leader()
+	removed, other := lead%3+1, (lead+1)%3+1
+	c.onLeader(func(db *DB) error { return db.RemoveMember(c.ctx, removed) })
+	for says := false; !says; { // a busy machine may take longer than an answer waits
+		var err error
+		says, err = c.nodes[removed].Removed(c.ctx)
+		must(t, err)
+	}
+	c.stop(other)
+	if says, err := c.nodes[removed].Removed(c.ctx); err != nil || says {
+		t.Errorf("node %d was removed, says who has no majority: %v", removed, err)
+	}
+}
+
 // TestClusterFetch: a node that was away for too long gets a checkpoint. It is opened again
 // for that, and what was opened on it before ends or goes on.
 func TestClusterFetch(t *testing.T) {

@@ -31,11 +31,15 @@ func memberMethod() quorum.Method[memberReq, memberResp] {
 	return quorum.NewMethod[memberReq, memberResp](41, "godwit member")
 }
 
-// handleMember answers memberReq.
-func (n *openReplica) handleMember(_ context.Context, from quorum.NodeID, _ *memberReq) (*memberResp, error) {
-	_, err := n.Leading()
-	members := n.Group().MembersAt(wal.RoundNumber(n.Group().Commit().Value()))
-	return &memberResp{leads: err == nil, member: slices.Contains(members.All(), from)}, nil
+// handleMember answers memberReq, when a majority has said that this node leads: one that was deposed may not know of new
+// members. Nor was one removed as long as that is not durable, nor one that is only being added.
+func (n *openReplica) handleMember(ctx context.Context, from quorum.NodeID, _ *memberReq) (*memberResp, error) {
+	g := n.Group()
+	if err := g.Confirm(ctx); err != nil {
+		return &memberResp{}, nil //nolint:nilerr // it does not lead
+	}
+	members := append(g.MembersAt(wal.RoundNumber(g.Commit().Value())).All(), g.Status().Members.All()...)
+	return &memberResp{leads: true, member: slices.Contains(members, from)}, nil
 }
 
 // Removed asks the other nodes whether this one was removed from the group, and returns true if one that leads says so. It is
