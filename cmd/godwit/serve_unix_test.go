@@ -146,7 +146,9 @@ func (n *testNodes) set(c *remote.Node, value string) {
 		if err == nil {
 			return
 		}
-		if code, _, _ := strings.Cut(err.Error(), " "); code != "UNCERTAIN" && code != "CLUSTERDOWN" && code != "NOTLEADER" {
+		switch code, _, _ := strings.Cut(err.Error(), " "); code {
+		case "UNCERTAIN", "CLUSTERDOWN", "NOTLEADER", "LOADING":
+		default:
 			n.t.Fatal(err)
 		}
 	}
