@@ -258,14 +258,18 @@ func TestThrottleHoldsWorkersUp(t *testing.T) {
 	value := make([]byte, reportBytes)
 	appendTx(l.Stream(1), o.HLC, []Write{{Kind: KindPut, Value: value}})
 	waitFor(t, "the disk to block", blocked.Load)
-	for i := range 4 {
-		must(t, l.Throttle(background()))
-		appendTx(l.Stream(i%2), o.HLC, []Write{{Kind: KindPut, Value: value}})
-	}
 	ctx, cancel := context.WithCancel(background())
 	cancel()
-	if err := l.Throttle(ctx); !errors.Is(err, context.Canceled) {
-		t.Fatalf("Throttle with %d bytes pending: %v", l.Stats().PendingBytes, err)
+	// The sync that blocks may be that of a segment in preparation; then the round that
+	// is being written still makes some of these no longer pending.
+	for i := 0; !errors.Is(l.Throttle(ctx), context.Canceled); i++ {
+		if i == 32 {
+			t.Fatalf("Throttle lets through with %d bytes pending", l.Stats().PendingBytes)
+		}
+		appendTx(l.Stream(i%2), o.HLC, []Write{{Kind: KindPut, Value: value}})
+	}
+	if pending := l.Stats().PendingBytes; pending < o.PendingBytesMax {
+		t.Errorf("Throttle holds workers up with %d bytes pending", pending)
 	}
 	if err := l.Sync(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatalf("Sync with a cancelled context: %v", err)
