@@ -52,7 +52,11 @@ func dumped(c *Call, k *keyspace.Key) (v rdb.Value, err error) {
 	switch k.Type() {
 	case keyspace.StringType:
 		v.Kind = rdb.String
-		return v, add(k.Value())
+		value, err := k.Value()
+		if err != nil {
+			return v, err
+		}
+		return v, add(value)
 	case keyspace.ListType:
 		v.Kind = rdb.List
 		l, _, err := c.Tx.List(k.Name())

@@ -9,7 +9,7 @@ import (
 const (
 	keyOverhead    = 83
 	expiryOverhead = 80
-	itemOverhead   = 76  // of a list
+	itemOverhead   = 76  // of a list, or a chunk of a long string
 	memberOverhead = 146 // of a hash, a set or a sorted set: one record finds the member, the other gives it a place
 	rankOverhead   = 13  // of a sorted set, beside memberOverhead
 )
@@ -56,7 +56,12 @@ func elementBytes(c *Call, k *keyspace.Key, samples int64) (int, error) {
 	var sizes average
 	switch k.Type() {
 	case keyspace.StringType:
-		return len(k.Value()), nil
+		n, err := k.Len()
+		if err != nil {
+			return 0, err
+		}
+		chunks, err := k.Chunks()
+		return n + chunks*itemOverhead, err
 	case keyspace.ListType:
 		l, _, err := c.Tx.List(k.Name())
 		if err != nil {

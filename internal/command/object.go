@@ -108,13 +108,15 @@ func objectEncoding(c *Call) error {
 func encodingOf(c *Call, k *keyspace.Key) (string, error) {
 	switch k.Type() {
 	case keyspace.StringType:
-		switch v := k.Value(); {
-		case isInt(v):
-			return "int", nil
-		case len(v) <= embeddedBytesMax:
-			return "embstr", nil
+		n, err := k.Len()
+		if err != nil || n > embeddedBytesMax {
+			return "raw", err
 		}
-		return "raw", nil
+		v, err := k.Value()
+		if isInt(v) {
+			return "int", err
+		}
+		return "embstr", err
 	case keyspace.ListType:
 		return "quicklist", nil
 	case keyspace.SetType:

@@ -303,7 +303,8 @@ func sortLookup(c *Call, pattern, element []byte) (value []byte, ok bool, err er
 	}
 	switch {
 	case field == nil && k.Type() == keyspace.StringType:
-		return k.Value(), true, nil
+		value, err := k.Value()
+		return value, true, err
 	case field != nil && k.Type() == keyspace.HashType:
 		d, _, err := c.Tx.Dict(name, keyspace.HashType)
 		if err != nil {

@@ -35,12 +35,22 @@ func stringCommands() []*Command {
 }
 
 // replyValue replies with the string of a key that is one or does not exist.
-func replyValue(c *Call, k *keyspace.Key) {
-	if k.Exists() {
-		c.Out.Bulk(k.Value())
-	} else {
+func replyValue(c *Call, k *keyspace.Key) error {
+	if !k.Exists() {
 		c.Out.Null()
+		return nil
 	}
+	n, err := k.Len()
+	if err != nil {
+		return err
+	}
+	return replyRange(c, k, 0, n)
+}
+
+// replyRange replies with the bytes from ≤ i < to of a key's string.
+func replyRange(c *Call, k *keyspace.Key, from, to int) error {
+	c.Out.BulkParts(to-from, k.Parts(from, to))
+	return c.Tx.Err()
 }
 
 func get(c *Call) error {
@@ -48,8 +58,7 @@ func get(c *Call) error {
 	if err != nil {
 		return err
 	}
-	replyValue(c, &k)
-	return nil
+	return replyValue(c, &k)
 }
 
 func mGet(c *Call) error {
@@ -59,10 +68,10 @@ func mGet(c *Call) error {
 		if err != nil {
 			return err
 		}
-		if k.Type() == keyspace.StringType {
-			c.Out.Bulk(k.Value())
-		} else {
+		if k.Type() != keyspace.StringType {
 			c.Out.Null()
+		} else if err := replyValue(c, &k); err != nil {
+			return err
 		}
 		if c.Out.Full() {
 			return ErrReplyTooLarge
@@ -76,9 +85,8 @@ func getDel(c *Call) error {
 	if err != nil {
 		return err
 	}
-	replyValue(c, &k)
-	if !k.Exists() {
-		return nil
+	if err := replyValue(c, &k); err != nil || !k.Exists() {
+		return err
 	}
 	if err := k.Remove(); err != nil {
 		return err
@@ -92,7 +100,9 @@ func getSet(c *Call) error {
 	if err != nil {
 		return err
 	}
-	replyValue(c, &k)
+	if err := replyValue(c, &k); err != nil {
+		return err
+	}
 	return store(&k, c.Arg(2), 0)
 }
 
@@ -101,8 +111,9 @@ func strLen(c *Call) error {
 	if err != nil {
 		return err
 	}
-	c.Out.Int(int64(len(k.Value())))
-	return nil
+	n, err := k.Len()
+	c.Out.Int(int64(n))
+	return err
 }
 
 func getRange(c *Call) error {
@@ -115,8 +126,11 @@ func getRange(c *Call) error {
 	if err != nil {
 		return err
 	}
-	v := k.Value()
-	n := int64(len(v))
+	length, err := k.Len()
+	if err != nil {
+		return err
+	}
+	n := int64(length)
 	if start < 0 && end < 0 && start > end {
 		c.Out.Bulk(nil)
 		return nil
@@ -132,8 +146,7 @@ func getRange(c *Call) error {
 		c.Out.Bulk(nil)
 		return nil
 	}
-	c.Out.Bulk(v[start : end+1])
-	return nil
+	return replyRange(c, &k, int(start), int(end)+1)
 }
 
 // change makes value the string of a key, which goes on to expire when it did.
@@ -148,22 +161,16 @@ func change(k *keyspace.Key, value []byte, event string) error {
 	return nil
 }
 
-// appendTo rewrites the whole string, as setRange does: a string is one record.
 func appendTo(c *Call) error {
 	k, err := c.Tx.Find(c.Arg(1), keyspace.StringType)
 	if err != nil {
 		return err
 	}
-	old, more := k.Value(), c.Arg(2)
-	if len(old)+len(more) > keyspace.ValueBytesMax {
-		return keyspace.ErrTooLarge
-	}
-	value := append(append(make([]byte, 0, len(old)+len(more)), old...), more...)
-	if err := change(&k, value, "append"); err != nil {
+	n, err := k.Len()
+	if err != nil {
 		return err
 	}
-	c.Out.Int(int64(len(value)))
-	return nil
+	return writeRange(c, &k, n, c.Arg(2), "append")
 }
 
 func setRange(c *Call) error {
@@ -178,20 +185,24 @@ func setRange(c *Call) error {
 	if err != nil {
 		return err
 	}
-	old, part := k.Value(), c.Arg(3)
-	if len(part) == 0 {
-		c.Out.Int(int64(len(old)))
-		return nil
-	}
-	if offset > keyspace.ValueBytesMax || int(offset)+len(part) > keyspace.ValueBytesMax {
-		return keyspace.ErrTooLarge
-	}
-	value := make([]byte, max(len(old), int(offset)+len(part)))
-	copy(value, old)
-	copy(value[offset:], part)
-	if err := change(&k, value, "setrange"); err != nil {
+	if len(c.Arg(3)) == 0 {
+		n, err := k.Len()
+		c.Out.Int(int64(n))
 		return err
 	}
-	c.Out.Int(int64(len(value)))
+	return writeRange(c, &k, int(offset), c.Arg(3), "setrange")
+}
+
+// writeRange writes part into a key's string from a place on, and replies with how long it is.
+func writeRange(c *Call, k *keyspace.Key, at int, part []byte, event string) error {
+	n, err := k.SetRange(at, part)
+	if err != nil {
+		return err
+	}
+	if err := k.Save(); err != nil {
+		return err
+	}
+	k.Changed('$', event)
+	c.Out.Int(int64(n))
 	return nil
 }

@@ -50,7 +50,9 @@ func lcs(c *Call) error {
 		if k.Exists() && k.Type() != keyspace.StringType {
 			return Error("ERR The specified keys must contain string values")
 		}
-		values[i] = k.Value()
+		if values[i], err = k.Value(); err != nil {
+			return err
+		}
 	}
 	o, err := parseLCSOptions(c.Args[3:])
 	if err != nil {

@@ -29,6 +29,17 @@ func decrBy(c *Call) error {
 	return add(c, -delta)
 }
 
+// numberBytesMax is the longest text that Redis takes for a number.
+const numberBytesMax = 5*1024 - 1
+
+// number returns the string of a key, nothing if it is too long to be a number.
+func number(k *keyspace.Key) ([]byte, error) {
+	if n, err := k.Len(); err != nil || n > numberBytesMax {
+		return nil, err
+	}
+	return k.Value()
+}
+
 // add adds to the integer that a string is.
 func add(c *Call, delta int64) error {
 	k, err := c.Tx.Find(c.Arg(1), keyspace.StringType)
@@ -37,8 +48,12 @@ func add(c *Call, delta int64) error {
 	}
 	var n int64
 	if k.Exists() {
+		old, err := number(&k)
+		if err != nil {
+			return err
+		}
 		var ok bool
-		if n, ok = resp.ParseInt(k.Value()); !ok {
+		if n, ok = resp.ParseInt(old); !ok {
 			return ErrNotInt
 		}
 	}
@@ -60,7 +75,9 @@ func incrByFloat(c *Call) error {
 	}
 	old := []byte("0")
 	if k.Exists() {
-		old = k.Value()
+		if old, err = number(&k); err != nil {
+			return err
+		}
 	}
 	n, ok1 := resp.ParseLongDouble(old)
 	delta, ok2 := resp.ParseLongDouble(c.Arg(2))

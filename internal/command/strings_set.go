@@ -86,7 +86,9 @@ func set(c *Call) (err error) {
 		if k.Exists() && k.Type() != keyspace.StringType {
 			return keyspace.ErrWrongType
 		}
-		replyValue(c, &k)
+		if err := replyValue(c, &k); err != nil {
+			return err
+		}
 	}
 	if o.ifExists && !k.Exists() || o.ifMissing && k.Exists() {
 		if !o.get {
@@ -155,7 +157,9 @@ func getEx(c *Call) error {
 	if err != nil {
 		return err
 	}
-	replyValue(c, &k)
+	if err := replyValue(c, &k); err != nil {
+		return err
+	}
 	switch {
 	case o.unit != nil:
 		return expireAt(c, &k, expiry)

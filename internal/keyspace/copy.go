@@ -7,8 +7,12 @@ func (k *Key) Copy(to *Key) error {
 	to.SetExpiry(k.expiry)
 	t := k.tx
 	switch k.kind {
-	case StringType:
-		if err := to.SetString(k.body); err != nil {
+	case StringType, longStringType:
+		value, err := k.Value()
+		if err != nil {
+			return err
+		}
+		if err := to.SetString(value); err != nil {
 			return err
 		}
 		return to.Save()

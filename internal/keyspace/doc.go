@@ -8,7 +8,7 @@
 //
 //   - A key is one record of the table of keys: its type, a version that is another after each
 //     change (WATCH compares it), when it expires, and for a string the value, for the others where
-//     their elements are and how many. Keys are ordered by a hash, which is what a cursor of SCAN
+//     their elements are and how many. A long string is in chunks, which are its elements. Keys are ordered by a hash, which is what a cursor of SCAN
 //     is: it stays good whatever happens to other keys, on any replica.
 //   - The elements of a value are records of a hashed table, under a number that belongs to the value
 //     and is never used again. So a value is renamed by writing one record, and what is left of a

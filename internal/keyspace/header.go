@@ -17,13 +17,14 @@ const (
 	SetType
 	SortedSetType
 	HashType
+	longStringType // a string in chunks: who asks for its type hears StringType
 	typeEnd
 )
 
 // String returns the name that the command TYPE answers with.
 func (t Type) String() string {
 	switch t {
-	case StringType:
+	case StringType, longStringType:
 		return "string"
 	case ListType:
 		return "list"
@@ -45,7 +46,7 @@ var ErrCorrupt = errors.New("keyspace: corrupt record")
 //	1  type, and expires in the highest bit
 //	8  version, little-endian
 //	8  when it expires, in milliseconds since 1970, if it does
-//	   the value of a string, or what the other types keep (see there)
+//	   the value of a string that is not long, or what the other types keep (see there)
 type header struct {
 	kind    Type
 	version uint64

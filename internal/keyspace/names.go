@@ -51,6 +51,7 @@ const (
 	tagPlace  = 'p' // place in the array of a hash, set or sorted set -> member
 	tagItem   = 'l' // position in a list -> item
 	tagNode   = 'n' // number of a node of a sorted set's tree -> node
+	tagChunk  = 'c' // number of a chunk of a long string -> chunk
 )
 
 // literalBytesMax is the longest member that is part of its element's name.

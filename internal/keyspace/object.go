@@ -29,7 +29,7 @@ type object interface {
 	size() int
 }
 
-// object returns what a header refers to, nil for a string.
+// object returns what a header refers to, nil for a string that is not long.
 func (t *Tx) object(kind Type, body []byte) (object, error) {
 	switch kind {
 	case StringType, NoType:
@@ -40,6 +40,9 @@ func (t *Tx) object(kind Type, body []byte) (object, error) {
 		return t.parseDict(body)
 	case SortedSetType:
 		return t.parseSortedSet(body)
+	case longStringType:
+		s, err := t.parseLongString(body)
+		return &s, err
 	}
 	return nil, fmt.Errorf("%w: an object of type %d", ErrCorrupt, kind)
 }

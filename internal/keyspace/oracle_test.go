@@ -61,6 +61,8 @@ type oracle struct {
 const (
 	oracleNames = 12
 	oracleDBs   = 3
+	// oracleWholeBytes is the longest string that is not in chunks.
+	oracleWholeBytes = 24
 )
 
 func newOracle(t testing.TB, seed uint64) *oracle {
@@ -74,6 +76,7 @@ func newOracle(t testing.TB, seed uint64) *oracle {
 	if err != nil {
 		t.Fatal(err)
 	}
+	space.wholeBytesMax, space.chunkBytes = oracleWholeBytes, 8
 	o := &oracle{t: t, rng: rand.New(rand.NewPCG(seed, 1)), db: db, space: space, model: model{now: 1000}}
 	for i := range o.model.dbs {
 		o.model.dbs[i] = map[string]*modelValue{}
@@ -112,9 +115,11 @@ func (o *oracle) step() {
 	toDB, to := o.rng.IntN(oracleDBs), o.name()
 	m := &o.model
 	had := m.get(db, name)
-	switch o.rng.IntN(20) {
+	switch o.rng.IntN(22) {
 	case 0, 1:
 		o.setString(db, name, had)
+	case 20, 21:
+		o.setRange(db, name, had)
 	case 2, 3:
 		o.editList(db, name, had)
 	case 4, 5, 6, 7:
@@ -190,8 +195,51 @@ func moveOrCopy(tx *Tx, db int, name string, toDB int, to string, copies bool) e
 	return k.Copy(&other)
 }
 
+// text makes a string of any length up to a few chunks, sometimes of more than are deleted at once.
+func (o *oracle) text() string {
+	text := make([]byte, o.rng.IntN(60))
+	if o.rng.IntN(8) == 0 {
+		text = make([]byte, o.rng.IntN(2*discardAtOnce*o.space.chunkBytes))
+	}
+	for i := range text {
+		text[i] = byte('a' + o.rng.IntN(26))
+	}
+	return string(text)
+}
+
+// setRange writes into a string: behind its end, and anywhere.
+func (o *oracle) setRange(db int, name string, had *modelValue) {
+	if had != nil && had.kind != StringType {
+		return
+	}
+	v := &modelValue{kind: StringType}
+	if had != nil {
+		v = had.clone()
+	}
+	at, part := len(v.text), o.text()
+	if o.rng.IntN(2) == 0 {
+		at = o.rng.IntN(at + 60)
+	}
+	text := append(make([]byte, 0, at+len(part)), v.text...)
+	text = text[:max(len(text), at+len(part))]
+	copy(text[at:], part)
+	v.text = string(text)
+	o.update(func(tx *Tx) error {
+		k, err := tx.LookupIn(db, []byte(name))
+		if err != nil {
+			return err
+		}
+		n, err := k.SetRange(at, []byte(part))
+		if err == nil && n != len(v.text) {
+			err = fmt.Errorf("the string has %d bytes, want %d", n, len(v.text))
+		}
+		return errors.Join(err, k.Save())
+	})
+	o.model.put(db, name, v)
+}
+
 func (o *oracle) setString(db int, name string, had *modelValue) {
-	text := fmt.Sprint(o.rng.IntN(1000))
+	text := o.text()
 	v := &modelValue{kind: StringType, text: text}
 	if had != nil {
 		v.expiry = had.expiry
@@ -203,6 +251,10 @@ func (o *oracle) setString(db int, name string, had *modelValue) {
 		}
 		if err := k.SetString([]byte(text)); err != nil {
 			return err
+		}
+		if had == nil && o.rng.IntN(4) == 0 { // as a version did that had no chunks
+			o.space.wholeBytesMax = ValueBytesMax
+			defer func() { o.space.wholeBytesMax = oracleWholeBytes }()
 		}
 		return k.Save()
 	})
@@ -377,9 +429,7 @@ func sameValue(tx *Tx, name string, want *modelValue) error {
 	}
 	switch want.kind {
 	case StringType:
-		if string(k.Value()) != want.text {
-			return fmt.Errorf("is %q, want %q", k.Value(), want.text)
-		}
+		return sameString(&k, want.text)
 	case ListType:
 		l, _, err := tx.List([]byte(name))
 		if err != nil {
@@ -412,6 +462,25 @@ func sameValue(tx *Tx, name string, want *modelValue) error {
 		return sameSortedSet(tx, name, want)
 	}
 	return nil
+}
+
+func sameString(k *Key, want string) error {
+	got, err := k.Value()
+	if err != nil || string(got) != want {
+		return fmt.Errorf("is %q, want %q: %w", got, want, err)
+	}
+	if n, err := k.Len(); err != nil || n != len(want) {
+		return fmt.Errorf("has %d bytes, want %d: %w", n, len(want), err)
+	}
+	from, to := len(want)/3, len(want)-len(want)/4
+	var parts []byte
+	for part := range k.Parts(from, to) {
+		parts = append(parts, part...)
+	}
+	if string(parts) != want[from:to] {
+		return fmt.Errorf("has %q from %d to %d, want %q", parts, from, to, want[from:to])
+	}
+	return k.tx.Err()
 }
 
 // TestOracle does random things to keys of all types in several databases, and to a naive model. In the end

@@ -35,12 +35,14 @@ type Space struct {
 	ids      idSource
 	// heldBytesMax bounds what a transaction reads and writes: it is in memory until the end.
 	heldBytesMax int
+	// wholeBytesMax and chunkBytes are the constants but in tests.
+	wholeBytesMax, chunkBytes int
 }
 
 // Open returns the space of a database, and makes its tables if they are missing. On a
 // replica that does not lead they must be there, else it fails with godwit.ErrNotLeader.
 func Open(ctx context.Context, db *godwit.DB) (*Space, error) {
-	s := &Space{heldBytesMax: HeldBytesMax(db)}
+	s := &Space{heldBytesMax: HeldBytesMax(db), wholeBytesMax: wholeBytesMax, chunkBytes: chunkBytes}
 	for _, t := range []struct {
 		name  string
 		kind  godwit.TableKind

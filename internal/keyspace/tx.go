@@ -153,7 +153,7 @@ func (t *Tx) stale(at place, key []byte) (Key, error) {
 // Find is Lookup for a key that has to be of a type, or not exist.
 func (t *Tx) Find(key []byte, kind Type) (Key, error) {
 	k, err := t.Lookup(key)
-	if err == nil && k.kind != NoType && k.kind != kind {
+	if err == nil && k.kind != NoType && k.Type() != kind {
 		err = ErrWrongType
 	}
 	return k, err
@@ -163,7 +163,12 @@ func (t *Tx) Find(key []byte, kind Type) (Key, error) {
 func (k *Key) Exists() bool { return k.kind != NoType }
 
 // Type returns the type of the key's value.
-func (k *Key) Type() Type { return k.kind }
+func (k *Key) Type() Type {
+	if k.kind == longStringType {
+		return StringType
+	}
+	return k.kind
+}
 
 // Name returns the key's name.
 func (k *Key) Name() []byte { return k.name }
@@ -226,8 +231,10 @@ func (k *Key) Save() (err error) {
 	if k.version, err = t.Space.id(); err != nil {
 		return err
 	}
-	if len(k.body) > ValueBytesMax {
-		return ErrTooLarge
+	if k.kind == StringType && len(k.body) > t.Space.wholeBytesMax {
+		if err := k.split(); err != nil {
+			return err
+		}
 	}
 	var grown Size
 	if !k.stored {

@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"iter"
 	"slices"
 	"strconv"
 )
@@ -113,6 +114,19 @@ func (w *Writer) Bulk(b []byte) {
 	}
 	w.header(KindBulk, int64(len(b)))
 	w.buf = append(w.buf, b...)
+	w.end()
+}
+
+// BulkParts appends a string of n bytes that is in pieces.
+func (w *Writer) BulkParts(n int, parts iter.Seq[[]byte]) {
+	if !w.fits(n) {
+		return
+	}
+	w.header(KindBulk, int64(n))
+	w.buf = slices.Grow(w.buf, n+len("\r\n"))
+	for part := range parts {
+		w.buf = append(w.buf, part...)
+	}
 	w.end()
 }
 
