@@ -128,13 +128,7 @@ func sortElements(c *Call, k *keyspace.Key, o *sortOptions) (elements [][]byte, 
 		if err != nil {
 			return nil, err
 		}
-		if l.Len() == 0 {
-			return nil, nil
-		}
-		for _, item := range l.Items(0, l.Len()-1) {
-			elements = append(elements, item)
-		}
-		return elements, c.Tx.Err()
+		return o.listed(c, l)
 	case keyspace.SetType:
 		if o.unsorted && (o.store != nil || c.Scripted) {
 			// A set has no order of its own that is always the same.
@@ -156,6 +150,27 @@ func sortElements(c *Call, k *keyspace.Key, o *sortOptions) (elements [][]byte, 
 		return o.ranked(c, z)
 	}
 	return nil, keyspace.ErrWrongType
+}
+
+// listed returns the items of a list. Where their own order stays, they are only those that LIMIT says.
+func (o *sortOptions) listed(c *Call, l *keyspace.List) (items [][]byte, err error) {
+	n := l.Len()
+	from, to := 0, n
+	if o.unsorted {
+		from, to = o.span(n)
+		o.offset = 0
+	}
+	if from == to {
+		return nil, nil
+	}
+	first, last := from, to-1
+	if o.unsorted && o.desc {
+		first, last = n-1-from, n-to
+	}
+	for _, item := range l.Items(first, last) {
+		items = append(items, item)
+	}
+	return items, c.Tx.Err()
 }
 
 // ranked returns the members of a sorted set. Where their own order stays, they are only those that LIMIT says.
