@@ -18,6 +18,7 @@ type testHost struct {
 func (h *testHost) Elapsed() time.Duration { return h.now }
 func (h *testHost) Now() time.Time         { return time.Unix(1e9, 0).Add(h.now) }
 func (h *testHost) Post(f func())          { h.posts = append(h.posts, f) }
+func (h *testHost) Here(f func())          { h.Post(f) }
 func (h *testHost) Go(job, done func())    { h.Post(func() { job(); h.Post(done) }) }
 
 func (h *testHost) Uint64() uint64 {

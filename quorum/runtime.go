@@ -124,6 +124,10 @@ func (r *Runtime) Stats() Stats { return r.stats }
 // of this package may be used in f, except that it must not wait.
 func (r *Runtime) Post(f func()) { r.host.Post(f) }
 
+// Here is Post for who can do the loop's work in the meantime, with f and what else there is: he holds nothing that any of
+// that may wait for.
+func (r *Runtime) Here(f func()) { r.host.Here(f) }
+
 // flusher has something to do at the end of a round.
 type flusher interface{ flush() }
 

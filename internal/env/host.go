@@ -22,6 +22,10 @@ type Host interface {
 	// Post makes f run on the loop, soon, after what was posted before. It may
 	// be called from any goroutine.
 	Post(f func())
+	// Here is Post for who can do the loop's work meanwhile, with f and what else there is to
+	// do: it may return when all that is done. So it holds nothing that tasks or jobs may wait
+	// for, and is not on the loop.
+	Here(f func())
 	// Go runs job beside the loop: it may block on disks. Then done runs on the
 	// loop.
 	Go(job, done func())

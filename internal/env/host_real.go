@@ -2,6 +2,7 @@ package env
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -12,23 +13,34 @@ import (
 // wait their turn; disks gain nothing from more.
 const jobsMax = 16
 
-// Loop is the Host of the real world: one goroutine that calls a poll function
-// whenever something was posted or a time has come.
+// hereTurns is how often who calls Here runs what has been posted meanwhile, before Run goes on.
+const hereTurns = 4
+
+// Loop is the Host of the real world: a poll function that is called whenever
+// something was posted or a time has come. One goroutine at a time is on the loop: that of Run, or one that
+// calls Here.
 type Loop struct {
 	start time.Time
-	wake  chan struct{} // holds a token while posts is not empty or stop is set
+	wake  chan struct{} // holds a token when Run is to go on the loop
 
 	mu struct {
 		sync.Mutex
 		posts   []func()
 		jobs    []job
 		workers int
-		idle    int // of these; who wakes one takes it off
+		idle    int  // of these; who wakes one takes it off
+		taken   bool // somebody is on the loop
+		wanted  bool // and Run would be
 		stopped bool
 	}
 	work    sync.Cond // there is a job, or none will come
-	spare   []func()  // of the loop: the posts slice that is not in use
 	working sync.WaitGroup
+
+	// Of who is on the loop:
+	poll  func() time.Duration
+	spare []func() // the posts slice that is not in use
+	timer *time.Timer
+	alarm time.Duration // when timer wakes Run, or has done so
 }
 
 type job struct{ run, done func() }
@@ -36,7 +48,7 @@ type job struct{ run, done func() }
 // NewLoop returns a Host whose loop does not run yet.
 func NewLoop() *Loop {
 	l := &Loop{start: time.Now(), wake: make(chan struct{}, 1)}
-	l.work.L = &l.mu
+	l.work.L, l.mu.taken = &l.mu, true // until Run
 	return l
 }
 
@@ -55,14 +67,32 @@ func (l *Loop) Pick(int) int { return 0 }
 // Post implements Host. After Stop it does nothing.
 func (l *Loop) Post(f func()) {
 	l.mu.Lock()
-	first := len(l.mu.posts) == 0
-	if !l.mu.stopped {
-		l.mu.posts = append(l.mu.posts, f)
-	}
+	first := l.post(f) && !l.mu.taken // else who is on the loop sees it, or Run is awake
 	l.mu.Unlock()
 	if first {
 		l.signal()
 	}
+}
+
+// Here implements Host. To have Run woken, on another thread at the worst, costs more than most of what is posted.
+func (l *Loop) Here(f func()) {
+	l.mu.Lock()
+	l.post(f)
+	if l.mu.taken {
+		l.mu.Unlock()
+		return
+	}
+	l.mu.taken = true
+	l.mu.Unlock()
+	l.turns(hereTurns)
+}
+
+// post tells whether f is the first that waits. The lock is held.
+func (l *Loop) post(f func()) bool {
+	if !l.mu.stopped {
+		l.mu.posts = append(l.mu.posts, f)
+	}
+	return len(l.mu.posts) == 1
 }
 
 func (l *Loop) signal() {
@@ -107,7 +137,7 @@ func (l *Loop) runJobs() {
 		l.mu.jobs = slices.Delete(l.mu.jobs, 0, 1)
 		l.mu.Unlock()
 		j.run()
-		l.Post(j.done)
+		l.Here(j.done)
 		l.mu.Lock()
 	}
 }
@@ -116,26 +146,64 @@ func (l *Loop) runJobs() {
 // long it can be left alone: 0 for not at all, less than 0 for until the next
 // post. Run returns when the jobs have ended too.
 func (l *Loop) Run(poll func() time.Duration) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		stopped := l.drain()
-		sleep := poll()
-		if stopped {
-			l.working.Wait()
-			return
-		}
-		switch {
-		case sleep < 0:
-			<-l.wake
-		case sleep > 0:
-			timer.Reset(sleep)
-			select {
-			case <-l.wake:
-			case <-timer.C:
-			}
+	l.poll, l.timer = poll, time.NewTimer(time.Hour)
+	l.alarm = l.Elapsed() + time.Hour
+	defer l.timer.Stop()
+	for on := true; !on || !l.turns(math.MaxInt); on = l.enter() {
+		select {
+		case <-l.wake:
+		case <-l.timer.C:
 		}
 	}
+	l.working.Wait()
+}
+
+// enter has Run go on the loop, or be woken again when nobody is there any more.
+func (l *Loop) enter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.wanted = l.mu.taken
+	if l.mu.wanted {
+		return false
+	}
+	l.mu.taken = true
+	return true
+}
+
+// turns runs what has been posted and polls, again while there is more to do, so many times at most, and then leaves the loop.
+// It returns whether that is to stop; whoever is not Run leaves that to it.
+func (l *Loop) turns(most int) (stopped bool) {
+	for n := 1; ; n++ {
+		stopped = l.drain()
+		sleep := l.poll()
+		if stopped && most == math.MaxInt {
+			return true
+		}
+		if l.leave(sleep, stopped || n == most) {
+			return stopped
+		}
+	}
+}
+
+// leave leaves the loop, unless there is more to do, which, if it must, it leaves to Run.
+func (l *Loop) leave(sleep time.Duration, must bool) bool {
+	l.mu.Lock()
+	more := sleep == 0 || len(l.mu.posts) > 0
+	if more && !must {
+		l.mu.Unlock()
+		return false
+	}
+	if now := l.Elapsed(); sleep > 0 && (l.alarm <= now || now+sleep < l.alarm) {
+		l.alarm = now + sleep
+		l.timer.Reset(sleep)
+	}
+	wake := more || must || l.mu.wanted
+	l.mu.taken, l.mu.wanted = false, false
+	l.mu.Unlock()
+	if wake {
+		l.signal()
+	}
+	return true
 }
 
 // drain runs what has been posted and tells whether the loop is to stop.

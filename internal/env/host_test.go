@@ -1,6 +1,8 @@
 package env
 
 import (
+	"runtime"
+	"slices"
 	"testing"
 	"time"
 )
@@ -39,4 +41,79 @@ func TestJobs(t *testing.T) {
 	if !last || l.mu.workers != 0 {
 		t.Errorf("done: %v; %d goroutines are left", last, l.mu.workers)
 	}
+}
+
+// Who calls Here does what there is to do, unless somebody is on the loop already, who does it then. What is to be done later,
+// and what is left after some turns, Run does.
+func TestHere(t *testing.T) {
+	l := NewLoop()
+	var sleep time.Duration = -1 // of the loop
+	polled := make(chan time.Duration, 1)
+	var polls int
+	ended := make(chan struct{})
+	go func() {
+		l.Run(func() time.Duration {
+			polls++
+			if sleep > 0 && l.Elapsed() >= sleep {
+				sleep = -1
+				polled <- l.Elapsed()
+			}
+			if sleep > 0 {
+				return sleep - l.Elapsed()
+			}
+			return sleep
+		})
+		close(ended)
+	}()
+	// here calls f on the loop, until this goroutine has done it itself: Run may be there.
+	here := func(f func()) {
+		for mine := false; !mine; runtime.Gosched() {
+			done := make(chan struct{})
+			l.Here(func() { f(); close(done) })
+			select {
+			case <-done:
+				mine = true
+			default:
+				<-done
+			}
+		}
+	}
+	var order []int
+	before := 0
+	here(func() {
+		before, order = polls, nil
+		l.Post(func() { order = append(order, 2) })
+		l.Here(func() { order = append(order, 3) }) // as others do while somebody is on the loop
+		order = append(order, 1)
+	})
+	if !slices.Equal(order, []int{1, 2, 3}) || polls < before+2 {
+		t.Errorf("done in the order %v, with %d polls", order, polls-before)
+	}
+	l.Here(func() { sleep = l.Elapsed() + time.Millisecond })
+	if woken := <-polled; woken < time.Millisecond {
+		t.Errorf("polled after %s", woken)
+	}
+	many := make(chan struct{})
+	n := 0
+	var again func()
+	again = func() {
+		if n++; n == 3*hereTurns {
+			close(many)
+		} else {
+			l.Post(again)
+		}
+	}
+	l.Here(again)
+	<-many // by Run
+	// Who wants the loop while another is on it gets it.
+	inside, goOn := make(chan struct{}), make(chan struct{})
+	go l.Here(func() { close(inside); <-goOn })
+	<-inside
+	done := make(chan struct{})
+	l.Here(func() { close(done) })
+	close(goOn)
+	<-done
+	l.Here(l.Stop)
+	<-ended
+	l.Here(func() { t.Error("something runs after the end") })
 }

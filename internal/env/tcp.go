@@ -23,9 +23,11 @@ const (
 
 // TCP is the Network of the real world. Each connection has a goroutine that
 // reads and one that writes; they hand over to the node's loop and never hold
-// more than one batch, so that a loop that is behind slows its peers down. What is
-// small and what the system takes at once the loop writes itself: to have two goroutines
-// woken, the writer and then the loop, costs more than that.
+// more than one batch, so that a loop that is behind slows its peers down. Who reads does the loop's work
+// with what has come, unless somebody does already; and what is
+// small and what the system takes at once the loop writes itself: to have goroutines
+// woken costs more than that. Go is not told of these system calls, which do not wait: it would
+// have a thread of its own watch for the end of each.
 type TCP struct {
 	host     Host
 	addrs    map[NodeID]string
@@ -85,6 +87,7 @@ type tcpConn struct {
 	r     Receiver
 	nc    net.Conn        // set before running goroutines see it
 	raw   syscall.RawConn // of nc, nil with TLS
+	in    io.Reader       // nc, or what reads from raw
 	out   net.Buffers     // what is being written
 	joint []byte          // small pieces of it, put together for TLS
 	// write tells the writer that out is there; closed by stop.
@@ -252,9 +255,11 @@ func (c *tcpConn) start(nc net.Conn) bool {
 		discard(nc)
 		return false
 	}
-	c.nc = nc
+	c.nc, c.in = nc, nc
 	if tcp, ok := nc.(*net.TCPConn); ok {
-		c.raw, _ = tcp.SyscallConn() // without it the writer writes
+		if c.raw, _ = tcp.SyscallConn(); c.raw != nil { // without it the writer writes
+			c.in = reader(nc, c.raw)
+		}
 	}
 	return true
 }
@@ -276,13 +281,13 @@ func (c *tcpConn) read() {
 		var err error
 		if len(wanted) > 0 {
 			b = wanted
-			n, err = io.ReadFull(c.nc, b)
+			n, err = io.ReadFull(c.in, b)
 		} else {
 			b = own
-			n, err = c.nc.Read(b)
+			n, err = c.in.Read(b)
 		}
 		if n > 0 {
-			c.net.host.Post(func() { c.received(b[:n]) })
+			c.net.host.Here(func() { c.received(b[:n]) })
 			select {
 			case wanted = <-c.taken:
 			case <-c.gone:

@@ -293,6 +293,9 @@ func (h *host) Pick(n int) int {
 	return h.n.w.rng.IntN(n)
 }
 
+// Here implements quorum.Host.
+func (h *host) Here(f func()) { h.Post(f) }
+
 func (h *host) Post(f func()) {
 	if !h.dead {
 		h.n.deliver(item{do: f})

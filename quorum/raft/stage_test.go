@@ -76,6 +76,9 @@ func (h *stageHost) Now() time.Time         { return time.Unix(1e9, 0).Add(h.a.s
 func (h *stageHost) Uint64() uint64         { return 1 << 40 }
 func (h *stageHost) Pick(int) int           { return 0 }
 
+// Here implements quorum.Host.
+func (h *stageHost) Here(f func()) { h.Post(f) }
+
 func (h *stageHost) Post(f func()) {
 	if !h.dead {
 		h.a.inbox = append(h.a.inbox, f)
