@@ -3,35 +3,52 @@ package godwit
 import (
 	"time"
 
+	"github.com/godwitdb/godwit/internal/shard"
 	"github.com/godwitdb/godwit/internal/wal"
 )
 
 // Burst are transactions that are executed together.
-type Burst struct{ log *wal.Log }
+type Burst struct {
+	log     *wal.Log
+	replica *shard.Replica
+}
 
-// Burst begins to hold back the sync of what is executed from now on with DurabilityDisk, until End: who executes several
-// transactions with UpdateAsync, without waiting in between, has them synced together. Others may have to wait for End, too.
+// Burst begins to hold back, until End, what makes durable what is executed from now on: the sync with DurabilityDisk, on a
+// replica the round that goes to the others. Who executes several
+// transactions with UpdateAsync, without waiting in between, has that done for all together. Others may have to wait for End, too.
 // Elsewhere it does nothing.
 func (db *DB) Burst() Burst {
-	if db.log == nil || db.opts.Durability != DurabilityDisk {
+	switch {
+	case db.replica != nil:
+		n, err := db.replica.get()
+		if err != nil {
+			return Burst{}
+		}
+		n.Hold()
+		return Burst{replica: n.Replica}
+	case db.log == nil || db.opts.Durability != DurabilityDisk:
 		return Burst{}
 	}
 	db.log.Hold()
-	return Burst{db.log}
+	return Burst{log: db.log}
 }
 
-// End lets the sync begin, if none is under way that will be followed by another. here has it done before End
-// returns, which is sooner than to hear of it, but keeps the goroutine as long as the disk takes. To be called once.
+// End lets that begin, if it is not under way and will be followed by another. here has the sync done, or the round sent, before End
+// returns, which is sooner than to have another goroutine do it. Then the caller must not hold anything. To be called once.
 func (b Burst) End(here bool) {
-	if b.log != nil {
+	switch {
+	case b.log != nil:
 		b.log.Release(here)
+	case b.replica != nil:
+		b.replica.Release(here)
 	}
 }
 
-// SyncTook returns how long the last sync took, 0 if none is held back.
-func (b Burst) SyncTook() time.Duration {
+// Quick tells whether End, with here, keeps who calls it no longer than that, as far as is known.
+func (b Burst) Quick(limit time.Duration) bool {
 	if b.log == nil {
-		return 0
+		return b.replica != nil
 	}
-	return b.log.SyncTook()
+	took := b.log.SyncTook()
+	return took > 0 && took <= limit
 }

@@ -632,3 +632,47 @@ func TestProofGrow(t *testing.T) {
 		t.Errorf("%d of %d were interrupted as embedded databases", embedded, len(left))
 	}
 }
+
+// What a burst on the leader executes is released behind its end, and before that for who waits in it.
+func TestClusterBurst(t *testing.T) {
+	c := newTestCluster(t, 3, nil)
+	c.createTable("t")
+	for i := range 20 {
+		c.onLeader(func(db *DB) error {
+			table, err := db.Table("t")
+			if err != nil {
+				return err
+			}
+			b := db.Burst()
+			defer func() { b.End(i%2 == 0) }()
+			if !b.Quick(0) {
+				t.Error("its end is not quick")
+			}
+			var executed []*Pending
+			for n := range 3 {
+				p, err := db.UpdateAsync(c.ctx, func(tx *Tx) error { return tx.Put(table, []byte{byte(n)}, []byte{byte(i)}) })
+				if err != nil {
+					return err
+				}
+				executed = append(executed, p)
+			}
+			if i%3 == 0 { // it waits for what it has read
+				if err := db.View(c.ctx, func(tx *Tx) error { _, err := tx.Get(table, []byte{2}); return err }); err != nil {
+					return err
+				}
+			} else {
+				b.End(i%2 == 0)
+				b = db.Burst() // for the end
+			}
+			for _, p := range executed {
+				if err := p.Wait(c.ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	_, db := c.follower()
+	b := db.Burst() // there it is of no use
+	b.End(true)
+}

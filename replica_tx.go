@@ -114,6 +114,7 @@ func wrapped(fn func(*Tx) error) func(*occ.Tx) error {
 // a majority, and if it has only read, this replica was leading when it did. Else
 // another leader may have released something that it ought to have seen.
 func (r *replica) certain(ctx context.Context, o *executed) error {
+	o.on.Hurry()
 	if !o.wrote {
 		if err := o.on.do(ctx, "confirm", func(ctx context.Context) error { return o.on.Confirm(ctx, &o.x) }); err != nil {
 			return err

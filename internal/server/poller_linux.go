@@ -265,8 +265,7 @@ func (t *turn) letOut(wait bool) bool {
 	conns, bursting := t.gathered, t.bursting
 	here := len(conns) == 1 && t.single
 	if p := t.poller; bursting {
-		took := t.burst.SyncTook()
-		p.mu.quick = took > 0 && took <= syncQuick
+		p.mu.quick = t.burst.Quick(syncQuick)
 		p.mu.each += (time.Since(t.began)/time.Duration(t.served-t.before) - p.mu.each) / 8
 		here = here || p.mu.quick
 	}

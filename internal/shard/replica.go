@@ -223,6 +223,23 @@ func (r *Replica) untilNext(every time.Duration) time.Duration {
 	return every - time.Duration(r.rt.Host().Now().UnixNano())%every
 }
 
+// Hold has what is executed from now on wait to be in one round, until Release. Any goroutine may call it.
+func (r *Replica) Hold() { r.gatherer.Hold() }
+
+// Release ends a Hold. With here, the caller makes the round and sends it, if nobody else does something on the loop.
+func (r *Replica) Release(here bool) {
+	switch {
+	case !r.gatherer.Release():
+	case here:
+		r.rt.Here(r.wake)
+	default:
+		r.rt.Post(r.wake)
+	}
+}
+
+// Hurry has what is executed so far be in a round soon though somebody holds it. Any goroutine may call it.
+func (r *Replica) Hurry() { r.gatherer.Hurry() }
+
 // wake says that workers have appended something.
 func (r *Replica) wake() { r.pending.Advance(r.pending.Value() + 1) }
 

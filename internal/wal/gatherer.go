@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 
 	"github.com/godwitdb/godwit/internal/dberr"
@@ -75,7 +74,8 @@ func NewGatherer(o GathererOptions) (*Gatherer, error) {
 	if o.Gathered != nil {
 		g.gathered = func(int) { o.Gathered() }
 	}
-	g.wake, g.group.clock, g.roundBytes = o.Wake, o.Time, math.MaxInt64
+	g.wake, g.group.clock = o.Wake, o.Time
+	g.roundBytes = max(1, o.PendingBytesMax/2) // somebody may hold it who is about to be held up
 	g.pendingLimit.Store(o.PendingBytesMax)
 	g.yielding.Store(true)
 	for _, s := range o.Streams {
@@ -101,6 +101,7 @@ func (g *Gatherer) Detach() {
 // all the same. It waits for workers in their commit phases. One goroutine at a time calls it.
 func (g *Gatherer) Gather() Round {
 	g.flusher.Store(flusherBusy)
+	g.hurried.Store(false)
 	watermark, bytes := g.take(g.watermark)
 	g.noteCrowd()
 	payload, closed, newest := encodePayload(g.batches, bytes)
@@ -142,10 +143,29 @@ func (g *Gatherer) Open() bool { return g.newest > g.watermark }
 func (g *Gatherer) PendingBytes() int64 { return g.pendingBytes.Load() }
 
 // rest has workers call Wake from now on. As in Stream.unlock: it says so, then looks at
-// every stream.
+// every stream, unless somebody does who holds it.
 func (g *Gatherer) rest() {
 	g.flusher.Store(flusherIdle)
-	if g.pending() {
+	if (g.held.Load() == 0 || g.hurried.Swap(false)) && g.pending() {
+		g.wakeFlusher()
+	}
+}
+
+// Hold keeps Wake from being called, until Release, for what is appended in between: it goes into one round.
+func (g *Gatherer) Hold() { g.held.Add(1) }
+
+// Release ends a Hold. It tells whether the caller has to do what Wake does.
+func (g *Gatherer) Release() bool {
+	return g.held.Add(-1) == 0 && g.flusher.Load() == flusherIdle && g.pending() && g.flusher.CompareAndSwap(flusherIdle, flusherBusy)
+}
+
+// Hurry has Wake called in spite of a Hold: somebody waits for what he has appended or read, and it may be his.
+func (g *Gatherer) Hurry() {
+	if g.held.Load() == 0 {
+		return
+	}
+	g.hurried.Store(true)
+	if g.flusher.Load() == flusherIdle {
 		g.wakeFlusher()
 	}
 }

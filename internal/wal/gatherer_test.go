@@ -145,6 +145,77 @@ func TestGathererWakesOnce(t *testing.T) {
 	}
 }
 
+// What is appended while somebody holds the gatherer wakes nobody before the last Release, which says so to who has to gather; but
+// it does if somebody waits for it, or it is so much that workers will be held up.
+func TestGathererHold(t *testing.T) {
+	wakes := 0
+	g := newGatherer(t, GathererOptions{Streams: NewStreams(2), PendingBytesMax: 1 << 10, Wake: func() { wakes++ }})
+	put := func(stream, bytes int) {
+		appendTx(g.opt.Streams[stream], g.opt.Clock, []Write{{Kind: KindPut, Value: make([]byte, bytes)}})
+	}
+	gather := func(records int) {
+		t.Helper()
+		r := g.Gather()
+		if n := len(txsOf(t, &r)); n != records {
+			t.Errorf("a round of %d records, want %d", n, records)
+		}
+	}
+	expect := func(want int, when string) {
+		t.Helper()
+		if wakes != want {
+			t.Errorf("%s: woken %d times, want %d", when, wakes, want)
+		}
+		wakes = 0
+	}
+	release := func(want bool, when string) {
+		t.Helper()
+		if got := g.Release(); got != want {
+			t.Errorf("%s: to be gathered: %v", when, got)
+		}
+	}
+	g.Hold()
+	release(false, "nothing was appended")
+	g.Hold()
+	put(0, 1)
+	g.Hold()
+	put(1, 1)
+	release(false, "another one holds it")
+	expect(0, "held")
+	release(true, "the last one")
+	put(0, 1)
+	expect(0, "somebody is about to gather")
+	gather(3)
+
+	g.Hold()
+	put(0, 1)
+	gather(1) // by somebody who was woken before
+	put(0, 1)
+	expect(0, "held while it was gathered")
+	g.Hurry()
+	expect(1, "in a hurry")
+	g.Hurry()
+	expect(0, "woken already")
+	gather(1)
+	release(false, "all is gathered")
+
+	g.Hold()
+	g.opt.Gathered = nil
+	g.gathered = func(i int) {
+		if i == 1 {
+			put(0, 1)
+			g.Hurry()
+		}
+	}
+	gather(0)
+	expect(1, "in a hurry while it was gathered")
+	g.gathered = nil
+	gather(1)
+	put(1, reportBytes+1)
+	expect(1, "much is pending")
+	gather(1)
+	release(false, "all is gathered")
+}
+
 // GatherSoon does not wait for a worker in its commit phase, nor is it kept by a large round. Gather goes on from there:
 // what was appended meanwhile to a stream that was taken from is above the watermark.
 func TestGatherSoon(t *testing.T) {
