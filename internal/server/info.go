@@ -214,7 +214,7 @@ func (c *conn) infoStats(t *infoText) {
 	replies := s.errors.total
 	s.errors.Unlock()
 	t.add("total_connections_received", s.connections.Load())
-	t.add("total_commands_processed", s.calls(c.server.shared.Table))
+	t.add("total_commands_processed", s.calls())
 	t.add("instantaneous_ops_per_sec", s.ops.perSecond())
 	t.add("total_net_input_bytes", s.in.Load())
 	t.add("total_net_output_bytes", s.out.Load())

@@ -32,7 +32,7 @@ func (s *Server) maintain() {
 		}
 		tick.Reset(untilNext(maintainEvery))
 		s.endIdle()
-		calls := s.stats.calls(s.shared.Table)
+		calls := s.stats.calls()
 		s.stats.ops.sample(time.Now(), calls)
 		now := maintained{calls: calls, at: s.clock.now()}
 		if l := s.lead.Load(); l != nil {

@@ -238,7 +238,7 @@ func (s *Server) peers(ctx context.Context) (map[godwit.NodeID]string, error) {
 // clients do: there, looking makes a round in the log.
 func (s *Server) changes(now *lead) uint64 {
 	if now.here {
-		return 1 + now.epoch<<40 + s.stats.calls(s.shared.Table)
+		return 1 + now.epoch<<40 + s.stats.calls()
 	}
 	return max(1, uint64(s.db.Stats().Released))
 }

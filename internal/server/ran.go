@@ -61,6 +61,7 @@ func (c *conn) count() {
 		}
 		c.profile.last.Store(r.cmd)
 	}
+	s.stats.executed[c.id%statShards].calls.Add(uint64(len(c.ran)))
 	clear(c.ran)
 	c.ran, c.scripted = c.ran[:0], c.scripted[:0]
 }
