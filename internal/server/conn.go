@@ -86,13 +86,16 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn, id int64) *conn {
-	c := &conn{server: s, id: id, net: &peekable{Conn: nc, raw: rawOf(nc), stats: &s.stats}, created: time.Now()}
+	c := &conn{server: s, id: id, net: &peekable{Conn: nc, stats: &s.stats}, created: time.Now()}
+	c.profile.init(nc)
+	if s.poller != nil {
+		c.net.takeOver()
+	}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.in = resp.NewReader(c.net, resp.Limits{})
 	c.out.Proto = 2
 	c.proto.Store(2)
 	c.session = command.Session{Proto: 2}
-	c.profile.init(nc)
 	c.profile.active.Store(s.clock.now())
 	c.show()
 	c.outbox.init(c)
@@ -100,7 +103,7 @@ func newConn(s *Server, nc net.Conn, id int64) *conn {
 }
 
 // writesNow tells whether what can be written without waiting can be told.
-func (c *conn) writesNow() bool { return c.server.poller != nil && c.net.raw != nil }
+func (c *conn) writesNow() bool { return c.net.socket != nil }
 
 // close ends the connection at once. Any goroutine may call it.
 func (c *conn) close() {

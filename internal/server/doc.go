@@ -1,7 +1,8 @@
 // Package server speaks the Redis protocol for a Godwit database.
 //
 // On Linux a few goroutines serve all connections that are not encrypted: each takes those that are ready, executes what has come, and
-// writes the replies that may be sent (poller); one more sends what a sync, or a majority, lets out (releaser). Elsewhere
+// writes the replies that may be sent (poller); one more sends what a sync, or a majority, lets out (releaser). Go's own epoll
+// does not know these connections (socket), nor hears of them while somebody has a turn. Elsewhere
 // each connection has a goroutine for that. A second one sends the replies that have to wait for anything else. The
 // requests that have come at once (a pipeline) are executed as one transaction, which is what
 // one after the other would have been, without anybody in between; MULTI/EXEC and scripts are one transaction

@@ -120,24 +120,25 @@ func (o *outbox) send(i item, out *resp.Writer) {
 	}
 }
 
-// letOut sends what was gathered, or what has been released since, for which it uses buf.
-func (o *outbox) letOut(buf []byte) []byte {
+// letOut sends what was gathered, or what has been released since, for which it uses buf. It tells whether something is left to the
+// releaser.
+func (o *outbox) letOut(buf []byte) (_ []byte, left bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.gathered) > 0 { // or else somebody else has sent them
 		o.writeGathered()
 	}
 	if !o.queued {
-		return buf
+		return buf, false
 	}
-	again := true
+	left = true
 	if len(o.items) > 0 && o.items[0].released() {
-		buf, again = o.sendReleased(buf)
+		buf, left = o.sendReleased(buf)
 	}
-	if again {
+	if left {
 		o.conn.server.releaser.add(o)
 	}
-	return buf
+	return buf, left
 }
 
 // writeGathered writes what was gathered. The lock is held, but not meanwhile; nobody else writes.

@@ -10,11 +10,9 @@ import (
 // peekable is a connection whose end can be noticed while nobody reads requests.
 type peekable struct {
 	net.Conn
-	raw   syscall.RawConn // nil if it has no descriptor
-	stats *stats
-	held  []byte // was read by watch
-
-	reading, writing transfer
+	socket *socket // the same; nil if somebody who reads or writes has to wait
+	stats  *stats
+	held   []byte // was read by watch
 }
 
 const (
@@ -25,6 +23,15 @@ const (
 	// heldBytesMax bounds what a client may send meanwhile for its end to be noticed behind it.
 	heldBytesMax = 64 << 10
 )
+
+// descriptor returns the number of a connection's descriptor, -1 if it has none.
+func descriptor(nc net.Conn) int {
+	n := -1
+	if raw := rawOf(nc); raw != nil {
+		_ = raw.Control(func(fd uintptr) { n = int(fd) }) //nolint:gosec // a small number
+	}
+	return n
+}
 
 // rawOf returns a connection's descriptor, nil if it has none.
 func rawOf(nc net.Conn) syscall.RawConn {

@@ -17,13 +17,18 @@ import (
 const (
 	// pollEvents is how many connections that are ready are found at once.
 	pollEvents = 128
-	// pollShare is how many connections may be ready for each goroutine that serves them before one more helps.
-	pollShare = 16
-	// syncQuick is how long a sync may take for all connections to wait for it in the turn that has begun it. syncShare is how
-	// long it may then take to serve those that are ready, for each goroutine that does: their syncs are one.
-	syncQuick, syncShare = 500 * time.Microsecond, time.Millisecond
+	// turnShare is how long it may take to serve those that are ready before one more goroutine helps, times processors: where
+	// there are few of them, the clients or the rest of the process need the others.
+	turnShare = 2 * time.Millisecond
+	// syncQuick is how long a sync may take for all connections to wait for it in the turn that has begun it.
+	syncQuick = 500 * time.Microsecond
 	// gatherMax is how many connections are served before the replies of all are written.
 	gatherMax = 64
+	// pollHere is how long who has a turn waits for connections in a system call, before it sleeps in Go's hands: to be woken there
+	// takes several threads.
+	pollHere = time.Millisecond
+	// sysEpollPwait2 is a system call that package syscall lacks. It has this number everywhere.
+	sysEpollPwait2 = 441
 	// pollStuck is how often somebody looks, while anybody is served, whether a connection holds up the others.
 	pollStuck = 10 * time.Millisecond
 )
@@ -38,8 +43,9 @@ const (
 // Whenever connections are ready, somebody has a turn who does not wait for more of them.
 type poller struct {
 	server   *Server
-	file     *os.File // an epoll that Go's own waits for
-	epoll    syscall.RawConn
+	epoll    int      // of the connections
+	file     *os.File // an epoll that Go's own waits for, and that hears of the first one only while somebody sleeps
+	bell     syscall.RawConn
 	turnsMax int
 	events   [pollEvents]syscall.EpollEvent // of who waits or, while nobody does, looks
 
@@ -49,6 +55,7 @@ type poller struct {
 		ready   fifo.Queue[*conn]
 		each    time.Duration // how long it takes to serve one of them, about
 		quick   bool          // the last sync was
+		owed    bool          // replies of the last turn wait for others
 		turns   map[*turn]struct{}
 		waiting bool // somebody who has a turn waits until connections are ready
 		closed  bool
@@ -82,16 +89,9 @@ type turn struct {
 
 // newPoller returns nil if there can be none.
 func newPoller(s *Server) *poller {
-	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
-	if err != nil {
+	p := &poller{server: s, turnsMax: runtime.GOMAXPROCS(0)}
+	if err := p.open(); err != nil {
 		s.log.Warn("there is no epoll: each connection has a goroutine of its own", "error", err)
-		return nil
-	}
-	_ = syscall.SetNonblock(fd, true)                                                                // or else Go does not wait for it; it cannot fail
-	p := &poller{server: s, file: os.NewFile(uintptr(fd), "epoll"), turnsMax: runtime.GOMAXPROCS(0)} //nolint:gosec // it is not negative
-	if p.epoll, err = p.file.SyscallConn(); err != nil {
-		_ = p.file.Close()
-		s.log.Warn("an epoll cannot be used: each connection has a goroutine of its own", "error", err)
 		return nil
 	}
 	p.mu.Lock()
@@ -103,6 +103,35 @@ func newPoller(s *Server) *poller {
 	return p
 }
 
+// open makes both epolls.
+func (p *poller) open() error {
+	bell, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	_ = syscall.SetNonblock(bell, true)         // or else Go does not wait for it; it cannot fail
+	p.file = os.NewFile(uintptr(bell), "epoll") //nolint:gosec // it is not negative
+	if p.bell, err = p.file.SyscallConn(); err == nil {
+		p.epoll, err = syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	}
+	if err == nil {
+		if err = syscall.EpollCtl(bell, syscall.EPOLL_CTL_ADD, p.epoll, &syscall.EpollEvent{}); err != nil {
+			_ = syscall.Close(p.epoll)
+		}
+	}
+	if err != nil {
+		_ = p.file.Close()
+	}
+	return err
+}
+
+// close is to be called when nobody serves connections any more.
+func (p *poller) close() {
+	if p != nil {
+		_ = syscall.Close(p.epoll)
+	}
+}
+
 // start gives somebody a turn. The lock is held.
 func (p *poller) start() {
 	t := &turn{poller: p}
@@ -112,7 +141,7 @@ func (p *poller) start() {
 
 // add begins to serve a connection, or returns false.
 func (p *poller) add(c *conn) bool {
-	if p == nil || c.net.raw == nil {
+	if c.net.socket == nil {
 		return false
 	}
 	p.mu.Lock()
@@ -130,20 +159,11 @@ func (p *poller) add(c *conn) bool {
 	return false
 }
 
-func (p *poller) register(c *conn) (err error) {
-	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLET&math.MaxUint32, Fd: int32(c.id), Pad: int32(c.id >> 32)} //nolint:gosec // both halves of the number
-	failed := p.epoll.Control(func(epoll uintptr) {
-		failed := c.net.raw.Control(func(fd uintptr) {
-			err = syscall.EpollCtl(int(epoll), syscall.EPOLL_CTL_ADD, int(fd), &event) //nolint:gosec // they are small
-		})
-		if err == nil {
-			err = failed
-		}
+func (p *poller) register(c *conn) error {
+	return c.net.socket.control(func(fd int) error {
+		event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLET&math.MaxUint32, Fd: int32(c.id), Pad: int32(c.id >> 32)} //nolint:gosec // both halves of the number
+		return syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_ADD, fd, &event)
 	})
-	if err == nil {
-		err = failed
-	}
-	return err
 }
 
 // wake has somebody see that a connection is closed.
@@ -275,14 +295,18 @@ func (t *turn) letOut(wait bool) bool {
 		t.burst.End(wait && here)
 	}
 	t.single = len(conns) == 1
+	owed := false
 	for _, c := range conns {
-		t.buf = c.outbox.letOut(t.buf)
+		var left bool
+		t.buf, left = c.outbox.letOut(t.buf)
+		owed = owed || left
 	}
 	if cap(t.buf) > 4*writeBytes {
 		t.buf = nil
 	}
 	clear(conns)
 	t.poller.mu.Lock()
+	t.poller.mu.owed = owed
 	if t.gathered == nil {
 		t.gathered = conns[:0]
 	}
@@ -291,26 +315,60 @@ func (t *turn) letOut(wait bool) bool {
 
 // poll waits until connections are ready, unless some are. The lock is held, but not meanwhile.
 func (p *poller) poll() {
+	here := !p.mu.owed && p.turnsMax > 1 // or else it would keep the processor from those that replies, or all, wait for
 	p.mu.waiting = true
 	p.mu.Unlock()
-	n := 0
-	err := p.epoll.Read(func(epoll uintptr) bool {
-		n = p.readyNow(epoll)
-		return n > 0
-	})
+	n, again, err := 0, false, error(nil)
+	if here {
+		n, again = p.readySoon()
+	}
+	if n == 0 && !again {
+		n, err = p.sleep()
+	}
 	p.mu.Lock()
 	p.mu.waiting = false
 	p.mu.closed = p.mu.closed || err != nil
 	p.found(n)
 }
 
+// sleep waits in Go's hands until connections are ready, and returns how many, or with an error that the server ends.
+func (p *poller) sleep() (n int, err error) {
+	rings := false
+	err = p.bell.Read(func(bell uintptr) bool {
+		if !rings {
+			p.ring(bell, syscall.EPOLLIN)
+			rings = true
+		}
+		n = p.readyNow() // after that: to begin does not always ring for what had come before
+		return n > 0
+	})
+	_ = p.bell.Control(func(bell uintptr) { p.ring(bell, 0) })
+	return n, err
+}
+
+// ring says which events of the connections' epoll wake who sleeps.
+func (p *poller) ring(bell uintptr, events uint32) {
+	_ = syscall.EpollCtl(int(bell), syscall.EPOLL_CTL_MOD, p.epoll, &syscall.EpollEvent{Events: events}) //nolint:gosec // it is small
+}
+
 // readyNow returns how many connections are ready, which are in events. It does not wait.
-func (p *poller) readyNow(epoll uintptr) int {
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, epoll, uintptr(unsafe.Pointer(&p.events)), pollEvents, 0, 0, 0)
+func (p *poller) readyNow() int {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events)), pollEvents, 0, 0, 0)
 	if errno != 0 {
 		return 0
 	}
 	return int(n) //nolint:gosec // it is small
+}
+
+// readySoon is readyNow that waits for them a little. again tells that it was interrupted. Go is not told of the system call, which
+// it would take as a reason to look for other work all the time; when it needs the thread it sends a signal.
+func (p *poller) readySoon() (n int, again bool) {
+	limit := syscall.NsecToTimespec(int64(pollHere))
+	got, _, errno := syscall.RawSyscall6(sysEpollPwait2, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events)), pollEvents, uintptr(unsafe.Pointer(&limit)), 0, 0)
+	if errno != 0 {
+		return 0, errno == syscall.EINTR // or the system is older than Linux 5.11
+	}
+	return int(got), false //nolint:gosec // it is small
 }
 
 // look finds connections that are ready, without waiting. The lock is held.
@@ -318,11 +376,7 @@ func (p *poller) look() {
 	if p.mu.waiting || p.mu.closed {
 		return // who waits finds them
 	}
-	n := 0
-	_ = p.epoll.Control(func(epoll uintptr) {
-		n = p.readyNow(epoll)
-	})
-	p.found(n)
+	p.found(p.readyNow())
 }
 
 // found notes that the connections of the first n events are ready. The lock is held.
@@ -334,17 +388,14 @@ func (p *poller) found(n int) {
 			p.come(c)
 		}
 	}
-	for len(p.mu.turns) < min(p.turnsMax, p.turnsFor(p.mu.ready.Len())) {
+	for len(p.mu.turns) < p.turnsFor(p.mu.ready.Len()) {
 		p.start()
 	}
 }
 
 // turnsFor returns how many turns it takes to serve so many connections. The lock is held.
 func (p *poller) turnsFor(ready int) int {
-	if p.mu.quick {
-		return 1 + int(time.Duration(ready)*p.mu.each/syncShare)
-	}
-	return 1 + ready/pollShare
+	return min(p.turnsMax, 1+int(time.Duration(ready*p.turnsMax)*p.mu.each/turnShare))
 }
 
 // remove forgets a connection, which nobody else serves.
@@ -393,7 +444,7 @@ func (p *poller) watch() {
 				t.burst.End(false)
 			}
 			for _, c := range t.gathered {
-				p.server.wg.Go(func() { c.outbox.letOut(nil) }) // which may be held up as well
+				p.server.wg.Go(func() { _, _ = c.outbox.letOut(nil) }) // which may be held up as well
 			}
 			t.gathered = nil
 			if !p.mu.waiting {

@@ -1,11 +1,18 @@
 package server
 
 import (
+	"errors"
+	"math/rand/v2"
 	"net"
+	"os"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/godwitdb/godwit/internal/resp"
 )
 
 // TestSubscriptionsChangeBeforeOthersAreServed has a message that was published right after UNSUBSCRIBE find nobody.
@@ -27,20 +34,22 @@ func TestSubscriptionsChangeBeforeOthersAreServed(t *testing.T) {
 	}
 }
 
-// TestTurnsFor: connections whose syncs can be one have one turn as long as it does not take long to serve them.
+// TestTurnsFor: one more turn helps if it takes long to serve those that are ready, and sooner if there are many processors.
 func TestTurnsFor(t *testing.T) {
 	for _, c := range []struct {
-		quick       bool
+		processors  int
 		each        time.Duration
 		ready, want int
 	}{
-		{false, 0, 15, 1},
-		{false, 0, 50, 4},
-		{true, 5 * time.Microsecond, 50, 1},
-		{true, 20 * time.Microsecond, 120, 3},
+		{2, 0, 50, 1},
+		{2, 8 * time.Microsecond, 50, 1},
+		{2, 20 * time.Microsecond, 60, 2},
+		{2, time.Millisecond, 60, 2},
+		{16, 8 * time.Microsecond, 50, 4},
+		{1, time.Millisecond, 1000, 1},
 	} {
-		var p poller
-		p.mu.quick, p.mu.each = c.quick, c.each
+		p := poller{turnsMax: c.processors}
+		p.mu.each = c.each
 		if got := p.turnsFor(c.ready); got != c.want {
 			t.Errorf("%+v: %d turns", c, got)
 		}
@@ -75,4 +84,42 @@ func TestCloseBehindTheLastTurn(t *testing.T) {
 	}
 	p.remove(c)
 	s.wg.Go(c.end)
+}
+
+// TestNobodyIsForgotten: clients that think for a while between requests all get their replies, though who serves them falls asleep and is
+// woken at any moment of that.
+func TestNobodyIsForgotten(t *testing.T) {
+	requests := 3000
+	if testing.Short() {
+		requests = 300
+	}
+	for _, clients := range []int{1, 2, 3, 30} {
+		addr := newTestServer(t, nil)
+		var all sync.WaitGroup
+		for i := range clients {
+			c := dial(t, addr)
+			random := rand.New(rand.NewPCG(uint64(clients), uint64(i)))
+			one := request("INCR", "n"+strconv.Itoa(i))
+			all.Go(func() {
+				for n := range requests / min(clients, 10) {
+					_, _ = c.conn.Write(one) // if it fails there is no reply
+					_ = c.conn.SetReadDeadline(time.Now().Add(time.Minute))
+					if v, err := resp.ReadReply(c.in, resp.ReplyLimits{}); err != nil || v.Int != int64(n+1) {
+						t.Errorf("reply %d of client %d of %d is %v, %v", n, i, clients, v, err)
+						return
+					}
+					think := time.Duration(random.Int64N(2 * int64(pollHere)))
+					if n%4 > 0 { // just as who serves it falls asleep
+						think = pollHere + think/16
+					}
+					_ = c.conn.SetReadDeadline(time.Now().Add(think)) // nothing comes unasked
+					if _, err := c.in.ReadByte(); !errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Errorf("behind reply %d: %v", n, err)
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+	}
 }

@@ -13,14 +13,19 @@ func newPoller(*Server) *poller { return nil }
 
 func (*poller) add(*conn) bool { return false }
 
+func (*poller) close() {}
+
 func (*poller) wake(*conn) {}
 
 func (*turn) pass() {}
 
 func (*turn) gather(*conn) bool { return false }
 
-// transfer is one that does not wait. There is none here.
-type transfer struct{}
+// socket is a connection that can be read and written without waiting. There is none here.
+type socket struct{}
+
+// takeOver makes the connection a socket if it can be one.
+func (*peekable) takeOver() {}
 
 // ready reads a connection that is ready.
 type ready struct{ *peekable }

@@ -44,11 +44,8 @@ type shown struct {
 }
 
 func (p *profile) init(nc net.Conn) {
-	p.addr, p.laddr, p.fd = nc.RemoteAddr().String(), nc.LocalAddr().String(), -1
+	p.addr, p.laddr, p.fd = nc.RemoteAddr().String(), nc.LocalAddr().String(), descriptor(nc)
 	p.mu.queued = -1
-	if raw := rawOf(nc); raw != nil {
-		_ = raw.Control(func(fd uintptr) { p.fd = int(fd) }) //nolint:gosec // a small number
-	}
 }
 
 // show makes what others see of the connection what it is.

@@ -24,7 +24,10 @@ func TestReadyDoesNotAllocate(t *testing.T) {
 	}
 	defer func() { _ = far.Close() }()
 	var s stats
-	a, b := &peekable{Conn: near, raw: rawOf(near), stats: &s}, &peekable{Conn: far, raw: rawOf(far), stats: &s}
+	a, b := &peekable{Conn: near, stats: &s}, &peekable{Conn: far, stats: &s}
+	a.takeOver()
+	b.takeOver()
+	defer func() { _, _ = a.Close(), b.Close() }()
 	bytes := []byte("x")
 	buf := make([]byte, 1)
 	allocated := testing.AllocsPerRun(100, func() {

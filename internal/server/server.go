@@ -270,6 +270,7 @@ func (s *Server) Close() {
 	}
 	s.mu.Unlock()
 	s.wg.Wait()
+	s.poller.close()
 	s.siblings.close()
 }
 
