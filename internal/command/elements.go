@@ -93,14 +93,18 @@ func replyEach(c *Call, reply func(member []byte) error) error {
 	return nil
 }
 
-// popFrom pops from the first of some keys that has something, whose number is an argument, and replies. It tells
-// which keys they are, and whether there was something.
-type popFrom func(c *Call, number int) (keys [][]byte, found bool, err error)
+// popFrom parses the arguments from the number of some keys on, and returns those, and what pops from the first of them that has
+// something, replies, and tells whether there was something.
+type popFrom func(c *Call, number int) (keys [][]byte, pop func() (found bool, err error), err error)
 
 // multiPop makes a command that pops from one of several keys.
-func multiPop(pop popFrom) func(*Call) error {
+func multiPop(parse popFrom) func(*Call) error {
 	return func(c *Call) error {
-		_, found, err := pop(c, 1)
+		_, pop, err := parse(c, 1)
+		if err != nil {
+			return err
+		}
+		found, err := pop()
 		if err == nil && !found {
 			c.Out.NullArray()
 		}
@@ -109,13 +113,17 @@ func multiPop(pop popFrom) func(*Call) error {
 }
 
 // blockingMultiPop is multiPop that waits for one of them.
-func blockingMultiPop(pop popFrom) func(*Call) error {
+func blockingMultiPop(parse popFrom) func(*Call) error {
 	return func(c *Call) error {
+		keys, pop, err := parse(c, 2)
+		if err != nil {
+			return err
+		}
 		timeout, err := timeoutArg(c.Arg(1))
 		if err != nil {
 			return err
 		}
-		keys, found, err := pop(c, 2)
+		found, err := pop()
 		if err != nil || found {
 			return err
 		}

@@ -176,7 +176,7 @@ func replyExpiry(c *Call, seconds, fromNow bool) error {
 			at -= c.Tx.Now
 		}
 		if seconds {
-			at = (at + 500) / 1000
+			at = at/1000 + (at%1000+500)/1000 // at+500 may be too large
 		}
 	}
 	c.Out.Int(at)

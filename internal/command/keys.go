@@ -243,17 +243,17 @@ func flushAll(c *Call) error {
 }
 
 func swapDB(c *Call) error {
-	a, err := databaseArg(c.Arg(1))
-	if err == ErrNotInt { //nolint:errorlint // it is the reply itself
+	a, errA := databaseArg(c.Arg(1))
+	b, errB := databaseArg(c.Arg(2))
+	switch {
+	case errA == ErrNotInt: //nolint:errorlint // it is the reply itself
 		return Error("ERR invalid first DB index")
-	} else if err != nil {
-		return err
-	}
-	b, err := databaseArg(c.Arg(2))
-	if err == ErrNotInt { //nolint:errorlint // it is the reply itself
+	case errB == ErrNotInt: //nolint:errorlint // it is the reply itself
 		return Error("ERR invalid second DB index")
-	} else if err != nil {
-		return err
+	case errA != nil:
+		return errA
+	case errB != nil:
+		return errB
 	}
 	c.Out.OK()
 	return c.Tx.Swap(a, b)

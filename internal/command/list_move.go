@@ -3,7 +3,6 @@ package command
 import (
 	"bytes"
 	"errors"
-	"math"
 
 	"github.com/godwitdb/godwit/internal/keyspace"
 	"github.com/godwitdb/godwit/internal/resp"
@@ -11,17 +10,15 @@ import (
 
 // timeoutArg parses how many seconds to wait, and returns milliseconds.
 func timeoutArg(arg []byte) (int64, error) {
-	seconds, ok := resp.ParseFloat(arg)
-	switch ms := math.Ceil(seconds * 1000); {
-	case !ok:
+	seconds, ok := resp.ParseLongDouble(arg)
+	if !ok {
 		return 0, Error("ERR timeout is not a float or out of range")
-	case ms >= math.MaxInt64:
-		return 0, Error("ERR timeout is out of range")
-	case ms < 0:
-		return 0, Error("ERR timeout is negative")
-	default:
-		return int64(ms), nil
 	}
+	ms, ok := seconds.CeilTimes(1000)
+	if !ok || ms < 0 { // what is too long, Redis 7.0 takes for negative
+		return 0, Error("ERR timeout is negative")
+	}
+	return ms, nil
 }
 
 // wait makes a call that has found nothing wait for keys, or if it may not, reply that there is nothing.
@@ -85,45 +82,43 @@ func blockingPop(e end) func(*Call) error {
 }
 
 // popArgs parses the arguments of LMPOP and ZMPOP, which begin with the number of keys: those, from which end to pop, and how many.
-func popArgs(c *Call, at int) (keys [][]byte, from []byte, count int, err error) {
+func popArgs[E any](c *Call, at int, parseEnd func([]byte) (E, error)) (keys [][]byte, from E, count int, err error) {
 	keys, options, err := numKeys(c.Args, at)
 	if errors.Is(err, errTooManyKeys) || err == nil && len(options) == 0 {
 		err = ErrSyntax
 	}
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, from, 0, err
 	}
-	from, options = options[0], options[1:]
-	if len(options) == 0 {
-		return keys, from, 1, nil
+	from, err = parseEnd(options[0])
+	if options = options[1:]; err != nil || len(options) == 0 {
+		return keys, from, 1, err
 	}
-	if len(options) != 2 || !is(options[0], "COUNT") {
-		return nil, nil, 0, ErrSyntax
+	if len(options) == 1 || !is(options[0], "COUNT") {
+		return nil, from, 0, ErrSyntax
 	}
 	n, ok := resp.ParseInt(options[1])
 	if !ok || n <= 0 {
-		return nil, nil, 0, Error("ERR count should be greater than 0")
+		return nil, from, 0, Error("ERR count should be greater than 0")
+	}
+	if len(options) > 2 {
+		return nil, from, 0, ErrSyntax
 	}
 	return keys, from, int(n), nil
 }
 
-// mpop is LMPOP with arguments that begin with the number of keys. It tells whether it has found anything.
-func mpop(c *Call, at int) (keys [][]byte, found bool, err error) {
-	keys, from, count, err := popArgs(c, at)
-	if err != nil {
-		return nil, false, err
-	}
-	e, err := parseEnd(from)
-	if err != nil {
-		return nil, false, err
-	}
-	l, k, err := firstList(c, keys)
-	if err != nil || l == nil {
-		return keys, false, err
-	}
-	c.Out.Array(2)
-	c.Out.Bulk(k.Name())
-	return keys, true, pop(c, l, k, e, count)
+// mpop is LMPOP with arguments that begin with the number of keys.
+func mpop(c *Call, at int) (keys [][]byte, run func() (found bool, err error), err error) {
+	keys, e, count, err := popArgs(c, at, parseEnd)
+	return keys, func() (bool, error) {
+		l, k, err := firstList(c, keys)
+		if err != nil || l == nil {
+			return false, err
+		}
+		c.Out.Array(2)
+		c.Out.Bulk(k.Name())
+		return true, pop(c, l, k, e, count)
+	}, err
 }
 
 // moveItem takes an item from an end of the list of the first argument to one of that of the second, and replies with

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/godwitdb/godwit/internal/keyspace"
@@ -17,10 +18,22 @@ type scanOptions struct {
 	count   int
 }
 
+// parseCursor takes what C's strtoul does: a sign too, and nothing for zero.
 func parseCursor(arg []byte) (uint64, error) {
-	cursor, err := strconv.ParseUint(string(arg), 10, 64)
+	digits, _, _ := bytes.Cut(arg, []byte{0})
+	if len(digits) == 0 {
+		return 0, nil
+	}
+	negative := digits[0] == '-'
+	if negative || digits[0] == '+' {
+		digits = digits[1:]
+	}
+	cursor, err := strconv.ParseUint(string(digits), 10, 64)
 	if err != nil {
 		return 0, Error("ERR invalid cursor")
+	}
+	if negative {
+		cursor = -cursor
 	}
 	return cursor, nil
 }
@@ -93,6 +106,12 @@ func scanDict(c *Call, open func() (*keyspace.Dict, func(member []byte) error, e
 	d, replyValue, err := open()
 	if err != nil {
 		return err
+	}
+	if d.Len() == 0 { // Redis does not look at the options then
+		c.Out.Array(2)
+		c.Out.BulkString("0")
+		c.Out.Array(0)
+		return nil
 	}
 	o, err := parseScanOptions(c.Args[3:], false)
 	if err != nil {

@@ -210,10 +210,10 @@ func (r *scripted) command(args [][]byte) error {
 	switch {
 	case cmd == nil:
 		return Error("ERR Unknown Redis command called from script")
-	case cmd.Flags&NoScript != 0 || cmd.Run == nil && cmd.Subcommands == nil:
-		return Error("ERR This Redis command is not allowed from script")
-	case !cmd.takes(len(args)) || cmd.Run == nil:
+	case !cmd.takes(len(args)) || cmd.Run == nil && cmd.Subcommands != nil:
 		return Error("ERR Wrong number of args calling Redis command from script")
+	case cmd.Flags&NoScript != 0 || cmd.Run == nil:
+		return Error("ERR This Redis command is not allowed from script")
 	case r.readOnly && cmd.Flags&(Write|PubSub) != 0: // a message is something that others see
 		return Error("ERR Write commands are not allowed from read-only scripts.")
 	}

@@ -229,8 +229,8 @@ func sorted(c *Call, elements [][]byte, o *sortOptions) ([][]byte, error) {
 		}
 		items[i] = sortItem{element: e, text: text}
 		if !o.alpha && len(text) > 0 {
-			var ok bool
-			if items[i].score, ok = resp.ParseFloat(text); !ok {
+			var inRange, ok bool
+			if items[i].score, inRange, ok = resp.ParseLoose(text); !ok || !inRange {
 				return nil, Error("ERR One or more scores can't be converted into double")
 			}
 		}

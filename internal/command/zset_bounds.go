@@ -67,7 +67,7 @@ func scoreBound(arg []byte, with, without func(float64) counted.Bound) (counted.
 	if len(arg) > 0 && arg[0] == '(' {
 		arg, with = arg[1:], without
 	}
-	score, ok := resp.ParseFloat(arg)
+	score, _, ok := resp.ParseLoose(arg)
 	return with(score), ok
 }
 

@@ -113,32 +113,32 @@ func bzpop(e extreme) func(*Call) error {
 	}
 }
 
-// popFirst is ZMPOP with arguments that begin with the number of keys. It tells whether it has found anything.
-func popFirst(c *Call, at int) (keys [][]byte, found bool, err error) {
-	keys, from, count, err := popArgs(c, at)
-	if err != nil {
-		return nil, false, err
-	}
-	var e extreme
-	switch {
-	case is(from, "MIN"):
-		e = lowest
-	case is(from, "MAX"):
-		e = highest
-	default:
-		return nil, false, ErrSyntax
-	}
-	z, k, err := firstOf(c, keys, c.Tx.SortedSet)
-	if err != nil || k == nil {
-		return keys, false, err
-	}
-	count = min(count, z.Len())
-	c.Out.Array(2)
-	c.Out.Bulk(k.Name())
-	c.Out.Array(count)
-	return keys, true, e.pop(z, k, count, func(entry counted.Entry) {
+// popFirst is ZMPOP with arguments that begin with the number of keys.
+func popFirst(c *Call, at int) (keys [][]byte, run func() (found bool, err error), err error) {
+	keys, e, count, err := popArgs(c, at, parseExtreme)
+	return keys, func() (bool, error) {
+		z, k, err := firstOf(c, keys, c.Tx.SortedSet)
+		if err != nil || k == nil {
+			return false, err
+		}
+		n := min(count, z.Len())
 		c.Out.Array(2)
-		c.Out.Bulk(entry.Member)
-		c.Out.Double(entry.Score)
-	})
+		c.Out.Bulk(k.Name())
+		c.Out.Array(n)
+		return true, e.pop(z, k, n, func(entry counted.Entry) {
+			c.Out.Array(2)
+			c.Out.Bulk(entry.Member)
+			c.Out.Double(entry.Score)
+		})
+	}, err
+}
+
+func parseExtreme(arg []byte) (extreme, error) {
+	switch {
+	case is(arg, "MIN"):
+		return lowest, nil
+	case is(arg, "MAX"):
+		return highest, nil
+	}
+	return highest, ErrSyntax
 }

@@ -63,6 +63,7 @@ var exceptions = []exception{
 	{"skip", "e2e/clients/server_test.go", "program", "the servers and tools of others may be missing; what they are is in e2e/README.md"},
 	{"skip", "e2e/clients/redirect_test.go", "TestRedirect", "a server whose address was given may not be one of several that redirect"},
 	{"skip", "e2e/console/console_test.go", "needed", "a browser and axe may be missing; what they are is in e2e/README.md"},
+	{"skip", "e2e/differential/differential_test.go", "TestDifferential", "a redis-server may be missing; what it is for is in e2e/README.md"},
 	{"skip", "bench/peers/servers/servers_test.go", "programs", "the servers that are compared may be missing; what they are is in the package's comment"},
 }
 

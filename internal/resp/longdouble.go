@@ -23,20 +23,38 @@ type LongDouble struct{ f big.Float }
 // ParseLongDouble parses the same texts as ParseFloat, and refuses what is too large
 // or too close to zero for a LongDouble.
 func ParseLongDouble(text []byte) (LongDouble, bool) {
-	inf, zero, ok := scanFloat(text)
+	n, ok := scanFloat(text)
 	if !ok {
 		return LongDouble{}, false
 	}
 	var d LongDouble
-	if inf {
+	if n.infinite {
 		d.f.SetInf(text[0] == '-')
 		return d, true
 	}
 	d.f.SetPrec(longDoublePrecision)
-	if _, _, err := d.f.Parse(string(text), 10); err != nil || !d.IsFinite() {
+	base := 10
+	if n.hex {
+		base = 0 // as the prefix has it
+	}
+	if _, _, err := d.f.Parse(string(text), base); err != nil || !d.IsFinite() {
 		return LongDouble{}, false
 	}
-	return d, zero || d.f.Sign() != 0 && d.f.MantExp(nil) >= longDoubleExponentMin
+	return d, n.zero || d.f.Sign() != 0 && d.f.MantExp(nil) >= longDoubleExponentMin
+}
+
+// CeilTimes returns the integer from the product with a number on, or false if that is beyond an int64.
+func (d *LongDouble) CeilTimes(n int64) (int64, bool) {
+	var product, whole big.Float
+	product.SetPrec(longDoublePrecision).Mul(&d.f, whole.SetInt64(n))
+	i, _ := product.Int(nil)
+	if i == nil {
+		return 0, false
+	}
+	if product.Cmp(whole.SetInt(i)) > 0 {
+		i.Add(i, big.NewInt(1))
+	}
+	return i.Int64(), i.IsInt64()
 }
 
 // IsFinite reports whether the number is in the range of a LongDouble.

@@ -42,56 +42,88 @@ func ParseInt(text []byte) (int64, bool) {
 }
 
 // ParseFloat parses a number as Redis does for scores: a decimal with an optional
-// exponent, or infinity, with a sign or without. It refuses NaN, spaces, hexadecimal
-// digits, and what is too large or too close to zero for a float64.
+// exponent, a hexadecimal number with an optional binary one, or infinity, with a sign or without. It refuses NaN, spaces,
+// and what is too large or too close to zero for a float64.
 func ParseFloat(text []byte) (float64, bool) {
-	inf, zero, ok := scanFloat(text)
+	f, inRange, ok := parseFloat(text)
+	return f, inRange && ok
+}
+
+// ParseLoose parses a number as Redis does where it only looks whether C's strtod has come to the end of a string: blanks
+// may be before it, nothing is zero, and a zero byte is the end. What is too large or too close to zero is infinite or zero, and
+// not in range.
+func ParseLoose(text []byte) (f float64, inRange, ok bool) {
+	text, _, _ = bytes.Cut(text, []byte{0})
+	if len(text) == 0 {
+		return 0, true, true
+	}
+	return parseFloat(bytes.TrimLeft(text, " \t\n\v\f\r"))
+}
+
+func parseFloat(text []byte) (f float64, inRange, ok bool) {
+	n, ok := scanFloat(text)
 	switch {
 	case !ok:
-		return 0, false
-	case inf:
-		return math.Inf(sign(text)), true
+		return 0, false, false
+	case n.infinite:
+		return math.Inf(sign(text)), true, true
 	}
-	f, err := strconv.ParseFloat(string(text), 64)
-	return f, err == nil && (f != 0 || zero)
+	f, err := strconv.ParseFloat(n.goText(text), 64)
+	return f, err == nil && (f != 0 || n.zero), true
 }
 
 // floatLenMax is how long the text of a number may be.
 const floatLenMax = 5 << 10
 
-// scanFloat reports whether text is a number, and if so whether it is infinite or
-// zero.
-func scanFloat(text []byte) (inf, zero, ok bool) {
+// floatText says what a number is like that is a text.
+type floatText struct {
+	infinite, zero bool
+	hex, exponent  bool // it has one
+}
+
+// goText returns a text as Go wants it: a hexadecimal number with an exponent.
+func (n floatText) goText(text []byte) string {
+	if n.hex && !n.exponent {
+		return string(text) + "p0"
+	}
+	return string(text)
+}
+
+// scanFloat reports whether text is a number, and what it is like.
+func scanFloat(text []byte) (n floatText, ok bool) {
 	if len(text) > floatLenMax {
-		return false, false, false
+		return n, false
 	}
 	rest := skipSign(text)
 	if bytes.EqualFold(rest, []byte("inf")) || bytes.EqualFold(rest, []byte("infinity")) {
-		return true, false, true
+		return floatText{infinite: true}, true
 	}
-	whole := countDigits(rest)
-	mantissa := rest[:whole]
+	isDigit, exponent := isDecimal, byte('e')
+	if n.hex = len(rest) > 1 && rest[0] == '0' && rest[1]|0x20 == 'x'; n.hex {
+		rest, isDigit, exponent = rest[2:], isHexadecimal, 'p'
+	}
+	whole := countDigits(rest, isDigit)
+	n.zero = allZero(rest[:whole])
 	rest = rest[whole:]
 	digits := whole
-	zero = allZero(mantissa)
 	if len(rest) > 0 && rest[0] == '.' {
-		fraction := countDigits(rest[1:])
-		zero = zero && allZero(rest[1:1+fraction])
+		fraction := countDigits(rest[1:], isDigit)
+		n.zero = n.zero && allZero(rest[1:1+fraction])
 		digits += fraction
 		rest = rest[1+fraction:]
 	}
 	if digits == 0 {
-		return false, false, false
+		return n, false
 	}
-	if len(rest) > 0 && (rest[0] == 'e' || rest[0] == 'E') {
+	if n.exponent = len(rest) > 0 && rest[0]|0x20 == exponent; n.exponent {
 		rest = skipSign(rest[1:])
-		n := countDigits(rest)
-		if n == 0 {
-			return false, false, false
+		length := countDigits(rest, isDecimal)
+		if length == 0 {
+			return n, false
 		}
-		rest = rest[n:]
+		rest = rest[length:]
 	}
-	return false, zero, len(rest) == 0
+	return n, len(rest) == 0
 }
 
 func skipSign(text []byte) []byte {
@@ -108,9 +140,13 @@ func sign(text []byte) int {
 	return 1
 }
 
-func countDigits(text []byte) int {
+func isDecimal(c byte) bool { return '0' <= c && c <= '9' }
+
+func isHexadecimal(c byte) bool { return isDecimal(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
+
+func countDigits(text []byte, isDigit func(byte) bool) int {
 	for i, c := range text {
-		if c < '0' || c > '9' {
+		if !isDigit(c) {
 			return i
 		}
 	}

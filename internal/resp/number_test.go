@@ -32,6 +32,7 @@ func TestParseFloat(t *testing.T) {
 		"0": 0, "-0": math.Copysign(0, -1), "1": 1, "+1": 1, "-1.5": -1.5, ".5": .5, "5.": 5, "1e3": 1000, "1E-3": .001, "1e+3": 1000,
 		"001": 1, "0e999": 0, "0.000e-999": 0, "inf": math.Inf(1), "+inf": math.Inf(1), "-inf": math.Inf(-1), "INF": math.Inf(1), "Infinity": math.Inf(1),
 		"-infinity": math.Inf(-1), "17976931348623157e292": math.MaxFloat64, "5e-324": 5e-324,
+		"0x10": 16, "-0X1F": -31, "0x1p3": 8, "0x.8P1": 1, "0x1.8": 1.5, "0x0p-9999": 0,
 	} {
 		got, ok := ParseFloat([]byte(text))
 		if !ok || math.Float64bits(got) != math.Float64bits(want) {
@@ -39,10 +40,26 @@ func TestParseFloat(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", " ", " 1", "1 ", "nan", "NaN", "-nan", "0x10", "0x1p3", "1p3", "1_000", "e3", ".", "+", "-", "+-1", "1e", "1e+", "1.2.3", "inf ", "infi",
+		"", " ", " 1", "1 ", "nan", "NaN", "-nan", "0x", "0x1p", "0x1_0", "0x1e+1", "0x1p9999", "0x1p-9999", "1p3", "1_000", "e3", ".", "+", "-", "+-1", "1e", "1e+", "1.2.3", "inf ", "infi",
 		"1e309", "-1e309", "1e-400", "1\x00", "one", strings.Repeat("1", floatLenMax+1),
 	} {
 		if got, ok := ParseFloat([]byte(text)); ok {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+func TestParseLoose(t *testing.T) {
+	for text, want := range map[string]float64{
+		"": 0, "1": 1, " \t\n1": 1, "1\x00x": 1, "\x00": 0, "0x1p3": 8, "inf": math.Inf(1), "1e400": math.Inf(1), "-1e400": math.Inf(-1), "1e-400": 0,
+	} {
+		got, inRange, ok := ParseLoose([]byte(text))
+		if !ok || got != want || inRange == strings.Contains(text, "400") {
+			t.Errorf("%q: %v, %v, %v", text, got, inRange, ok)
+		}
+	}
+	for _, text := range []string{" ", "1 ", "nan", "0x", "1e", "( 1", "one"} {
+		if got, _, ok := ParseLoose([]byte(text)); ok {
 			t.Errorf("%q: %v", text, got)
 		}
 	}
@@ -102,7 +119,7 @@ func TestLongDouble(t *testing.T) {
 			t.Errorf("the sum %s is finite", sum.Append(nil))
 		}
 	}
-	for _, text := range []string{"", "nan", "1 ", "1p3", "0x1", "1e5000", "1e99999999999", "1e2000000000", "1e-5000", "1e-20000000", "1e-2000000000"} {
+	for _, text := range []string{"", "nan", "1 ", "1p3", "0x", "1e5000", "1e99999999999", "1e2000000000", "1e-5000", "1e-20000000", "1e-2000000000"} {
 		if d, ok := ParseLongDouble([]byte(text)); ok {
 			t.Errorf("%q: %s", text, d.Append(nil))
 		}
@@ -134,4 +151,19 @@ func FuzzNumbers(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestCeilTimes(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "1": 1000, "0.0001": 1, "-0.0001": 0, "-1.5": -1500, "0x1p-4": 63, "9223372036854775": 9223372036854775000,
+		"9223372036854776": -1, "1e400": -1, "-1e400": -1, "inf": -1, "-inf": -1,
+	} {
+		d, ok := ParseLongDouble([]byte(text))
+		if !ok {
+			t.Fatal(text)
+		}
+		if got, ok := d.CeilTimes(1000); ok != (want != -1) || ok && got != want {
+			t.Errorf("%s: %d, %v", text, got, ok)
+		}
+	}
 }

@@ -79,7 +79,7 @@ func TestReadReply(t *testing.T) {
 func TestReadBadReply(t *testing.T) {
 	for _, in := range []string{
 		"\r\n", "x\r\n", "N\r\n", "+a\n", ":x\r\n", ":\r\n", ":01\r\n", "$-2\r\n", "$x\r\n", "$1\r\nab\r\n", "$?\r\n",
-		"*-2\r\n", "*x\r\n", "%-1\r\n", "~-1\r\n", "!-1\r\n", "_x\r\n", "#x\r\n", "#\r\n", ",x\r\n", ",0x1\r\n", "(x\r\n", "(\r\n",
+		"*-2\r\n", "*x\r\n", "%-1\r\n", "~-1\r\n", "!-1\r\n", "_x\r\n", "#x\r\n", "#\r\n", ",x\r\n", ",0x\r\n", "(x\r\n", "(\r\n",
 		"=3\r\ntxt\r\n", "=4\r\ntext\r\n", "*1\r\nx\r\n",
 	} {
 		var p ProtocolError

@@ -24,8 +24,8 @@ func commandCommands() []connectionCommand {
 		entry("command|list", "server", -2, 0, (*conn).commandList),
 		entry("command|info", "server", -2, 0, (*conn).commandInfo),
 		entry("command|docs", "server", -2, 0, (*conn).commandDocs),
-		entry("command|getkeys", "server", -3, 0, (*conn).commandGetKeys),
-		entry("command|getkeysandflags", "server", -3, 0, (*conn).commandGetKeys),
+		entry("command|getkeys", "server", -4, 0, (*conn).commandGetKeys),
+		entry("command|getkeysandflags", "server", -4, 0, (*conn).commandGetKeys),
 	}
 }
 

@@ -229,7 +229,7 @@ func (c *conn) request(args [][]byte) {
 	switch {
 	case err != nil:
 		c.execute()
-		if c.multi.fail(); c.multi.on && cmd != nil && cmd.Name == "exec" {
+		if c.multi.fail(); cmd != nil && cmd.Name == "exec" {
 			err = c.abort(err)
 		}
 		if cmd != nil {

@@ -228,7 +228,11 @@ func TestWrongNumberOfArguments(t *testing.T) {
 			for len(args) < n {
 				args = append(args, "a")
 			}
-			if got, want := c.ask(args...), "!ERR wrong number of arguments for '"+cmd.Name+"' command"; got != want {
+			want := "!ERR wrong number of arguments for '" + cmd.Name + "' command"
+			if cmd.Name == "exec" {
+				want = "!EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command"
+			}
+			if got := c.ask(args...); got != want {
 				t.Errorf("%q: %s, want %s", args, got, want)
 			}
 		}

@@ -21,7 +21,7 @@ func TestTransactionsEnd(t *testing.T) {
 			{"EXEC", "[PONG]"},
 		},
 		"EXEC with arguments and no MULTI": {
-			{"EXEC", "now", "!ERR wrong number of arguments for 'exec' command"},
+			{"EXEC", "now", "!EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command"},
 		},
 		"a script may look for what it does not wait for": {
 			{"EVAL", "return redis.call('BLMPOP', 0, 1, 'none', 'LEFT')", "0", "nil"},
