@@ -29,6 +29,7 @@ type Loop struct {
 		jobs    []job
 		workers int
 		idle    int  // of these; who wakes one takes it off
+		free    int  // of these, have done a job and look for the next one when they have left the loop
 		taken   bool // somebody is on the loop
 		wanted  bool // and Run would be
 		stopped bool
@@ -108,6 +109,7 @@ func (l *Loop) Go(run, done func()) {
 	defer l.mu.Unlock()
 	l.mu.jobs = append(l.mu.jobs, job{run, done})
 	switch {
+	case len(l.mu.jobs) <= l.mu.free:
 	case l.mu.idle > 0:
 		l.mu.idle--
 		l.work.Signal()
@@ -137,8 +139,12 @@ func (l *Loop) runJobs() {
 		l.mu.jobs = slices.Delete(l.mu.jobs, 0, 1)
 		l.mu.Unlock()
 		j.run()
+		l.mu.Lock()
+		l.mu.free++
+		l.mu.Unlock()
 		l.Here(j.done)
 		l.mu.Lock()
+		l.mu.free--
 	}
 }
 

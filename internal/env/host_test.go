@@ -117,3 +117,30 @@ func TestHere(t *testing.T) {
 	<-ended
 	l.Here(func() { t.Error("something runs after the end") })
 }
+
+// A job that follows on another one, as writes of a log do, is done by the goroutine that has done that.
+func TestJobFollowsJob(t *testing.T) {
+	l := NewLoop()
+	l.poll, l.timer, l.mu.taken = func() time.Duration { return -1 }, time.NewTimer(time.Hour), false // nobody is there but who has news
+	defer l.timer.Stop()
+	goOn, ended := make(chan struct{}), make(chan struct{})
+	left := 100
+	var next func()
+	next = func() {
+		if left--; left > 0 {
+			l.Go(func() { <-goOn }, next)
+		} else {
+			close(ended)
+		}
+	}
+	l.Here(next)
+	close(goOn) // the loop is left
+	<-ended
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mu.workers != 1 {
+		t.Errorf("%d goroutines did the jobs", l.mu.workers)
+	}
+	l.mu.stopped = true
+	l.work.Broadcast()
+}
