@@ -15,11 +15,12 @@ func (g *Group) handleAppend(ctx context.Context, from quorum.NodeID, req *appen
 	if g.retired {
 		return nil, ErrRetired
 	}
-	err := g.expect(req.folder)
-	// Who leads knows.
-	if g.otherFolder = err != nil; g.otherFolder {
+	if err := g.expect(req.folder); err != nil {
+		// Who leads knows. Who has led may have been away for long: the own log may know better.
+		g.otherFolder = g.otherFolder || req.epoch >= g.epoch || !g.isCounted()
 		return nil, err
 	}
+	g.otherFolder = false
 	if g.found != nil && req.epoch < g.epoch {
 		// What this member has promised ends an epoch that helps it no more.
 		return &appendResp{epoch: g.epoch}, nil

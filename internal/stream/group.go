@@ -235,10 +235,11 @@ func (g *Group) votes() bool {
 	return g.isVoter(g.id) && counts(g.members().Folders[g.id], g.options.Folder)
 }
 
-// isCounted tells whether the member's folder counts as far as is durable in its log.
+// isCounted tells whether the member knows that its folder counts: it leads, though it may not know yet what of its log is durable,
+// or that says so as far as it is.
 func (g *Group) isCounted() bool {
 	m := g.log.membershipAt(g.committed())
-	return m.known() && m.Folders[g.id] == g.options.Folder
+	return g.role == Leader || m.known() && m.Folders[g.id] == g.options.Folder
 }
 
 // expect returns ErrOtherFolder if a message is for a member with this one's name and

@@ -64,7 +64,7 @@ func TestFoundBefore(t *testing.T) {
 				t.Errorf("seed %d: %v", seed, r.Err)
 			}
 		}
-		for _, seed := range []uint64{80037252, 81035216, 82055916, 97066821} {
+		for _, seed := range []uint64{80037252, 81035216, 82055916, 97066821, 98029885} {
 			if r := sim.Replay(s, seed, nil); r.Err != nil {
 				t.Errorf("seed %d: %v", seed, r.Err)
 			}
