@@ -72,7 +72,7 @@ func scripts() []string {
 		"return {1,2,{3,'a'},nil,4}", "return {ok='fine'}", "return {err='ERR bad'}", "return 3.99", "return -3.99", "return redis.status_reply('X')", "return redis.error_reply('My error')",
 		"return {1,false,true,nil}", "return true", "return false", "return nil", "return {double=3.5}", "return {map={a=1}}", "return {set={a=true}}", "return {big_number='12345678901234567890'}",
 		"redis.setresp(3); return {double=3.5}", "redis.setresp(3); return {map={a=1}}", "return {verbatim_string={format='txt',string='hi'}}",
-		"return tostring(redis.call('zscore',KEYS[1],'a'))", "return cjson.encode(ARGV)", "return type(redis.call('get',KEYS[1]))", "return redis.call('get')", "return redis.pcall('get')", "return redis.pcall('lpush',KEYS[1],1)['err']",
+		"return cjson.encode(ARGV)", "return type(redis.call('get',KEYS[1]))", "return redis.call('get')", "return redis.pcall('get')", "return redis.pcall('lpush',KEYS[1],1)['err']",
 		"error('boom')", "error({err='MY boom'})", "return nosuch", "return redis.call('nosuch')", "local x = ", "return redis.sha1hex(ARGV[1])", "return {#KEYS,#ARGV,KEYS[1],ARGV[2]}", "return 2^53", "return 1/0", "return cmsgpack.pack({1,2,'a'})",
 		"redis.call('set',KEYS[1],'v'); return redis.call('lpush',KEYS[1],'w')", "redis.call('set',KEYS[1],'v'); error('late')", "return string.format('%5.2f|%d|%s|%q', 3.14159, 42, 'x', 'y\"z')", "return table.concat({1,2,3},',')",
 		"return bit.band(255, 15)", "return struct.pack('>I4', 7)", "return redis.call('mget', KEYS[1], 'missing')", "return redis.call('multi')", "return redis.call('incrbyfloat', KEYS[1], '0.1')",
