@@ -14,7 +14,7 @@ const (
 	SegmentBytesDefault    = 64 << 20
 	PendingBytesMaxDefault = 64 << 20
 	RoundBytesDefault      = 1 << 20
-	RoundIntervalDefault   = 2 * time.Millisecond
+	RoundIntervalDefault   = 5 * time.Millisecond
 	SparesMaxDefault       = 4
 )
 
