@@ -16,8 +16,8 @@ import (
 )
 
 // holdUp makes the operations that which picks wait until the returned function is
-// called.
-func holdUp(f *faultfs.FS, which func(faultfs.Op) bool) (goOn func()) {
+// called, which sets the hook for what follows.
+func holdUp(f *faultfs.FS, which func(faultfs.Op) bool) (goOn func(next func(faultfs.Op) error)) {
 	held := make(chan struct{})
 	f.SetHook(func(op faultfs.Op) error {
 		if which(op) {
@@ -25,8 +25,8 @@ func holdUp(f *faultfs.FS, which func(faultfs.Op) bool) (goOn func()) {
 		}
 		return nil
 	})
-	return func() {
-		f.SetHook(nil)
+	return func(next func(faultfs.Op) error) {
+		f.SetHook(next)
 		close(held)
 	}
 }
@@ -64,7 +64,7 @@ func TestCloseEndsACheckpoint(t *testing.T) {
 		if closed.Load() {
 			t.Error("closed, while a checkpoint is being written")
 		}
-		goOn()
+		goOn(nil)
 		all.Wait()
 	})
 }
@@ -108,7 +108,7 @@ func TestDropIsNotToldBeforeItsRelease(t *testing.T) {
 				cancel()
 			}
 		}
-		goOn()
+		goOn(nil)
 		all.Wait()
 		synctest.Wait()
 		if n := db.catalog.count(); n != 0 {
@@ -144,7 +144,7 @@ func TestDropLetsCheckpointsPass(t *testing.T) {
 			}
 			snap.Close()
 		}
-		goOn()
+		goOn(nil)
 		all.Wait()
 	})
 }
@@ -206,7 +206,7 @@ func TestEveryWaitEndsWithItsContext(t *testing.T) {
 			cancel()
 		}
 		snap.Close()
-		goOn()
+		goOn(nil)
 		all.Wait()
 		if _, err := db.CreateTable(t.Context(), "other", Ordered); !errors.Is(err, ErrExists) {
 			t.Errorf("what was executed before its caller stopped waiting: %v", err)
@@ -244,8 +244,7 @@ func TestCheckpointReleasesATable(t *testing.T) {
 		// These come into one round, for which there is no room.
 		run("a new table", func() error { _, err := db.CreateTable(ctx, "new", Ordered); return err })
 		run("a large transaction", func() error { return put(60_000) })
-		goOn()
-		f.SetHook(func(op faultfs.Op) error {
+		goOn(func(op faultfs.Op) error {
 			grows := strings.HasSuffix(op.Name, ".seg") && op.Offset >= o.LogSegmentBytes
 			if op.Kind == faultfs.OpWrite && (grows || strings.Contains(op.Name, "spare-")) {
 				return syscall.ENOSPC
