@@ -185,6 +185,11 @@ func (c *conn) attempt(fn func() error) (*godwit.Pending, error) {
 			if err := fn(); err != nil {
 				return err
 			}
+			if c.tx.Writes == 0 && c.server.lead.Load() != nil {
+				// A replica that leads asks others whether it still does before it shows what was only read. Nobody else need wait
+				// for that, and those that ask at one time ask together.
+				c.turn.pass()
+			}
 			return c.tx.End()
 		})
 		if err == nil {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwitdb/godwit"
 	"github.com/godwitdb/godwit/internal/resp"
 )
 
@@ -121,5 +123,45 @@ func TestNobodyIsForgotten(t *testing.T) {
 			})
 		}
 		all.Wait()
+	}
+}
+
+// TestReadersHoldNobodyUp: while a leader asks others, who do not answer, whether it still leads, it serves those that need no answer.
+func TestReadersHoldNobodyUp(t *testing.T) {
+	s := newShard(t, true, nil)
+	lead := s.leader()
+	ping := dial(t, lead.addr)
+	ping.expect("SET a 1", "OK")
+	var gone []godwit.NodeID
+	for id, n := range maps.Clone(s.nodes) {
+		if n != lead {
+			gone = append(gone, id)
+			s.stop(n)
+		}
+	}
+	p := lead.server.poller
+	p.mu.Lock()
+	p.mu.watcher.Stop()
+	p.mu.watched = true // so nobody takes a turn from who keeps it
+	p.mu.Unlock()
+	var readers []*testClient
+	for range p.turnsMax + 1 {
+		for _, read := range [][]string{{"GET", "a"}, {"EVAL", "return redis.call('get', 'a')", "0"}, {"SET", "a", "2", "NX", "GET"}} {
+			c := dial(t, lead.addr)
+			c.send(read...)
+			readers = append(readers, c)
+		}
+	}
+	_ = ping.conn.SetReadDeadline(time.Now().Add(20 * time.Second)) // if it fails, the reply may be waited for in vain
+	for range 10 {                                                  // the reads have come by then
+		ping.expect("PING", "PONG")
+	}
+	for _, id := range gone {
+		s.start(id, listenAt(t, s.peers[id]))
+	}
+	for _, c := range readers {
+		if got := c.receive(); got != `"1"` {
+			t.Error(got)
+		}
 	}
 }
