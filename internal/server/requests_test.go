@@ -16,12 +16,13 @@ import (
 // lossy is what nodes reach each other's servers through. When it is told to, the next replies get lost, and with them
 // the connection.
 type lossy struct {
-	t    *testing.T
-	mu   sync.Mutex
-	lose func() // runs when replies are there that get lost; nil if none are to
-	lost chan struct{}
-	near []net.Conn
-	deaf bool // servers do not hear that a connection has ended, until they answer
+	t     *testing.T
+	mu    sync.Mutex
+	lose  func() // runs when replies are there that get lost; nil if none are to
+	least int    // bytes of replies that get lost: others, of connections that are not meant, may come before
+	lost  chan struct{}
+	near  []net.Conn
+	deaf  bool // servers do not hear that a connection has ended, until they answer
 }
 
 // cut ends all connections, of which the servers hear nothing.
@@ -93,7 +94,11 @@ func (l *lossy) replies(near, far net.Conn) {
 		}
 		l.mu.Lock()
 		lose := l.lose
-		l.lose = nil
+		if n < l.least {
+			lose = nil
+		} else {
+			l.lose = nil
+		}
 		l.mu.Unlock()
 		if lose != nil {
 			lose()
@@ -111,6 +116,12 @@ func (l *lossy) arm(then func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lose, l.lost = then, make(chan struct{})
+}
+
+func (l *lossy) atLeast(bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.least = bytes
 }
 
 // TestForwardedOnce loses the replies to what a follower has forwarded: it is asked for again, and was carried out once.
@@ -170,12 +181,14 @@ func TestForwardedOnce(t *testing.T) {
 	w.gets(`["q" "x"]`)
 	direct.expect("LRANGE q 0 -1", `["y"]`)
 
+	l.atLeast(1000) // what the client that waited makes a connection say comes any time
 	l.arm(stay)
 	far.send("EVAL", "redis.call('INCR', KEYS[1]) return string.rep('x', 20000)", "1", "long")
 	if got := far.receive(); !strings.HasPrefix(got, "!UNCERTAIN it was carried out, once") {
 		t.Errorf("replies that are too long to be remembered: %.80s", got)
 	}
 	lost()
+	l.atLeast(0)
 	direct.expect("GET long", `"1"`)
 
 	// What is too much for one transaction is asked for one by one.
