@@ -116,11 +116,14 @@ func (g *Group) stepDown(epoch wal.Epoch, leader quorum.NodeID) {
 		g.expectLeader()
 	}
 	if epoch > g.epoch {
-		g.epoch, g.vote, g.leader = epoch, 0, 0
+		g.epoch, g.vote, g.leader, g.open = epoch, 0, 0, epoch
+		if g.recovering {
+			g.open = 0 // it may have voted before it forgot
+		}
 		g.saveBallot()
 	}
 	if leader != 0 {
-		g.leader = leader
+		g.leader, g.open = leader, 0
 	}
 }
 
@@ -143,7 +146,7 @@ func (g *Group) campaign(ctx context.Context, transfer bool) ([]report, error) {
 	g.stepDown(g.epoch, 0)
 	g.epoch++
 	g.failures++
-	g.vote, g.leader, g.role = g.id, 0, Candidate
+	g.vote, g.leader, g.open, g.role = g.id, 0, 0, Candidate
 	g.saveBallot()
 	g.options.Logf("epoch %d: campaigns", g.epoch)
 	return g.poll(ctx, voteReq{epoch: g.epoch, transfer: transfer})
@@ -204,13 +207,13 @@ func (g *Group) handleVote(ctx context.Context, from quorum.NodeID, req *voteReq
 	led := g.role == Leader || g.rt.Elapsed()-g.silence.heard < g.silence.limit()
 	// An epoch is granted once. Who asks for it again under the same name may have won it before, and
 	// have lost its disk.
-	over := req.epoch <= g.epoch
+	over := req.epoch <= g.epoch && req.epoch != g.open
 	if over || led && !req.transfer || g.recovering || g.retired || g.found != nil {
 		return &voteResp{epoch: g.epoch}, nil
 	}
 	if !req.pre {
 		g.observe(req.epoch)
-		g.vote = from
+		g.vote, g.open = from, 0
 		g.saveBallot()
 		g.expectLeader()
 		if err := g.disk.kept.Wait(ctx, g.promised); err != nil {

@@ -65,7 +65,8 @@ type Group struct {
 
 	epoch    wal.Epoch
 	vote     quorum.NodeID
-	promised uint64 // the number of the last ballot
+	open     wal.Epoch // the epoch, if this member has only heard of it: it has neither voted in it nor got a leader
+	promised uint64    // the number of the last ballot
 	role     Role
 	leader   quorum.NodeID
 	silence  silence

@@ -295,6 +295,27 @@ func TestTransferToOneThatWasPaused(t *testing.T) {
 	}
 }
 
+// A member that has heard of an epoch before it is asked for its vote has still got one, which a candidate may need.
+func TestTransferThatIsHeardOfFirst(t *testing.T) {
+	w := sim.New(1, nil)
+	defer w.Close()
+	c := NewCluster(w, 4, 4, stream.Options{})
+	c.Start()
+	run(t, w, 10*time.Second, func() bool { return c.Released() > 0 })
+	l := c.leader()
+	next := c.members[l.group.Successor()]
+	down := slices.IndexFunc(c.all, func(id env.NodeID) bool { return id != l.node.ID() && id != next.node.ID() })
+	w.Node(c.all[down]).Crash(true)
+	// What the candidate says comes late to the leader, which hears of the epoch from the member that has voted.
+	w.Link(next.node.ID(), l.node.ID()).DelayMin = 20 * time.Millisecond
+	task := l.node.Runtime().Go("transfer", func(ctx context.Context) error { return l.group.Transfer(ctx, next.node.ID()) })
+	l.node.Runtime().Post(func() {})
+	run(t, w, time.Second, func() bool { return c.leader() != l && c.leader() != nil })
+	if got := c.leader(); got != next || task.Err() != nil {
+		t.Errorf("node %d leads, not %d which was asked to: %v", got.node.ID(), next.node.ID(), task.Err())
+	}
+}
+
 func TestMembership(t *testing.T) {
 	w := sim.New(1, nil)
 	defer w.Close()

@@ -24,8 +24,9 @@ const (
 func wrong() []mutant.Mutant {
 	return []mutant.Mutant{
 		{Name: "vote-twice", File: electionGo, Seed: 2, Edits: []string{
-			"over := req.epoch <= g.epoch\n", "over := req.epoch < g.epoch || req.epoch == g.epoch && g.role == Leader\n",
+			"over := req.epoch <= g.epoch && req.epoch != g.open\n", "over := req.epoch < g.epoch || req.epoch == g.epoch && g.role == Leader\n",
 		}},
+		{Name: "who has voted still has a vote", File: electionGo, Seed: 1, Edits: []string{"		g.vote, g.open = from, 0\n", "		g.vote, g.open = from, req.epoch\n"}},
 		{Name: "small-quorum", File: membersGo, Seed: 2, Edits: []string{"return len(m.Voters)/2 + 1", "return len(m.Voters) / 2"}},
 		{Name: "longest-tail", File: messagesGo, Seed: 34, Edits: []string{
 			"return p.epoch < q.epoch || p.epoch == q.epoch && p.number < q.number", "return p.number < q.number",
@@ -71,7 +72,7 @@ func wrong() []mutant.Mutant {
 		{Name: "the last number decides where logs match", File: "internal/stream/group.go", Seed: 8, Edits: []string{
 			"	if epoch == p.epoch {\n", "	if epoch > 0 {\n",
 		}},
-		{Name: "a member counts with whatever folder it has", File: membersGo, Seed: 641, Edits: []string{
+		{Name: "a member counts with whatever folder it has", File: membersGo, Seed: 1577, Edits: []string{
 			"return expected == wal.FolderID{} || expected == folder", "return true || expected == folder",
 		}},
 		{Name: "a majority elects the first leader", File: membersGo, Seed: 149, Edits: []string{
@@ -148,7 +149,7 @@ func elected() []mutant.Mutant {
 		// forgot it.
 		{Name: "a candidate's own disk lacks the epoch, and it is granted again", File: electionGo, Seed: 642, Edits: []string{
 			"		err = g.disk.kept.Wait(ctx, g.promised)\n", "		err = ctx.Err()\n",
-			"over := req.epoch <= g.epoch\n", "over := req.epoch < g.epoch || req.epoch == g.epoch && g.vote != from\n",
+			"over := req.epoch <= g.epoch && req.epoch != g.open\n", "over := req.epoch < g.epoch || req.epoch == g.epoch && g.vote != from\n",
 		}},
 		{Name: "the members of long ago elect", File: leadGo, Seed: 12, Edits: []string{
 			"	return votes >= m.quorum() && g.votes()\n", "	return votes >= 0\n",
@@ -196,7 +197,7 @@ func TestDirectedAreFound(t *testing.T) {
 			"	if err := g.disk.sync(ctx); err != nil {\n		return err\n	}\n	g.ahead = ", "	g.ahead = ",
 		}},
 		{Name: "an epoch is granted again to who has got it", File: electionGo, Tests: "^TestFirstLeaderLosesItsDisk$", Edits: []string{
-			"over := req.epoch <= g.epoch\n", "over := req.epoch < g.epoch || req.epoch == g.epoch && g.vote != from\n",
+			"over := req.epoch <= g.epoch && req.epoch != g.open\n", "over := req.epoch < g.epoch || req.epoch == g.epoch && g.vote != from\n",
 		}},
 		{Name: "a leader leaves those who do not vote", File: "internal/stream/members.go", Tests: "^TestLeaderWaitsForVoters$", Edits: []string{
 			"p.fit && p.match >= m.number", "p.match >= m.number",
