@@ -656,7 +656,13 @@ func TestClusterBurst(t *testing.T) {
 				}
 				executed = append(executed, p)
 			}
-			if i%3 == 0 { // it waits for what it has read
+			if i%3 == 0 { // it waits for what it has read, of which somebody else wants to be told
+				p, err := db.UpdateAsync(c.ctx, func(tx *Tx) error { _, err := tx.Get(table, []byte{2}); return err })
+				if err != nil {
+					return err
+				}
+				executed = append(executed, p)
+				_ = p.Done()
 				if err := db.View(c.ctx, func(tx *Tx) error { _, err := tx.Get(table, []byte{2}); return err }); err != nil {
 					return err
 				}

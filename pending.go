@@ -42,7 +42,7 @@ func (p *Pending) Timestamp() Timestamp { return Timestamp(p.o.ts) }
 // Released tells whether the transaction is released.
 func (p *Pending) Released() bool {
 	if p.o.on != nil {
-		return p.o.ts <= p.o.x.Lead().Released()
+		return p.o.x.Released()
 	}
 	return p.o.ts <= p.db.released()
 }
@@ -71,15 +71,15 @@ func (p *Pending) Done() <-chan struct{} {
 
 func (p *Pending) notify(tell func(error)) {
 	if p.o.on != nil {
-		p.o.x.Lead().Notify(p.o.ts, tell)
+		p.o.x.Notify(tell)
 		return
 	}
 	p.db.gate.Notify(speculate.Point(p.o.ts), tell)
 }
 
 // Wait returns nil when the transaction is released, or ErrOutcomeUnknown
-// when ctx ends or the log fails first. ErrNotLeader: this replica was deposed before it
-// was, and nothing of it has happened.
+// when ctx ends or the log fails first; ErrUnavailable then, if it has only read, on a replica.
+// ErrNotLeader: this replica was deposed before it was, and nothing of it has happened.
 func (p *Pending) Wait(ctx context.Context) error {
 	if p.Released() {
 		return nil
@@ -87,13 +87,18 @@ func (p *Pending) Wait(ctx context.Context) error {
 	select {
 	case <-p.Done():
 		if err := p.err.Load(); err != nil {
-			if p.o.on != nil && p.o.nothingLeft(*err) {
-				return p.db.replica.notLeader(p.o.on)
-			}
-			return fmt.Errorf("%w: %w", ErrOutcomeUnknown, *err)
+			return p.unknown(*err)
 		}
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, ctx.Err())
+		return p.unknown(ctx.Err())
 	}
+}
+
+// unknown says what it means that it was not seen to be released.
+func (p *Pending) unknown(err error) error {
+	if p.o.on != nil {
+		return p.db.replica.undone(&p.o, err)
+	}
+	return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
 }

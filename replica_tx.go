@@ -24,7 +24,7 @@ type executed struct {
 type execution func(*shard.Replica, context.Context) (shard.Executed, error)
 
 // update runs fn as a transaction that may write. If early, it returns as soon as
-// something is written; certain then tells about the outcome. f, if not nil, hears of it.
+// it is executed; certain then tells about the outcome. f, if not nil, hears of it.
 func (r *replica) update(ctx context.Context, fn func(*Tx) error, early bool, f *followed) (executed, error) {
 	return r.transact(ctx, func(n *shard.Replica, ctx context.Context) (shard.Executed, error) {
 		x, err := n.Execute(ctx, wrapped(fn))
@@ -62,7 +62,7 @@ func (r *replica) transact(ctx context.Context, run execution, early bool) (exec
 		if x.Lead() == nil && (errors.Is(err, shard.ErrStopped) || errors.Is(err, ErrClosed)) || errors.Is(err, shard.ErrNotLeader) {
 			continue // nothing has happened; awaitLead tells whether it can go on
 		}
-		if x.Lead() == nil || early && err == nil && o.wrote {
+		if x.Lead() == nil || early && err == nil {
 			return o, err
 		}
 		switch cerr := r.certain(ctx, &o); {
@@ -115,11 +115,6 @@ func wrapped(fn func(*Tx) error) func(*occ.Tx) error {
 // another leader may have released something that it ought to have seen.
 func (r *replica) certain(ctx context.Context, o *executed) error {
 	o.on.Hurry()
-	if !o.wrote {
-		if err := o.on.do(ctx, "confirm", func(ctx context.Context) error { return o.on.Confirm(ctx, &o.x) }); err != nil {
-			return err
-		}
-	}
 	return o.x.Wait(ctx)
 }
 
@@ -128,6 +123,14 @@ func (r *replica) certain(ctx context.Context, o *executed) error {
 func (o *executed) nothingLeft(err error) bool {
 	return errors.Is(err, shard.ErrDropped) || errors.Is(err, shard.ErrNotLeader) ||
 		!o.wrote && (errors.Is(err, shard.ErrStopped) || errors.Is(err, ErrClosed))
+}
+
+// undone says what an error of certain means that came later than another try could.
+func (r *replica) undone(o *executed, err error) error {
+	if o.nothingLeft(err) {
+		return r.notLeader(o.on)
+	}
+	return r.uncertain(o, err)
 }
 
 // uncertain says what another error of certain means.

@@ -131,7 +131,7 @@ func (c *conn) block(call *command.Call) (done bool) {
 	one := []command.Call{*call}
 	// The first time, something may have come before it was known that somebody waits.
 	for {
-		n, err := c.transactHere(one)
+		n, err := c.transactHere(one, false)
 		if c.elsewhere(err) {
 			return false
 		}

@@ -66,6 +66,8 @@ type conn struct {
 	batches    uint64       // that have come
 	began      time.Time    // when the first of the requests at hand had come
 	closing    bool         // when all replies are sent
+	mayPark    bool         // it may be parked
+	parked     *parked      // nil if it is not
 
 	admitted bool // it has been decided whether the client has to say who it is
 
@@ -145,6 +147,11 @@ func (c *conn) serveReady() (more, ok bool) {
 	if c.ctx.Err() != nil {
 		return false, false
 	}
+	if c.parked != nil {
+		more = c.parked.more
+		ok = c.resume()
+		return more || c.in.Buffered() || len(c.net.held) > 0, ok
+	}
 	more = true // unless what has come last is read
 	if !c.in.Buffered() {
 		held := len(c.net.held) > 0
@@ -162,12 +169,21 @@ func (c *conn) serveReady() (more, ok bool) {
 		}
 	}
 	ok = c.serveBatch()
+	if c.parked != nil {
+		c.parked.more = more
+		return false, true
+	}
 	return more || c.in.Buffered() || len(c.net.held) > 0, ok
 }
 
 // serveBatch executes the requests that have come, or come next, up to a batch. It tells whether the connection goes on.
 func (c *conn) serveBatch() bool {
 	err := c.batch()
+	return c.parked != nil || c.goesOn(err)
+}
+
+// goesOn tells whether the connection goes on after a batch.
+func (c *conn) goesOn(err error) bool {
 	var p resp.ProtocolError
 	if errors.As(err, &p) {
 		c.out.Error("ERR " + p.Error())
@@ -186,8 +202,6 @@ func (c *conn) batch() error {
 	c.batches++
 	c.began = time.Now()
 	c.profile.active.Store(c.server.clock.at(c.began))
-	defer c.working.Store(false)
-	defer c.in.Release()
 	for n := 1; ; n++ {
 		c.request(args)
 		if c.closing || n == batchMax || !c.in.Buffered() {
@@ -197,11 +211,24 @@ func (c *conn) batch() error {
 			break
 		}
 	}
+	c.mayPark = c.turn != nil
 	c.execute()
+	c.mayPark = false
+	if c.parked != nil {
+		c.parked.err = err
+		return nil
+	}
+	c.executedBatch()
+	return err
+}
+
+// executedBatch ends what batch does.
+func (c *conn) executedBatch() {
 	c.show()
 	c.flush()
 	c.haveRead()
-	return err
+	c.in.Release()
+	c.working.Store(false)
 }
 
 // request takes a request: it executes it, or notes it for the transaction at hand.

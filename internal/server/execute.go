@@ -20,9 +20,15 @@ const (
 )
 
 // execute executes the calls at hand, as one transaction if it can be.
-func (c *conn) execute() {
-	for calls := c.calls; len(calls) > 0 && c.ctx.Err() == nil; {
+func (c *conn) execute() { c.executeAll(c.calls) }
+
+// executeAll executes calls, of those at hand, unless the connection is parked with them.
+func (c *conn) executeAll(calls []command.Call) {
+	for len(calls) > 0 && c.ctx.Err() == nil {
 		n, err := c.transact(calls)
+		if c.parked != nil {
+			return
+		}
 		if err != nil {
 			n, err = c.apart(calls, err)
 		}
@@ -72,7 +78,7 @@ func (c *conn) transact(calls []command.Call) (done int, err error) {
 		})
 		return done, err
 	}
-	done, err = c.transactHere(calls)
+	done, err = c.transactHere(calls, c.mayPark)
 	if c.elsewhere(err) {
 		return c.transactElsewhere(calls)
 	}
@@ -91,10 +97,11 @@ func (c *conn) answer(calls []command.Call) {
 	c.dispatch(item{replies: len(calls)})
 }
 
-// transactHere is transact on this node.
-func (c *conn) transactHere(calls []command.Call) (done int, err error) {
+// transactHere is transact on this node. With mayPark, it may park the connection with calls.
+func (c *conn) transactHere(calls []command.Call, mayPark bool) (done int, err error) {
 	c.flush()
-	p, err := c.attempt(func() error {
+	before := c.session
+	p, err := c.speculate(func() error {
 		all, err := c.once(c.asked, &c.out, &c.session, len(calls), func() (all bool, err error) {
 			done, err = c.callAll(calls)
 			return done == len(calls), err
@@ -104,14 +111,26 @@ func (c *conn) transactHere(calls []command.Call) (done int, err error) {
 		}
 		return err
 	})
+	if err == nil && c.unconfirmed(p) {
+		if mayPark && done == len(calls) {
+			c.parked = &parked{calls: calls, pending: p, before: before}
+			return done, nil
+		}
+		err = c.confirm(p, before)
+	}
 	if err != nil {
 		c.out.Reset()
 		return 0, err
 	}
-	c.server.counters.executed(c.id, calls[:done])
-	c.sample(calls[:done])
-	c.deliver(p, done)
+	c.executed(calls[:done], p)
 	return done, nil
+}
+
+// executed hands the replies to calls to the outbox.
+func (c *conn) executed(calls []command.Call, p *godwit.Pending) {
+	c.server.counters.executed(c.id, calls)
+	c.sample(calls)
+	c.deliver(p, len(calls))
 }
 
 // callAll runs calls in the transaction at hand, up to one that has to wait, and returns how many.
@@ -147,7 +166,7 @@ func (c *conn) transactElsewhere(calls []command.Call) (done int, err error) {
 	u := &unit{session: c.session, kind: unitCalls, calls: calls[:n]}
 	done = n
 	err = c.somewhere(u, func() error {
-		here, err := c.transactHere(u.calls)
+		here, err := c.transactHere(u.calls, false)
 		if err == nil {
 			done = here
 		}
@@ -166,8 +185,51 @@ func (c *conn) transactElsewhere(calls []command.Call) (done int, err error) {
 	return done, nil
 }
 
-// attempt runs fn as a transaction until it has executed. Each run begins with the same session and without replies.
+// attempt is speculate that waits until what was only read can be shown.
 func (c *conn) attempt(fn func() error) (*godwit.Pending, error) {
+	before := c.session
+	p, err := c.speculate(fn)
+	if err == nil && c.unconfirmed(p) {
+		err = c.confirm(p, before)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// unconfirmed tells whether the transaction that has executed has only read, on a replica that asks the others whether it leads
+// still.
+func (c *conn) unconfirmed(p *godwit.Pending) bool {
+	return c.tx.Writes == 0 && c.server.lead.Load() != nil && !p.Released()
+}
+
+// confirm waits until what was only read can be shown. After an error it is as before, and can be read again.
+func (c *conn) confirm(p *godwit.Pending, before command.Session) (err error) {
+	c.turn.pass()
+	h := c.server.hope.Load()
+	select {
+	case <-p.Done():
+		err = p.Wait(c.ctx)
+	case <-c.ctx.Done():
+		err = c.ctx.Err()
+	case <-h.Done():
+		err = godwit.ErrUnavailable
+	}
+	if err != nil {
+		c.undo(before)
+	}
+	return err
+}
+
+// undo takes back what a transaction has done to the connection.
+func (c *conn) undo(before command.Session) {
+	c.session, c.ran, c.scripted = before, c.ran[:0], c.scripted[:0]
+	c.letGo()
+}
+
+// speculate runs fn as a transaction until it has executed. Each run begins with the same session and without replies.
+func (c *conn) speculate(fn func() error) (*godwit.Pending, error) {
 	if c.up.Load() != nil {
 		return nil, godwit.ErrNotLeader // it has led to the node that leads
 	}
@@ -185,18 +247,12 @@ func (c *conn) attempt(fn func() error) (*godwit.Pending, error) {
 			if err := fn(); err != nil {
 				return err
 			}
-			if c.tx.Writes == 0 && c.server.lead.Load() != nil {
-				// A replica that leads asks others whether it still does before it shows what was only read. Nobody else need wait
-				// for that, and those that ask at one time ask together.
-				c.turn.pass()
-			}
 			return c.tx.End()
 		})
 		if err == nil {
 			return p, nil
 		}
-		c.session, c.ran, c.scripted = before, c.ran[:0], c.scripted[:0]
-		c.letGo()
+		c.undo(before)
 		if !errors.Is(err, keyspace.ErrNoIDs) {
 			return nil, h.explain(err)
 		}

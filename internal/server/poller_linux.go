@@ -59,6 +59,8 @@ type poller struct {
 		turns   map[*turn]struct{}
 		waiting bool // somebody who has a turn waits until connections are ready
 		closed  bool
+		parked  []*conn     // that nobody waits for yet
+		waits   bool        // somebody does, or will, for those that are parked
 		watcher *time.Timer // calls watch
 		watched bool        // it will
 	}
@@ -85,6 +87,7 @@ type turn struct {
 	single   bool         // only one connection was served before its end; it belongs to who has the turn
 	buf      []byte       // of letOut; it belongs to who has the turn
 	gathered []*conn      // whose replies are written when nobody is ready any more, or after gatherMax
+	parked   []*conn      // since it has begun
 }
 
 // newPoller returns nil if there can be none.
@@ -205,12 +208,56 @@ func (t *turn) run() {
 		var ok bool
 		more, ok = c.serveReady()
 		c.turn = nil
-		if !ok {
+		switch {
+		case !ok:
 			p.remove(c)
 			p.server.wg.Go(c.end)
 			c = nil
+		case c.parked != nil:
+			t.park(c)
+			c = nil
 		}
 	}
+}
+
+// park leaves a connection to who waits for those that are parked. What they wait for may begin with the end of the burst.
+func (t *turn) park(c *conn) {
+	t.poller.mu.Lock()
+	defer t.poller.mu.Unlock()
+	t.parked = append(t.parked, c)
+}
+
+// await has somebody wait for connections that are parked. The lock is held.
+func (p *poller) await(parked []*conn) {
+	p.mu.parked = append(p.mu.parked, parked...)
+	if len(p.mu.parked) > 0 && !p.mu.waits {
+		p.mu.waits = true
+		p.server.wg.Go(p.unpark)
+	}
+}
+
+// unpark has connections served that are parked when they need not be any more: those first that were first.
+func (p *poller) unpark() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var conns []*conn
+	for len(p.mu.parked) > 0 {
+		conns, p.mu.parked = p.mu.parked, conns[:0]
+		p.mu.Unlock()
+		h := p.server.hope.Load()
+		for _, c := range conns {
+			_ = h.wait(p.server.ctx, c.parked.pending) // or else it finds out why not
+		}
+		p.mu.Lock()
+		for _, c := range conns {
+			p.mu.ready.Push(c)
+		}
+		clear(conns)
+		if p.mu.waiting || len(p.mu.turns) == 0 {
+			p.start()
+		}
+	}
+	p.mu.waits = false
 }
 
 // next returns the next connection to serve, nil if there is none for this goroutine. before is the one that it has served,
@@ -279,23 +326,23 @@ func (t *turn) gather(c *conn) bool {
 // are written, if that is for a client that is served alone, and was before, or the disk is quick: who hears of the disk from
 // others hears later. If more connections are ready, they are better served meanwhile. The lock is held, but not meanwhile.
 func (t *turn) letOut(wait bool) bool {
-	if len(t.gathered) == 0 && !t.bursting {
+	if len(t.gathered) == 0 && !t.bursting && len(t.parked) == 0 {
 		return false
 	}
-	conns, bursting := t.gathered, t.bursting
+	conns, parked, bursting := t.gathered, t.parked, t.bursting
 	here := len(conns) == 1 && t.single
 	if p := t.poller; bursting {
 		p.mu.quick = t.burst.Quick(syncQuick)
 		p.mu.each += (time.Since(t.began)/time.Duration(t.served-t.before) - p.mu.each) / 8
 		here = here || p.mu.quick
 	}
-	t.gathered, t.bursting = nil, false
+	t.gathered, t.parked, t.bursting = nil, nil, false
 	t.poller.mu.Unlock()
 	if bursting {
 		t.burst.End(wait && here)
 	}
 	t.single = len(conns) == 1
-	owed := false
+	owed := len(parked) > 0
 	for _, c := range conns {
 		var left bool
 		t.buf, left = c.outbox.letOut(t.buf)
@@ -307,8 +354,13 @@ func (t *turn) letOut(wait bool) bool {
 	clear(conns)
 	t.poller.mu.Lock()
 	t.poller.mu.owed = owed
+	t.poller.await(parked)
+	clear(parked)
 	if t.gathered == nil {
 		t.gathered = conns[:0]
+	}
+	if t.parked == nil {
+		t.parked = parked[:0]
 	}
 	return true
 }
@@ -447,6 +499,8 @@ func (p *poller) watch() {
 				p.server.wg.Go(func() { _, _ = c.outbox.letOut(nil) }) // which may be held up as well
 			}
 			t.gathered = nil
+			p.await(t.parked)
+			t.parked = nil
 			if !p.mu.waiting {
 				t.giveUp()
 			}

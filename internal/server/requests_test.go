@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -266,6 +267,56 @@ func TestLeadMoves(t *testing.T) {
 		want = `"` + strconv.Itoa(counted) + `"`
 	}
 	dial(t, nodes[0].addr).expect("GET n", want)
+}
+
+// TestReadsWhileLeadMoves: who reads while the lead goes round sees all that was acknowledged before, and hears of no error,
+// whichever node he asks.
+func TestReadsWhileLeadMoves(t *testing.T) {
+	s := newTestShard(t)
+	s.leader()
+	nodes := []*testNode{s.nodes[1], s.nodes[2], s.nodes[3]}
+	dial(t, nodes[0].addr).expect("SET n 0", "OK")
+	var acknowledged atomic.Int64
+	var reading sync.WaitGroup
+	const readers, reads = 12, 150
+	for i := range readers {
+		c := dial(t, nodes[i%3].addr)
+		reading.Go(func() {
+			for range reads {
+				least := acknowledged.Load()
+				c.sendAll("SELECT 0", "GET n")
+				_ = c.receive()
+				got, err := strconv.ParseInt(strings.Trim(c.receive(), `"`), 10, 64)
+				if err != nil || got < least {
+					t.Errorf("GET: %d, though %d was acknowledged: %v", got, least, err)
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		reading.Wait()
+	}()
+	var writing sync.WaitGroup
+	writer := dial(t, nodes[0].addr)
+	writing.Go(func() {
+		for n := int64(1); ; {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			writer.sendAll("SET n " + strconv.FormatInt(n, 10))
+			if got := writer.receive(); got == "OK" {
+				acknowledged.Store(n)
+				n++
+			}
+		}
+	})
+	s.move(nodes, done)
+	<-done
+	writing.Wait()
 }
 
 // move has the lead go round until done is closed, or for a while.

@@ -17,18 +17,13 @@ type Executed struct {
 	lead  *Leadership
 	TS    hlc.Timestamp // whose certainty lets the results out
 	Wrote bool
+	// question is one to the members, which was not asked yet: of what was only read its answer says that nobody else led by
+	// then.
+	question uint64
 }
 
 // Lead returns the leadership in which it was executed, nil of the zero Executed.
 func (x *Executed) Lead() *Leadership { return x.lead }
-
-// Wait returns nil when the transaction is released. See Leadership.Wait for the errors.
-func (x *Executed) Wait(ctx context.Context) error {
-	if x.lead == nil {
-		return nil
-	}
-	return x.lead.Wait(ctx, x.TS)
-}
 
 // Follow has tell called when the record of what was executed is durable, while this replica leads. tell must be quick. Any
 // goroutine may call it.
@@ -156,7 +151,7 @@ func (r *Replica) execute(l *Leadership, tx *occ.Tx, fn func(*occ.Tx) error, att
 	for n := 1; ; n++ {
 		ts, err := Attempt(tx, fn)
 		if err != occ.ErrConflict { //nolint:errorlint // the sentinel itself
-			return Executed{lead: l, TS: ts, Wrote: tx.Wrote()}, notLeader(err)
+			return Executed{lead: l, TS: ts, Wrote: tx.Wrote(), question: l.group.Question()}, notLeader(err)
 		}
 		if n == attemptsMax {
 			return Executed{}, err

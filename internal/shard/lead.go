@@ -3,6 +3,7 @@ package shard
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/godwitdb/godwit/internal/hlc"
@@ -18,7 +19,13 @@ type Leadership struct {
 	Epoch  wal.Epoch
 	From   hlc.Timestamp // everything at or below was there before
 	course speculate.Course
-	over   chan struct{} // closed by the replica's tasks
+	// answers are a majority's to the questions whether this replica leads still, of which wanted is the last that somebody
+	// waits for.
+	answers speculate.Course
+	wanted  atomic.Uint64
+	replica *Replica
+	group   *stream.Leadership
+	over    chan struct{} // closed by the replica's tasks
 }
 
 // Done returns a channel that is closed when no transaction can be executed in this
@@ -58,11 +65,12 @@ func outcome(err error) error {
 
 // lead executes until the replica is deposed, and then takes back what is not certain.
 func (r *Replica) lead(ctx context.Context, group *stream.Leadership) (err error) {
-	l := &Leadership{Epoch: group.Epoch, From: r.applier.applied, over: make(chan struct{})}
+	l := &Leadership{Epoch: group.Epoch, From: r.applier.applied, over: make(chan struct{}), replica: r, group: group}
 	r.reign = l
 	defer func() {
 		if err != nil {
 			l.course.Fail(ErrStopped)
+			l.answers.Fail(ErrStopped)
 		}
 	}()
 	// No timestamp of the log is given again (Invariant I5).
@@ -72,6 +80,8 @@ func (r *Replica) lead(ctx context.Context, group *stream.Leadership) (err error
 	sent := quorum.NewQueue[wal.Round](inner, "shard rounds", roundsMax)
 	gather := quorum.Go(inner, "shard gather", func(ctx context.Context) error { return r.gather(ctx, l.Epoch, sent) })
 	quorum.Go(inner, "shard release", func(ctx context.Context) error { return r.releaseDurable(ctx, l, group, sent) })
+	quorum.Go(inner, "shard ask", func(ctx context.Context) error { return r.askWanted(ctx, l) })
+	quorum.Go(inner, "shard answers", func(ctx context.Context) error { return r.noteAnswers(ctx, l) })
 	r.moving = true
 	r.gatherer.Reopen()
 	r.engine.Unseal()
@@ -85,6 +95,7 @@ func (r *Replica) lead(ctx context.Context, group *stream.Leadership) (err error
 	if err != nil {
 		return err
 	}
+	l.answers.Fail(ErrNotLeader)
 	r.gatherer.Shut(ErrNotLeader)
 	if err := r.job(ctx, "shard seal", func() error { r.engine.Seal(); return nil }); err != nil {
 		return err

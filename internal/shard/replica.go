@@ -43,6 +43,9 @@ type Replica struct {
 	leads *quorum.Watermark
 	// pending moves when workers have appended something.
 	pending *quorum.Watermark
+	// asking moves when a leader is to ask whether it leads still, unasked: so it is to when nobody holds.
+	asking  *quorum.Watermark
+	unasked atomic.Bool
 	// applied tells up to where a follower has applied, and a leader released.
 	applied *quorum.Watermark
 	// still moves when the engine has come to rest between two steps, where snapshots can
@@ -93,7 +96,7 @@ func newReplica(ctx context.Context, message int, o Options) (_ *Replica, err er
 	r := &Replica{rt: rt, pieceBytesMax: min(message, pieceBytesMax), clock: &hlc.Clock{}, options: o,
 		changed: quorum.NewWatermark(ctx, "shard elected", 0),
 		leads:   quorum.NewWatermark(ctx, "shard leads", 0),
-		pending: quorum.NewWatermark(ctx, "shard pending", 0),
+		pending: quorum.NewWatermark(ctx, "shard pending", 0), asking: quorum.NewWatermark(ctx, "shard asking", 0),
 		applied: quorum.NewWatermark(ctx, "shard applied", 0),
 		still:   quorum.NewWatermark(ctx, "shard still", 0)}
 	streams := wal.NewStreams(o.Workers)
@@ -226,14 +229,23 @@ func (r *Replica) untilNext(every time.Duration) time.Duration {
 // Hold has what is executed from now on wait to be in one round, until Release. Any goroutine may call it.
 func (r *Replica) Hold() { r.gatherer.Hold() }
 
-// Release ends a Hold. With here, the caller makes the round and sends it, if nobody else does something on the loop.
+// Release ends a Hold. With here, the caller makes the round and sends it, and asks what was only read rests on, if nobody else does something on the loop.
 func (r *Replica) Release(here bool) {
+	news := r.gatherer.Release()
+	asks := r.unasked.Load() && r.unasked.Swap(false)
+	f := r.wake
 	switch {
-	case !r.gatherer.Release():
-	case here:
-		r.rt.Here(r.wake)
-	default:
-		r.rt.Post(r.wake)
+	case news && asks:
+		f = func() { r.wake(); r.ask() }
+	case asks:
+		f = r.ask
+	case !news:
+		return
+	}
+	if here {
+		r.rt.Here(f)
+	} else {
+		r.rt.Post(f)
 	}
 }
 

@@ -83,7 +83,7 @@ func (r *Replica) viewSnapshot(ctx context.Context, l *Leadership, fn func(*occ.
 	if r.leading.Load() != l {
 		return Executed{}, ErrNotLeader // the timestamp may be of another leadership
 	}
-	return Executed{lead: l, TS: snapshot.Timestamp()}, notLeader(err)
+	return Executed{lead: l, TS: snapshot.Timestamp(), question: l.group.Question()}, notLeader(err)
 }
 
 // Conflicts returns how many attempts of the session had to be run again.

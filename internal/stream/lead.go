@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 
 	"github.com/godwitdb/godwit/internal/wal"
 	"github.com/godwitdb/godwit/quorum"
@@ -22,7 +23,7 @@ type Leadership struct {
 	peers        map[quorum.NodeID]*peer
 	ctx          context.Context   // that ends when it does
 	work         *quorum.Watermark // moves when there is something to send
-	question     uint64            // of who still follows
+	question     atomic.Uint64     // the last one of who still follows
 	confirmed    *quorum.Watermark // the question that a majority has answered
 	transferring bool
 }
@@ -128,6 +129,21 @@ func (g *Group) add(r wal.Round) wal.RoundNumber {
 // kick makes the replicating tasks look what there is to send.
 func (l *Leadership) kick() { l.work.Advance(l.work.Value() + 1) }
 
+// Question is the number of the next question that Ask asks. Any goroutine may call it.
+func (l *Leadership) Question() uint64 { return l.question.Load() + 1 }
+
+// Confirmed is the last question that a majority has answered: when that was asked, nobody else
+// led.
+func (l *Leadership) Confirmed() *quorum.Watermark { return l.confirmed }
+
+// Ask asks the members whether this one leads still, and returns the number of the question.
+func (g *Group) Ask(l *Leadership) uint64 {
+	question := l.question.Add(1)
+	l.kick()
+	g.confirm()
+	return question
+}
+
 // Confirm waits until a majority has said, after the call, that this member leads, and
 // what was durable by then is known: all that was released before the call, by any
 // member, is at or below Commit.
@@ -139,11 +155,7 @@ func (g *Group) Confirm(ctx context.Context) error {
 	if err := l.untilEnded(ctx, l.Opened); err != nil {
 		return err
 	}
-	l.question++
-	question := l.question
-	l.kick()
-	g.confirm()
-	return l.untilEnded(ctx, l.confirmed.Reached(question))
+	return l.untilEnded(ctx, l.confirmed.Reached(g.Ask(l)))
 }
 
 // untilEnded waits for an event, and gives up when the member does not lead any more.
@@ -185,7 +197,7 @@ func (g *Group) confirm() {
 	if g.role == Leader {
 		g.reign.confirmed.Advance(g.kth(func(p *peer) uint64 {
 			if p.id == g.id {
-				return g.reign.question
+				return g.reign.question.Load()
 			}
 			return p.question
 		}))

@@ -110,7 +110,7 @@ func (g *Group) replicate(ctx context.Context, p *peer) error {
 // rounds are durable when nothing else will tell it, or that the leader is there.
 func (g *Group) due(p *peer, now time.Duration) bool {
 	rounds := p.next <= g.log.last() && p.next > g.log.base.Number && !p.reading
-	return rounds || p.asked < g.reign.question || g.news(p) && now-p.sent >= g.options.Lag || now-p.sent >= g.options.Heartbeat
+	return rounds || p.asked < g.reign.question.Load() || g.news(p) && now-p.sent >= g.options.Lag || now-p.sent >= g.options.Heartbeat
 }
 
 // news tells whether a member has rounds of which it does not know that they are durable, and no
@@ -124,7 +124,7 @@ func (g *Group) news(p *peer) bool {
 func (g *Group) exchange(ctx context.Context, p *peer) {
 	l := g.reign
 	req := g.request(ctx, p)
-	question, out := l.question, sent{at: g.rt.Elapsed()}
+	question, out := l.question.Load(), sent{at: g.rt.Elapsed()}
 	for i := range req.rounds {
 		out.bytes += sizeOf(&req.rounds[i])
 	}
@@ -168,7 +168,7 @@ func (g *Group) beat(ctx context.Context, p *peer) {
 	req := &appendReq{epoch: g.epoch, folder: p.folder, commit: min(g.committed(), p.match), first: g.log.base.Number + 1}
 	req.prev.number = max(p.match, g.log.base.Number)
 	req.prev.epoch, _ = g.log.epoch(req.prev.number)
-	question, sent := l.question, g.rt.Elapsed()
+	question, sent := l.question.Load(), g.rt.Elapsed()
 	p.sent, p.asked = sent, question
 	quorum.Go(ctx, "stream beat", func(ctx context.Context) error {
 		short, cancel := quorum.WithTimeout(ctx, g.options.ElectionTimeout/2)

@@ -154,6 +154,9 @@ func (g *Gatherer) rest() {
 // Hold keeps Wake from being called, until Release, for what is appended in between: it goes into one round.
 func (g *Gatherer) Hold() { g.held.Add(1) }
 
+// Held tells whether somebody holds.
+func (g *Gatherer) Held() bool { return g.held.Load() > 0 }
+
 // Release ends a Hold. It tells whether the caller has to do what Wake does.
 func (g *Gatherer) Release() bool {
 	return g.held.Add(-1) == 0 && g.flusher.Load() == flusherIdle && g.pending() && g.flusher.CompareAndSwap(flusherIdle, flusherBusy)

@@ -90,7 +90,7 @@ func (c *Cluster) createTables() error {
 			task := l.node.Runtime().Go("create", func(ctx context.Context) error {
 				created, _, err := l.replica.CreateTable(ctx, x.name, x.ordered)
 				if err == nil {
-					err = l.certain(ctx, &created)
+					err = certain(ctx, created.Notify)
 				}
 				return err
 			})
@@ -127,7 +127,7 @@ func (m *member) changeTables(ctx context.Context, req *request) (*response, err
 		return nil, err
 	}
 	m.cluster.truth.executed = append(m.cluster.truth.executed, executed{req.name, x.Lead().Epoch, looked{m.node.ID(), x.TS, []op{o}, reads{}}})
-	if err := m.certain(ctx, &x); err != nil {
+	if err := certain(ctx, x.Notify); err != nil {
 		return nil, err
 	}
 	return &response{at: x.TS}, nil

@@ -15,6 +15,7 @@ const (
 	followGo   = "internal/shard/follow.go"
 	leadGo     = "internal/shard/lead.go"
 	onceGo     = "internal/once/once.go"
+	confirmGo  = "internal/shard/confirm.go"
 	snapshotGo = "internal/shard/snapshot.go"
 )
 
@@ -48,8 +49,14 @@ func wrong() []mutant.Mutant {
 		{Name: "a deposed leader's engine is not sealed", File: leadGo, Seed: 4, Edits: []string{
 			"func() error { r.engine.Seal(); return nil }", "func() error { return nil }",
 		}},
-		{Name: "a read without asking who follows", File: snapshotGo, Seed: 427, Edits: []string{
+		{Name: "a read without asking who follows", File: snapshotGo, Seed: 724, Edits: []string{
 			"	err := r.group.Confirm(ctx)\n", "	var err error\n",
+		}},
+		{Name: "what was read is shown without asking who follows", File: confirmGo, Seed: 1805, Edits: []string{
+			"	if x.Wrote {\n		x.lead.Notify(", "	if x.Wrote || x.lead != nil {\n		x.lead.Notify(",
+		}},
+		{Name: "a question that was asked before says who led", File: "internal/stream/lead.go", Seed: 423, Edits: []string{
+			"return l.question.Load() + 1 }", "return l.question.Load() }",
 		}},
 		{Name: "a snapshot of what is executed is not waited for", File: snapshotGo, Seed: 75, Edits: []string{
 			"	for err == nil && r.leading.Load() == l && !certain.Decided() {\n", "	for certain.Decided() && err != nil {\n",
