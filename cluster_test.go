@@ -661,6 +661,9 @@ func TestClusterBurst(t *testing.T) {
 				if err != nil {
 					return err
 				}
+				if p.Asks() && !executed[2].Released() {
+					t.Error("it waits for no more than an answer, though it has read what is not released")
+				}
 				executed = append(executed, p)
 				_ = p.Done()
 				if err := db.View(c.ctx, func(tx *Tx) error { _, err := tx.Get(table, []byte{2}); return err }); err != nil {

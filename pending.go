@@ -47,6 +47,13 @@ func (p *Pending) Released() bool {
 	return p.o.ts <= p.db.released()
 }
 
+// Wrote tells whether the transaction has written anything.
+func (p *Pending) Wrote() bool { return p.o.wrote }
+
+// Asks tells whether the transaction, of a replica, has only read what is released, so that all that its own release waits for is
+// that others say that this replica leads still.
+func (p *Pending) Asks() bool { return p.o.on != nil && p.o.x.Asks() }
+
 // Done returns a channel that is closed when the transaction is released or
 // never will be; Wait then returns at once.
 func (p *Pending) Done() <-chan struct{} {
@@ -79,13 +86,18 @@ func (p *Pending) notify(tell func(error)) {
 
 // Wait returns nil when the transaction is released, or ErrOutcomeUnknown
 // when ctx ends or the log fails first; ErrUnavailable then, if it has only read, on a replica.
-// ErrNotLeader: this replica was deposed before it was, and nothing of it has happened.
+// ErrNotLeader: this replica was deposed before it was, and nothing of it has happened; ErrClosed: it was closed, if that has
+// only read.
 func (p *Pending) Wait(ctx context.Context) error {
 	if p.Released() {
 		return nil
 	}
+	done := p.Done()
+	if p.o.on != nil {
+		p.o.x.Hurry()
+	}
 	select {
-	case <-p.Done():
+	case <-done:
 		if err := p.err.Load(); err != nil {
 			return p.unknown(*err)
 		}

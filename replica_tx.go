@@ -127,8 +127,11 @@ func (o *executed) nothingLeft(err error) bool {
 
 // undone says what an error of certain means that came later than another try could.
 func (r *replica) undone(o *executed, err error) error {
-	if o.nothingLeft(err) {
+	switch {
+	case errors.Is(err, shard.ErrDropped) || errors.Is(err, shard.ErrNotLeader):
 		return r.notLeader(o.on)
+	case o.nothingLeft(err):
+		return ErrClosed
 	}
 	return r.uncertain(o, err)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/godwitdb/godwit"
 	"github.com/godwitdb/godwit/internal/command"
+	"github.com/godwitdb/godwit/internal/invariant"
 	"github.com/godwitdb/godwit/internal/keyspace"
 	"github.com/godwitdb/godwit/internal/resp"
 )
@@ -30,6 +31,7 @@ func (c *conn) executeAll(calls []command.Call) {
 			return
 		}
 		if err != nil {
+			c.mayPark = false // one of them is not all that is left
 			n, err = c.apart(calls, err)
 		}
 		calls = calls[n:]
@@ -99,9 +101,9 @@ func (c *conn) answer(calls []command.Call) {
 
 // transactHere is transact on this node. With mayPark, it may park the connection with calls.
 func (c *conn) transactHere(calls []command.Call, mayPark bool) (done int, err error) {
+	invariant.Check(c.parked == nil, "replies that may not be shown yet are in the way")
 	c.flush()
-	before := c.session
-	p, err := c.speculate(func() error {
+	p, err := c.attemptUnless(func() error {
 		all, err := c.once(c.asked, &c.out, &c.session, len(calls), func() (all bool, err error) {
 			done, err = c.callAll(calls)
 			return done == len(calls), err
@@ -110,13 +112,14 @@ func (c *conn) transactHere(calls []command.Call, mayPark bool) (done int, err e
 			done = len(calls)
 		}
 		return err
-	})
-	if err == nil && c.unconfirmed(p) {
-		if mayPark && done == len(calls) {
+	}, func(p *godwit.Pending, before command.Session) bool {
+		if mayPark && done == len(calls) && p.Asks() {
 			c.parked = &parked{calls: calls, pending: p, before: before}
-			return done, nil
 		}
-		err = c.confirm(p, before)
+		return c.parked != nil
+	})
+	if c.parked != nil {
+		return done, nil
 	}
 	if err != nil {
 		c.out.Reset()
@@ -187,21 +190,30 @@ func (c *conn) transactElsewhere(calls []command.Call) (done int, err error) {
 
 // attempt is speculate that waits until what was only read can be shown.
 func (c *conn) attempt(fn func() error) (*godwit.Pending, error) {
+	return c.attemptUnless(fn, func(*godwit.Pending, command.Session) bool { return false })
+}
+
+// attemptUnless is attempt that does not wait for what park takes. before is what the session was.
+func (c *conn) attemptUnless(fn func() error, park func(p *godwit.Pending, before command.Session) bool) (*godwit.Pending, error) {
 	before := c.session
-	p, err := c.speculate(fn)
-	if err == nil && c.unconfirmed(p) {
-		err = c.confirm(p, before)
+	for {
+		p, err := c.speculate(fn)
+		if err != nil || !c.unconfirmed(p) || park(p, before) {
+			return p, err
+		}
+		switch err = c.confirm(p, before); {
+		case err == nil:
+			return p, nil
+		case !errors.Is(err, godwit.ErrClosed): // else the next attempt tells whether it is opened again
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return p, nil
 }
 
 // unconfirmed tells whether the transaction that has executed has only read, on a replica that asks the others whether it leads
 // still.
 func (c *conn) unconfirmed(p *godwit.Pending) bool {
-	return c.tx.Writes == 0 && c.server.lead.Load() != nil && !p.Released()
+	return !p.Wrote() && c.server.lead.Load() != nil && !p.Released()
 }
 
 // confirm waits until what was only read can be shown. After an error it is as before, and can be read again.

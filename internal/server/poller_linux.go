@@ -222,6 +222,7 @@ func (t *turn) run() {
 
 // park leaves a connection to who waits for those that are parked. What they wait for may begin with the end of the burst.
 func (t *turn) park(c *conn) {
+	c.parked.pending.Done() // or else nobody asks at the end of the burst
 	t.poller.mu.Lock()
 	defer t.poller.mu.Unlock()
 	t.parked = append(t.parked, c)

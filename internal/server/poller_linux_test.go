@@ -132,13 +132,7 @@ func TestReadersHoldNobodyUp(t *testing.T) {
 	lead := s.leader()
 	ping := dial(t, lead.addr)
 	ping.expect("SET a 1", "OK")
-	var gone []godwit.NodeID
-	for id, n := range maps.Clone(s.nodes) {
-		if n != lead {
-			gone = append(gone, id)
-			s.stop(n)
-		}
-	}
+	gone := s.stopFollowers(lead)
 	p := lead.server.poller
 	p.mu.Lock()
 	p.mu.watcher.Stop()
@@ -164,4 +158,37 @@ func TestReadersHoldNobodyUp(t *testing.T) {
 			t.Error(got)
 		}
 	}
+}
+
+// TestReadsApart: what was only read is not shown before others say that this node leads, also when it cannot be executed together
+// with what comes behind. An invariant says so.
+func TestReadsApart(t *testing.T) {
+	s := newShard(t, true, func(o *Options) { o.ScriptTimeMax = 10 * time.Millisecond })
+	c := dial(t, s.leader().addr)
+	c.expect("SET a 1", "OK")
+	c.expect("SET b 2", "OK")
+	for range 5 {
+		all := resp.AppendCommand(nil, []byte("GET"), []byte("a"))
+		all = resp.AppendCommand(all, []byte("EVAL"), []byte("while true do end"), []byte("0"))
+		all = resp.AppendCommand(all, []byte("GET"), []byte("b"))
+		if _, err := c.conn.Write(all); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{`"1"`, "!ERR Error running script: it has run for longer", `"2"`} {
+			if got := c.receive(); !strings.HasPrefix(got, want) {
+				t.Errorf("%s, want %s", got, want)
+			}
+		}
+	}
+}
+
+// stopFollowers stops all nodes but one, and returns which.
+func (s *testShard) stopFollowers(lead *testNode) (gone []godwit.NodeID) {
+	for id, n := range maps.Clone(s.nodes) {
+		if n != lead {
+			gone = append(gone, id)
+			s.stop(n)
+		}
+	}
+	return gone
 }

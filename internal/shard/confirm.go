@@ -23,7 +23,7 @@ func (x *Executed) Wait(ctx context.Context) error {
 		return nil
 	}
 	if !x.Wrote {
-		x.lead.want(x.question, true)
+		x.Hurry()
 		if err := x.lead.answers.Wait(ctx, speculate.Point(x.question)); err != nil {
 			return err
 		}
@@ -51,6 +51,16 @@ func (x *Executed) Notify(tell func(error)) {
 // Released tells whether Wait would return nil at once.
 func (x *Executed) Released() bool {
 	return x.TS <= x.lead.Released() && (x.Wrote || speculate.Point(x.question) <= x.lead.answers.Frontier())
+}
+
+// Asks tells whether all that Wait waits for is the members' answer.
+func (x *Executed) Asks() bool { return !x.Wrote && x.TS <= x.lead.Released() && !x.Released() }
+
+// Hurry has the members asked though somebody holds (Hold), if Wait waits for their answer.
+func (x *Executed) Hurry() {
+	if !x.Wrote {
+		x.lead.want(x.question, true)
+	}
 }
 
 // want has the members asked a question: at once, or without hurry, if somebody holds what he executes (Hold), at the end of that.

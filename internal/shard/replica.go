@@ -138,6 +138,7 @@ func (r *Replica) Run(ctx context.Context) error {
 	r.gatherer.Shut(ErrStopped)
 	if r.reign != nil {
 		r.reign.course.Fail(ErrStopped) // it may be over, and its end not known
+		r.reign.answers.Fail(ErrStopped)
 	}
 	return err
 }
