@@ -79,7 +79,7 @@ func wrong() []mutant.Mutant {
 			"		return len(m.Voters)\n", "		return len(m.Voters)/2 + 1\n",
 		}},
 		{Name: "confirmed without asking who follows", File: leadGo, Seed: 22, Edits: []string{
-			"	return l.untilEnded(ctx, l.confirmed.Reached(question))", "	_ = question\n	return nil",
+			"	return l.untilEnded(ctx, l.confirmed.Reached(g.Ask(l)))", "	g.Ask(l)\n	return nil",
 		}},
 	}
 }
